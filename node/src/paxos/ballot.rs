@@ -1,0 +1,53 @@
+//! Who speaks, and in which leadership attempt.
+
+use std::fmt;
+
+/// Identity of a replica: 1-based, and the bit `id - 1` of a [`NodeSet`](super::NodeSet).
+#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash)]
+pub struct NodeId(pub u16);
+
+impl NodeId {
+    /// The highest id a cluster may use; a [`NodeSet`](super::NodeSet) holds this many bits.
+    pub const MAX: NodeId = NodeId(15);
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{}", self.0)
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{}", self.0)
+    }
+}
+
+/// The lectures' proposal number: unique and totally ordered.
+///
+/// The derived order is lexicographic, so the order of the fields is protocol: first the round,
+/// then the node that owns the ballot, which makes two nodes' ballots of one round distinct.
+#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash)]
+pub struct Ballot {
+    /// How many leadership attempts came before, as far as the proposer knew.
+    pub round: u64,
+    /// The only node that may ever propose in this ballot.
+    pub node: NodeId,
+}
+
+impl Ballot {
+    /// Below every ballot that a node can use; what an acceptor that has promised nothing holds.
+    pub const ZERO: Ballot = Ballot { round: 0, node: NodeId(0) };
+}
+
+impl fmt::Display for Ballot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.round, self.node)
+    }
+}
+
+impl fmt::Debug for Ballot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
