@@ -1,0 +1,3 @@
+//! The node's tests, one binary.
+
+mod scripts;
