@@ -1,3 +1,4 @@
 //! The node's tests, one binary.
 
+mod kv;
 mod scripts;
