@@ -1,0 +1,3 @@
+//! The node's integration tests, one binary.
+
+mod wire;
