@@ -2,8 +2,8 @@
 
 use super::{add, append, cas, delete, execute, get, put, run, text};
 use paxos_node::kv::{
-    AbortReason, Batch, HASHES_KEPT, Kv, MAX_LIST_BYTES, MAX_VALUE_BYTES, OpResult, Reply, Txn, TxnOp,
-    TxnOutcome,
+    AbortReason, Batch, HASHES_KEPT, Kv, MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_TXN_OPS, MAX_VALUE_BYTES,
+    OpResult, Reply, Txn, TxnOp, TxnOutcome,
 };
 use paxos_node::paxos::{AppliedHash, Slot, Value};
 
@@ -81,6 +81,15 @@ fn a_list_stays_readable() {
     assert_eq!(run(&mut kv, &[append("l", "")]), aborted(0, AbortReason::TooLarge));
     assert!(matches!(kv.read(&Txn { ops: vec![get("l")] }), TxnOutcome::Done(_)));
     assert_eq!(kv.read(&Txn { ops: vec![get("l"), get("l")] }), aborted(1, AbortReason::TooLarge));
+}
+
+#[test]
+fn a_list_of_small_elements_is_bounded_too() {
+    let mut kv = Kv::new();
+    for _ in 0..MAX_LIST_ITEMS / MAX_TXN_OPS {
+        assert!(matches!(run(&mut kv, &vec![append("l", ""); MAX_TXN_OPS]), TxnOutcome::Done(_)));
+    }
+    assert_eq!(run(&mut kv, &[append("l", "")]), aborted(0, AbortReason::TooLarge));
 }
 
 #[test]
