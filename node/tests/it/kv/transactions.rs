@@ -83,6 +83,19 @@ fn a_list_stays_readable() {
     assert_eq!(kv.read(&Txn { ops: vec![get("l"), get("l")] }), aborted(1, AbortReason::TooLarge));
 }
 
+/// Else transactions that abort would fill a list that they leave as it was.
+#[test]
+fn an_append_taken_back_takes_no_room() {
+    let mut kv = Kv::new();
+    let half = TxnOp::Append { key: text("l"), value: vec![0; MAX_LIST_BYTES / 2 - 4].into() };
+    run(&mut kv, &[append("l", "")]);
+    for _ in 0..3 {
+        let outcome = run(&mut kv, &[half.clone(), cas("k", Some("absent"), "")]);
+        assert_eq!(outcome, aborted(1, AbortReason::CasMismatch));
+    }
+    assert_eq!(run(&mut kv, &[half]), done(&[OpResult::Done]));
+}
+
 #[test]
 fn a_list_of_small_elements_is_bounded_too() {
     let mut kv = Kv::new();
