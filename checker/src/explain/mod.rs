@@ -1,0 +1,3 @@
+//! From a verdict of *invalid* to something that a person understands.
+
+pub mod witness;

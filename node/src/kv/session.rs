@@ -1,0 +1,92 @@
+//! Exactly-once: who asked what last, and what the answer was.
+//!
+//! The table is part of the replicated state: whichever replica leads next knows the same
+//! requests. A table in the leader's memory would forget them with the leader. Time is the
+//! batches' stamp, so that all replicas forget a session at the same slot.
+
+use super::limits::{MAX_SESSIONS, SESSION_IDLE_MS};
+use super::{Reply, RequestId, SessionId};
+use std::collections::{BTreeMap, BTreeSet};
+
+struct Session {
+    /// The latest request executed; 0 before the first.
+    sequence: u64,
+    /// Its reply; `None` before the first.
+    reply: Option<Reply>,
+    /// Its last use.
+    used_ms: u64,
+}
+
+/// What the table says about a request.
+pub(super) enum Admission {
+    /// Not seen before: execute it, then [`Sessions::executed`].
+    Fresh,
+    /// Don't execute it: this is the reply.
+    Answered(Reply),
+}
+
+/// The sessions open.
+#[derive(Default)]
+pub(super) struct Sessions {
+    open: BTreeMap<SessionId, Session>,
+    /// The same sessions by last use, then id: the first is the next to go.
+    by_use: BTreeSet<(u64, SessionId)>,
+}
+
+impl Sessions {
+    /// Opens a session, at the expense of the least recently used one if there are too many.
+    pub(super) fn open(&mut self, id: SessionId, now_ms: u64) {
+        if self.open.len() == MAX_SESSIONS {
+            self.forget_first();
+        }
+        let before = self.open.insert(id, Session { sequence: 0, reply: None, used_ms: now_ms });
+        assert!(before.is_none(), "{id:?} was opened twice: a slot was applied twice");
+        self.by_use.insert((now_ms, id));
+    }
+
+    /// May this request execute?
+    pub(super) fn admit(&mut self, request: RequestId, now_ms: u64) -> Admission {
+        let Some(session) = self.open.get_mut(&request.session) else {
+            return Admission::Answered(Reply::SessionExpired);
+        };
+        self.by_use.remove(&(session.used_ms, request.session));
+        session.used_ms = now_ms;
+        self.by_use.insert((now_ms, request.session));
+
+        if crate::mutant!(DuplicateApply) {
+            return Admission::Fresh;
+        }
+        match &session.reply {
+            Some(reply) if request.sequence == session.sequence => Admission::Answered(reply.clone()),
+            Some(_) if request.sequence < session.sequence => Admission::Answered(Reply::Superseded),
+            Some(_) | None => Admission::Fresh,
+        }
+    }
+
+    /// Remembers the reply of a request just admitted and executed.
+    pub(super) fn executed(&mut self, request: RequestId, reply: &Reply) {
+        let session = self.open.get_mut(&request.session).expect("admitted in this very step");
+        session.sequence = request.sequence;
+        session.reply = Some(reply.clone());
+    }
+
+    /// Forgets who has been idle for too long.
+    pub(super) fn expire(&mut self, now_ms: u64) {
+        while let Some(&(used_ms, _)) = self.by_use.first()
+            && now_ms - used_ms > SESSION_IDLE_MS
+        {
+            self.forget_first();
+        }
+    }
+
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    fn forget_first(&mut self) {
+        let (_, id) = self.by_use.pop_first().expect("called only when there is one");
+        let gone = self.open.remove(&id);
+        assert!(gone.is_some(), "both maps hold the same sessions");
+    }
+}

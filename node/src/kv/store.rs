@@ -1,0 +1,203 @@
+//! Keys and what they hold, and transactions over them.
+
+use super::codec::{ByteCount, Encode};
+use super::limits::{MAX_LIST_BYTES, MAX_OUTCOME_BYTES};
+use super::{AbortReason, OpResult, Txn, TxnOp, TxnOutcome};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// What a key that is present holds.
+#[derive(Clone, Eq, PartialEq, Debug)]
+enum Held {
+    Bytes(Bytes),
+    List(List),
+    Integer(i64),
+}
+
+/// A list that knows its size.
+#[derive(Clone, Eq, PartialEq, Debug, Default)]
+struct List {
+    items: Vec<Bytes>,
+    /// Encoded size of the items, each with its length prefix.
+    bytes: usize,
+}
+
+/// How to take back one operation of a transaction that aborts.
+enum Undo {
+    /// The key held this before.
+    Restore(Bytes, Option<Held>),
+    /// The key's list, which existed before, got one element more. Taking that back costs the
+    /// same however long the list is; a copy of the list would not.
+    Shorten(Bytes),
+}
+
+/// The keys. Ordered, so that no walk over it depends on a hash function.
+#[derive(Default, Debug)]
+pub(super) struct Store {
+    keys: BTreeMap<Bytes, Held>,
+}
+
+impl Store {
+    /// All of the transaction, or nothing of it.
+    pub(super) fn execute(&mut self, txn: &Txn) -> TxnOutcome {
+        let mut undo = Vec::new();
+        let mut results = Results::new(txn);
+        for op in &txn.ops {
+            let done = self.step(op, &mut undo).and_then(|result| results.push(result));
+            if let Err(reason) = done {
+                self.roll_back(undo);
+                return results.abort(reason);
+            }
+        }
+        TxnOutcome::Done(results.done)
+    }
+
+    /// A transaction that reads only.
+    pub(super) fn read(&self, txn: &Txn) -> TxnOutcome {
+        let mut results = Results::new(txn);
+        for op in &txn.ops {
+            let TxnOp::Get { key } = op else {
+                panic!("a read must change nothing, but was asked for {op:?}")
+            };
+            if let Err(reason) = results.push(self.get(key)) {
+                return results.abort(reason);
+            }
+        }
+        TxnOutcome::Done(results.done)
+    }
+
+    fn step(&mut self, op: &TxnOp, undo: &mut Vec<Undo>) -> Result<OpResult, AbortReason> {
+        match op {
+            TxnOp::Get { key } => return Ok(self.get(key)),
+            TxnOp::Put { key, value } => self.replace(key, Some(Held::Bytes(value.clone())), undo),
+            TxnOp::Cas { key, expect, value } => {
+                let found = match self.keys.get(key) {
+                    None => None,
+                    Some(Held::Bytes(found)) => Some(found),
+                    Some(Held::List(_) | Held::Integer(_)) => return Err(AbortReason::WrongType),
+                };
+                if found != expect.as_ref() {
+                    return Err(AbortReason::CasMismatch);
+                }
+                self.replace(key, Some(Held::Bytes(value.clone())), undo);
+            }
+            TxnOp::Append { key, value } => self.append(key, value, undo)?,
+            TxnOp::Add { key, delta } => {
+                let sum = self.sum(key, *delta)?;
+                self.replace(key, Some(Held::Integer(sum)), undo);
+                return Ok(OpResult::Integer(sum));
+            }
+            TxnOp::Delete { key } => self.replace(key, None, undo),
+        }
+        Ok(OpResult::Done)
+    }
+
+    fn get(&self, key: &Bytes) -> OpResult {
+        match self.keys.get(key) {
+            None => OpResult::Value(None),
+            Some(Held::Bytes(value)) => OpResult::Value(Some(value.clone())),
+            Some(Held::List(list)) => OpResult::List(list.items.clone()),
+            Some(Held::Integer(value)) => OpResult::Integer(*value),
+        }
+    }
+
+    fn replace(&mut self, key: &Bytes, held: Option<Held>, undo: &mut Vec<Undo>) {
+        let before = self.set(key.clone(), held);
+        undo.push(Undo::Restore(key.clone(), before));
+    }
+
+    fn set(&mut self, key: Bytes, held: Option<Held>) -> Option<Held> {
+        match held {
+            Some(held) => self.keys.insert(key, held),
+            None => self.keys.remove(&key),
+        }
+    }
+
+    fn append(&mut self, key: &Bytes, value: &Bytes, undo: &mut Vec<Undo>) -> Result<(), AbortReason> {
+        match self.keys.get_mut(key) {
+            None => {
+                let mut list = List::default();
+                list.push(value)?;
+                self.replace(key, Some(Held::List(list)), undo);
+            }
+            Some(Held::List(list)) => {
+                list.push(value)?;
+                undo.push(Undo::Shorten(key.clone()));
+            }
+            Some(Held::Bytes(_) | Held::Integer(_)) => return Err(AbortReason::WrongType),
+        }
+        Ok(())
+    }
+
+    fn sum(&self, key: &Bytes, delta: i64) -> Result<i64, AbortReason> {
+        match self.keys.get(key) {
+            None => Ok(delta),
+            Some(Held::Integer(value)) => value.checked_add(delta).ok_or(AbortReason::Overflow),
+            Some(Held::Bytes(_) | Held::List(_)) => Err(AbortReason::WrongType),
+        }
+    }
+
+    fn roll_back(&mut self, undo: Vec<Undo>) {
+        for step in undo.into_iter().rev() {
+            match step {
+                Undo::Restore(key, before) => drop(self.set(key, before)),
+                Undo::Shorten(key) => match self.keys.get_mut(&key) {
+                    Some(Held::List(list)) => list.pop(),
+                    other => panic!("only a list was ever appended to, yet {key:?} holds {other:?}"),
+                },
+            }
+        }
+    }
+}
+
+impl List {
+    fn push(&mut self, item: &Bytes) -> Result<(), AbortReason> {
+        let bytes = self.bytes + Self::size(item);
+        if bytes > MAX_LIST_BYTES {
+            return Err(AbortReason::TooLarge);
+        }
+        self.bytes = bytes;
+        self.items.push(item.clone());
+        Ok(())
+    }
+
+    fn pop(&mut self) {
+        let item = self.items.pop().expect("undo takes away only what an append added");
+        self.bytes -= Self::size(&item);
+    }
+
+    fn size(item: &Bytes) -> usize {
+        4 + item.len()
+    }
+}
+
+/// Results so far, and how many bytes of reply they make.
+struct Results {
+    done: Vec<OpResult>,
+    bytes: usize,
+}
+
+impl Results {
+    fn new(txn: &Txn) -> Self {
+        let mut bytes = ByteCount::default();
+        TxnOutcome::Done(Vec::new()).encode(&mut bytes);
+        Results { done: Vec::with_capacity(txn.ops.len()), bytes: bytes.total() }
+    }
+
+    fn push(&mut self, result: OpResult) -> Result<(), AbortReason> {
+        let mut bytes = ByteCount::default();
+        result.encode(&mut bytes);
+        self.bytes += bytes.total();
+        if self.bytes > MAX_OUTCOME_BYTES {
+            return Err(AbortReason::TooLarge);
+        }
+        self.done.push(result);
+        Ok(())
+    }
+
+    /// The operation that was to give the next result refused.
+    fn abort(&self, reason: AbortReason) -> TxnOutcome {
+        let op = u16::try_from(self.done.len()).expect("a transaction's operations are far fewer");
+        TxnOutcome::Aborted { op, reason }
+    }
+}
