@@ -1,0 +1,117 @@
+//! The acceptor: what makes a value chosen, and what must never be forgotten.
+//!
+//! Two rules, both of the lectures. It answers a `Prepare` by promising to accept nothing below
+//! that ballot (I3). It accepts a proposal unless it has promised a higher ballot (I4); accepting
+//! is itself a promise of that ballot. Both survive a crash because both are journalled, and what
+//! reveals them waits for the disk.
+
+use super::journal::Journal;
+use super::{Ballot, Lsn, Record, Slot, Value};
+use std::collections::BTreeMap;
+
+/// A proposal that this node accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct AcceptedValue {
+    pub(crate) ballot: Ballot,
+    pub(crate) value: Value,
+    /// Where it stands in the log: an `Accepted` may leave only after this is durable.
+    pub(crate) lsn: Lsn,
+}
+
+/// The refusal of an acceptor: it has promised a higher ballot.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Refused {
+    pub(crate) promised: Ballot,
+    /// The refusal reveals the promise, so it waits for it.
+    pub(crate) after: Lsn,
+}
+
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    promised: Ballot,
+    promised_lsn: Lsn,
+    accepted: BTreeMap<Slot, AcceptedValue>,
+}
+
+impl Acceptor {
+    pub(crate) fn new() -> Acceptor {
+        Acceptor { promised: Ballot::ZERO, promised_lsn: Lsn::ZERO, accepted: BTreeMap::new() }
+    }
+
+    /// Takes up a record of an earlier life.
+    pub(crate) fn recover(&mut self, record: &Record, lsn: Lsn) {
+        match record {
+            Record::Promised(ballot) => self.raise_promise(*ballot, lsn),
+            Record::Accepted { slot, ballot, value } => {
+                self.raise_promise(*ballot, lsn);
+                let accepted = AcceptedValue { ballot: *ballot, value: value.clone(), lsn };
+                self.accepted.insert(*slot, accepted);
+            }
+            Record::BallotUsed(_) | Record::Learned { .. } | Record::ChosenUpto(_) => {}
+        }
+    }
+
+    /// Phase 1b, for all slots at once. The answer may leave once the log is durable to the
+    /// returned point. The same ballot may ask again: the promise stands, nothing is written.
+    pub(crate) fn prepare(&mut self, ballot: Ballot, journal: &mut Journal) -> Result<Lsn, Refused> {
+        if ballot < self.promised {
+            return Err(self.refused());
+        }
+        if ballot > self.promised {
+            let lsn = journal.append(Record::Promised(ballot));
+            self.raise_promise(ballot, lsn);
+        }
+        Ok(self.promised_lsn)
+    }
+
+    /// Phase 2b. `>=`, not the `>` of phase 1: the ballot promised is the one to be accepted.
+    pub(crate) fn accept(
+        &mut self,
+        ballot: Ballot,
+        slot: Slot,
+        value: &Value,
+        journal: &mut Journal,
+    ) -> Result<Lsn, Refused> {
+        if ballot < self.promised {
+            return Err(self.refused());
+        }
+        if let Some(before) = self.accepted.get(&slot) {
+            assert!(before.ballot <= self.promised, "I4: {slot:?} was accepted above the promise");
+            if before.ballot == ballot {
+                assert!(before.value == *value, "I6: ballot {ballot} proposed two values in {slot:?}");
+                return Ok(before.lsn);
+            }
+        }
+        let lsn = journal.append(Record::Accepted { slot, ballot, value: value.clone() });
+        self.raise_promise(ballot, lsn);
+        self.accepted.insert(slot, AcceptedValue { ballot, value: value.clone(), lsn });
+        Ok(lsn)
+    }
+
+    pub(crate) fn promised(&self) -> Ballot {
+        self.promised
+    }
+
+    pub(crate) fn refused(&self) -> Refused {
+        Refused { promised: self.promised, after: self.promised_lsn }
+    }
+
+    pub(crate) fn accepted(&self, slot: Slot) -> Option<&AcceptedValue> {
+        self.accepted.get(&slot)
+    }
+
+    pub(crate) fn accepted_from(&self, from: Slot) -> impl Iterator<Item = (Slot, &AcceptedValue)> {
+        self.accepted.range(from..).map(|(slot, accepted)| (*slot, accepted))
+    }
+
+    pub(crate) fn last_accepted(&self) -> Slot {
+        self.accepted.last_key_value().map_or(Slot::ZERO, |(slot, _)| *slot)
+    }
+
+    fn raise_promise(&mut self, ballot: Ballot, lsn: Lsn) {
+        if ballot > self.promised {
+            self.promised = ballot;
+            self.promised_lsn = lsn;
+        }
+    }
+}

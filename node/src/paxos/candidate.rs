@@ -1,0 +1,114 @@
+//! Phase 1 in progress: "control the future by extracting a promise", once for all slots.
+//!
+//! Each acceptor's answer may be long, so it comes in chunks that the candidate fetches one after
+//! the other; the promise itself stands from the first. An acceptor counts only when its last
+//! chunk is in. Answers are matched by ballot *and* by the chunk asked for, so an answer to an
+//! older attempt, or the same chunk twice, changes nothing.
+
+use super::{Ballot, Lsn, NodeId, NodeSet, Slot, SlotReport, Value, majority};
+use std::collections::BTreeMap;
+
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) ballot: Ballot,
+    /// This node's own promise; it counts once durable.
+    pub(crate) own_promise: Lsn,
+    /// Per acceptor, the chunk it is to answer next.
+    expected: BTreeMap<NodeId, Slot>,
+    complete: NodeSet,
+    /// What the acceptors reported, per slot: the highest ballot so far, and who reported one.
+    reported: BTreeMap<Slot, (SlotReport, NodeSet)>,
+    /// Last tick at which requests were sent or repeated.
+    pub(crate) asked_at: u64,
+}
+
+/// What a chunk of an acceptor's answer leads to.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Progress {
+    /// Not the chunk waited for: a repetition, or an answer to something else.
+    Ignored,
+    /// More is to be fetched, from this slot on.
+    More(Slot),
+    /// That acceptor's answer is complete.
+    Complete,
+}
+
+impl Candidate {
+    pub(crate) fn new(ballot: Ballot, own_promise: Lsn, others: &[NodeId], from: Slot, now: u64) -> Candidate {
+        Candidate {
+            ballot,
+            own_promise,
+            expected: others.iter().map(|node| (*node, from)).collect(),
+            complete: NodeSet::EMPTY,
+            reported: BTreeMap::new(),
+            asked_at: now,
+        }
+    }
+
+    /// This node's own promise is durable.
+    pub(crate) fn own_promise_is_durable(&mut self, own: NodeId) {
+        self.complete.insert(own);
+    }
+
+    /// Takes in one chunk of `from_node`'s answer.
+    pub(crate) fn promise(
+        &mut self,
+        from_node: NodeId,
+        chunk: Slot,
+        slots: &[SlotReport],
+        next: Option<Slot>,
+    ) -> Progress {
+        if self.complete.contains(from_node) || self.expected.get(&from_node) != Some(&chunk) {
+            return Progress::Ignored;
+        }
+        for report in slots {
+            self.report(from_node, report.clone());
+        }
+        match next {
+            Some(next) if next > chunk => {
+                self.expected.insert(from_node, next);
+                Progress::More(next)
+            }
+            Some(_) => Progress::Ignored,
+            None => {
+                self.expected.remove(&from_node);
+                self.complete.insert(from_node);
+                Progress::Complete
+            }
+        }
+    }
+
+    /// One acceptor's word about one slot: keep the highest ballot, and never lose a learned value.
+    pub(crate) fn report(&mut self, from: NodeId, report: SlotReport) {
+        let (best, reporters) =
+            self.reported.entry(report.slot).or_insert_with(|| (report.clone(), NodeSet::EMPTY));
+        reporters.insert(from);
+        if !best.learned && (report.learned || report.ballot > best.ballot) {
+            *best = report;
+        }
+    }
+
+    pub(crate) fn has_quorum(&self, nodes: usize) -> bool {
+        self.complete.len() >= majority(nodes)
+    }
+
+    /// The acceptors that still owe an answer, with the chunk to ask for.
+    pub(crate) fn outstanding(&self) -> impl Iterator<Item = (NodeId, Slot)> {
+        self.expected.iter().map(|(node, chunk)| (*node, *chunk))
+    }
+
+    /// What phase 2 must propose: for each slot that any acceptor reported, the value of the
+    /// highest ballot. Slots in between that nobody reported are free.
+    pub(crate) fn into_take_over(self, nodes: usize) -> BTreeMap<Slot, SlotReport> {
+        if crate::mutant!(Phase1OwnValue) {
+            return BTreeMap::new();
+        }
+        let restrict = |(slot, (mut report, reporters)): (Slot, (SlotReport, NodeSet))| {
+            if crate::mutant!(NoopOverwritesAccepted) && !report.learned && reporters.len() < majority(nodes) {
+                report.value = Value::Noop;
+            }
+            (slot, report)
+        };
+        self.reported.into_iter().map(restrict).collect()
+    }
+}

@@ -1,0 +1,90 @@
+//! When to stand for leadership.
+//!
+//! FLP says that no rule can always succeed; the lectures' duel (p prepares, q prepares higher,
+//! p higher still, ad infinitum) says that an obvious rule often doesn't. So the timeout is drawn
+//! at random, drawn *again for every attempt* (drawn once, two survivors with the same number
+//! would tie for ever), and grows with each attempt that failed.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// How a node chooses its election timeouts.
+#[derive(Copy, Clone, Eq, PartialEq, Debug, Default)]
+pub enum ElectionMode {
+    /// Drawn afresh for each attempt, with back-off.
+    #[default]
+    Randomised,
+    /// Always the minimum, on every node: shows the lectures' duel.
+    Fixed,
+}
+
+/// The protocol's periods, in ticks of the caller's clock.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Timing {
+    /// A leader that has nothing else to say sends a heartbeat this often.
+    pub heartbeat_ticks: u64,
+    /// A follower waits at least this long for its leader before it stands.
+    pub election_ticks_min: u64,
+    /// And at most this long, before back-off.
+    pub election_ticks_max: u64,
+    /// What has not been answered is sent again after this long.
+    pub retransmit_ticks: u64,
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        Timing { heartbeat_ticks: 5, election_ticks_min: 30, election_ticks_max: 60, retransmit_ticks: 10 }
+    }
+}
+
+/// Back-off stops doubling after this many failed attempts: eight times the normal timeout keeps
+/// a healed cluster from waiting for long.
+const BACK_OFF_DOUBLINGS_MAX: u32 = 3;
+
+#[derive(Debug)]
+pub(crate) struct Election {
+    mode: ElectionMode,
+    timing: Timing,
+    random: ChaCha8Rng,
+    failed_attempts: u32,
+    deadline: u64,
+}
+
+impl Election {
+    pub(crate) fn new(mode: ElectionMode, timing: Timing, seed: u64) -> Election {
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        let mut election = Election { mode, timing, random, failed_attempts: 0, deadline: 0 };
+        election.postpone(0);
+        election
+    }
+
+    /// Time to stand?
+    pub(crate) fn is_due(&self, now: u64) -> bool {
+        now >= self.deadline
+    }
+
+    /// There is a leader, or somebody with a better claim: wait, and forget earlier failures.
+    pub(crate) fn calm(&mut self, now: u64) {
+        self.failed_attempts = 0;
+        self.postpone(now);
+    }
+
+    /// An attempt starts; if it fails, the next one comes later.
+    pub(crate) fn attempt(&mut self, now: u64) {
+        self.postpone(now);
+        self.failed_attempts = self.failed_attempts.saturating_add(1);
+    }
+
+    /// Draws a new timeout without judging the last attempt.
+    pub(crate) fn postpone(&mut self, now: u64) {
+        let Timing { election_ticks_min: min, election_ticks_max: max, .. } = self.timing;
+        let ticks = match self.mode {
+            ElectionMode::Fixed => min,
+            ElectionMode::Randomised => {
+                let spread = max << self.failed_attempts.min(BACK_OFF_DOUBLINGS_MAX);
+                self.random.random_range(min..=spread.max(min))
+            }
+        };
+        self.deadline = now + ticks;
+    }
+}
