@@ -361,7 +361,9 @@ impl<'a> Pump<'a> {
             let is_frame = matches!(unit, Unit::Frame(_));
             let bytes = unit.into_bytes();
             let kind = match &self.context.frames {
-                Some(read) if is_frame && policy.kinds.is_some() => read(frame::body(&bytes)).map(|info| info.kind),
+                Some(read) if is_frame && policy.kinds.is_some() => {
+                    read(frame::body(&bytes)).map(|info| info.kind)
+                }
                 _ => None,
             };
             let fate = self.decider.decide(policy, now_us, kind, is_frame);

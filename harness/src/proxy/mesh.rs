@@ -64,7 +64,8 @@ impl Mesh {
     /// # Errors
     /// [`MeshError`].
     pub fn start(nodes: &[NodeId], system: Arc<dyn System>, seed: u64) -> Result<Mesh, MeshError> {
-        let frames = system.capabilities().frames.then(|| -> FrameReader { Arc::new(move |body| system.frame(body)) });
+        let frames =
+            system.capabilities().frames.then(|| -> FrameReader { Arc::new(move |body| system.frame(body)) });
         Mesh::with_frames(nodes, frames, seed)
     }
 
@@ -74,7 +75,8 @@ impl Mesh {
     /// # Errors
     /// [`MeshError`].
     pub fn with_frames(nodes: &[NodeId], frames: Option<FrameReader>, seed: u64) -> Result<Mesh, MeshError> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(MeshError::Start)?;
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(MeshError::Start)?;
         let (policies, policies_seen) = watch::channel(Arc::new(Links::new()));
         let frames_known = frames.is_some();
         let epoch = Instant::now();
@@ -129,7 +131,11 @@ impl Mesh {
     #[must_use]
     pub fn peers(&self, from: NodeId) -> Vec<(NodeId, SocketAddr)> {
         let own = |link: &Link| link.from == Endpoint::Node(from);
-        self.links.iter().filter(|(link, _)| own(link)).map(|(link, entry)| (link.to, entry.address)).collect()
+        self.links
+            .iter()
+            .filter(|(link, _)| own(link))
+            .map(|(link, entry)| (link.to, entry.address))
+            .collect()
     }
 
     /// All links, in order.

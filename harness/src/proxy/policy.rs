@@ -122,7 +122,9 @@ pub enum PolicyError {
         value: u64,
     },
     /// Message-lossy, or by kind, on a stream whose frames are not known.
-    #[error("{0}: dropping, duplicating, reordering and kinds need a system whose frames are known; on a plain byte stream they would make false bugs")]
+    #[error(
+        "{0}: dropping, duplicating, reordering and kinds need a system whose frames are known; on a plain byte stream they would make false bugs"
+    )]
     NeedsFrames(Link),
 }
 
@@ -162,8 +164,11 @@ impl LinkPolicy {
     /// # Errors
     /// All of [`PolicyError`] but `NoSuchLink`.
     pub fn check(&self, link: Link, frames_known: bool) -> Result<(), PolicyError> {
-        let shares =
-            [("drop_ppm", self.drop_ppm), ("duplicate_ppm", self.duplicate_ppm), ("reorder_ppm", self.reorder_ppm)];
+        let shares = [
+            ("drop_ppm", self.drop_ppm),
+            ("duplicate_ppm", self.duplicate_ppm),
+            ("reorder_ppm", self.reorder_ppm),
+        ];
         for (field, value) in shares {
             if value > PPM {
                 return Err(PolicyError::Share { link, field, value });
