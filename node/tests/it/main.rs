@@ -1,3 +1,5 @@
-//! The node's tests that are too long to live beside the code.
+//! The node's tests, one binary.
 
 mod kv;
+mod scripts;
+mod wire;
