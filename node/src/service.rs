@@ -1,1 +1,575 @@
-//! service
+//! The replicated service: a [`Replica`], the state machine it feeds, and the clients that wait.
+//!
+//! Pure like the protocol below it: the shell drives it from sockets and a disk, the simulation
+//! from a seed, and both see the same code. Input collects; [`Service::output`] proposes what
+//! queued up as one batch, applies what was chosen, answers, and hands out what is to be written
+//! and sent. Called once per burst of input, that is group commit without a timer.
+//!
+//! # What a client may be told
+//!
+//! "Failed" means: did not happen and never will. So it is said only of a request that this node
+//! has not let out: not proposed, not forwarded. Since the network may repeat a request, the
+//! answer sticks to the [`RequestId`] and not to the copy: once one copy has left, every other
+//! copy is "unknown" at worst ([`Departed`]). Updates without an id can't be told apart, so they
+//! are never "failed" at all by a node that let any of them out. Reads have no effect: they may
+//! always fail.
+
+mod departed;
+mod status;
+
+pub use status::{LeaderStatus, Status};
+
+use crate::kv::{
+    Batch, ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Kv, MAX_BATCH_BYTES,
+    MAX_BATCH_COMMANDS, Reply, RequestId, Txn, UnknownReason,
+};
+use crate::paxos::{
+    AppliedHash, Ballot, ChosenWithoutValue, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica,
+    ReplicaConfig, RoleName, Send, Slot, Timing, Value,
+};
+use bytes::Bytes;
+use departed::Departed;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Commands that may wait for a slot: beyond it, "overloaded" is more honest than a long wait.
+pub const QUEUED_COMMANDS_MAX: usize = 4096;
+/// Bytes of commands that may wait for a slot.
+pub const QUEUED_BYTES_MAX: usize = 16 << 20;
+/// Reads that may wait for their barrier.
+pub const WAITING_READS_MAX: usize = 4096;
+/// Requests that may be under way to the leader.
+pub const FORWARDED_MAX: usize = 4096;
+/// A forwarded request is given up after this many election timeouts: by then its leader has
+/// answered or is gone.
+const FORWARD_ELECTION_TIMEOUTS: u64 = 3;
+
+/// How a node takes part in its cluster.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Tells clusters apart; travels in every frame.
+    pub cluster: u64,
+    /// This node.
+    pub id: NodeId,
+    /// All nodes, this one included, ascending.
+    pub nodes: Vec<NodeId>,
+    /// The protocol's periods.
+    pub timing: Timing,
+    /// How election timeouts are chosen.
+    pub election: ElectionMode,
+    /// Length of a tick, in milliseconds.
+    pub tick_ms: u64,
+    /// Different in each life of a node, so that nothing said to an earlier life is taken for an
+    /// answer to this one.
+    pub incarnation: u64,
+}
+
+/// One client connection.
+#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Debug)]
+pub struct ClientToken(pub u64);
+
+/// Who waits for an answer.
+#[derive(Copy, Clone, Debug)]
+enum Origin {
+    /// A client of this node, and its name for the request.
+    Client { client: ClientToken, id: u64 },
+    /// A follower that forwarded a request, and its name for it.
+    Peer { node: NodeId, token: u64 },
+}
+
+#[derive(Debug)]
+struct Queued {
+    origin: Origin,
+    command: Command,
+    bytes: usize,
+}
+
+/// A batch under way: who waits for each of its commands, and the value, to be sure of it.
+#[derive(Debug)]
+struct InFlight {
+    value: Value,
+    origins: Vec<Origin>,
+}
+
+#[derive(Debug)]
+struct Forwarded {
+    origin: Origin,
+    read_only: bool,
+    leader: Ballot,
+    give_up_at: u64,
+}
+
+/// What one burst of input leads to. The duties and their order are those of [`Effects`].
+#[derive(Default, Debug)]
+#[must_use = "records must be written, messages sent, clients answered"]
+pub struct Output {
+    /// To append to the log, in order.
+    pub records: Vec<Record>,
+    /// To send once durable enough.
+    pub sends: Vec<Send>,
+    /// Answers.
+    pub replies: Vec<(ClientToken, ClientReply)>,
+    /// The node must stop at once, loudly, with this evidence.
+    pub fatal: Option<String>,
+}
+
+/// A replica with its state machine and its clients.
+pub struct Service {
+    config: Config,
+    replica: Replica,
+    kv: Kv,
+    queue: VecDeque<Queued>,
+    queued_bytes: usize,
+    in_flight: BTreeMap<Slot, InFlight>,
+    reads: BTreeMap<u64, (Origin, Txn)>,
+    /// Reads with a confirmed barrier, waiting for its slot to be applied.
+    confirmed_reads: VecDeque<(u64, Slot)>,
+    forwarded: BTreeMap<u64, Forwarded>,
+    next_token: u64,
+    departed: Departed,
+    now: u64,
+    /// Tick and cluster time at which this node's leadership began to stamp.
+    stamp_base: Option<(u64, u64)>,
+    output: Output,
+}
+
+impl Service {
+    /// A service that continues where the `recovered` records left off.
+    ///
+    /// # Errors
+    /// If the records can't stem from a correct replica.
+    pub fn new(config: Config, recovered: &[Record], seed: u64) -> Result<Service, ChosenWithoutValue> {
+        let replica_config = ReplicaConfig {
+            id: config.id,
+            nodes: config.nodes.clone(),
+            timing: config.timing,
+            election: config.election,
+        };
+        let replica = Replica::new(&replica_config, recovered, seed)?;
+        let mut service = Service {
+            next_token: config.incarnation,
+            config,
+            replica,
+            kv: Kv::new(),
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            in_flight: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            confirmed_reads: VecDeque::new(),
+            forwarded: BTreeMap::new(),
+            departed: Departed::default(),
+            now: 0,
+            stamp_base: None,
+            output: Output::default(),
+        };
+        service.settle();
+        Ok(service)
+    }
+
+    /// One tick of the clock.
+    pub fn tick(&mut self) {
+        self.now += 1;
+        self.replica.tick();
+        self.give_up_forwards();
+    }
+
+    /// A message of another replica.
+    pub fn peer(&mut self, from: NodeId, message: Message) {
+        match message {
+            Message::Forward { token, request } => self.on_forward(from, token, request),
+            Message::ForwardReply { token, reply } => self.on_forward_reply(token, reply),
+            Message::Heartbeat { applied, .. } | Message::HeartbeatAck { applied, .. } => {
+                self.compare(from, applied);
+                self.replica.step(from, message);
+            }
+            Message::Prepare { .. }
+            | Message::Promise { .. }
+            | Message::Accept { .. }
+            | Message::Accepted { .. }
+            | Message::Reject { .. }
+            | Message::LearnRequest { .. }
+            | Message::LearnReply { .. } => self.replica.step(from, message),
+        }
+    }
+
+    /// A client asks.
+    pub fn client(&mut self, client: ClientToken, request: ClientRequest) {
+        self.settle_leadership();
+        let origin = Origin::Client { client, id: request.id };
+        self.accept_request(origin, request.command);
+    }
+
+    /// A client has gone: nobody waits for its answers any more. What it asked for goes on.
+    pub fn client_gone(&mut self, client: ClientToken) {
+        let gone =
+            |origin: &Origin| matches!(origin, Origin::Client { client: other, .. } if *other == client);
+        self.reads.retain(|_, (origin, _)| !gone(origin));
+        self.forwarded.retain(|_, forwarded| !gone(&forwarded.origin));
+    }
+
+    /// The log is durable up to `lsn`.
+    pub fn durable(&mut self, lsn: Lsn) {
+        self.replica.durable(lsn);
+    }
+
+    /// The node is about to stop: everybody who waits is told what is known.
+    pub fn stop(&mut self) {
+        self.abandon(UnknownReason::Stopping);
+        let forwarded = std::mem::take(&mut self.forwarded);
+        for (_, forwarded) in forwarded {
+            self.give_up(&forwarded, UnknownReason::Stopping);
+        }
+    }
+
+    /// Hands out what the input since the last call led to.
+    pub fn output(&mut self) -> Output {
+        self.settle_leadership();
+        self.propose_queued();
+        self.settle();
+        std::mem::take(&mut self.output)
+    }
+
+    // ---- Requests ----------------------------------------------------------------------------
+
+    fn accept_request(&mut self, origin: Origin, command: Command) {
+        if crate::mutant!(FollowerReadLocal)
+            && let Command::Execute { txn, .. } = &command
+            && txn.is_read_only()
+        {
+            let outcome = Reply::Outcome(self.kv.read(txn));
+            self.answer(origin, self.kv.applied().slot, ClientResult::Reply(outcome));
+            return;
+        }
+        if self.replica.role() == RoleName::Leader {
+            self.serve(origin, command);
+            return;
+        }
+        let leader = self.replica.leader();
+        match (origin, leader) {
+            (Origin::Client { .. }, Some(leader)) => self.forward(origin, leader, command),
+            // Forwarded once is enough: two nodes may take each other for the leader.
+            (Origin::Peer { .. }, _) => {
+                let hint = leader.map(|ballot| ballot.node);
+                self.refuse(origin, &command, DefiniteError::NotLeader { hint });
+            }
+            (Origin::Client { .. }, None) => self.refuse(origin, &command, DefiniteError::NoLeader),
+        }
+    }
+
+    /// This node leads: reads wait for a barrier, updates for a slot.
+    fn serve(&mut self, origin: Origin, command: Command) {
+        if let Command::Execute { txn, .. } = &command
+            && txn.is_read_only()
+        {
+            if self.reads.len() >= WAITING_READS_MAX {
+                self.refuse(origin, &command, DefiniteError::Overloaded);
+                return;
+            }
+            let token = self.take_token();
+            let asked = self.replica.read(token);
+            assert!(asked, "a leader takes reads");
+            self.reads.insert(token, (origin, txn.clone()));
+            return;
+        }
+        let bytes = command.encoded_len();
+        if bytes + Batch::HEADER_BYTES > MAX_BATCH_BYTES {
+            self.refuse(origin, &command, DefiniteError::TooLarge);
+        } else if self.queue.len() >= QUEUED_COMMANDS_MAX || self.queued_bytes + bytes > QUEUED_BYTES_MAX {
+            self.refuse(origin, &command, DefiniteError::Overloaded);
+        } else {
+            self.queued_bytes += bytes;
+            self.queue.push_back(Queued { origin, command, bytes });
+        }
+    }
+
+    /// This node follows: the leader decides, and the client gets its answer from here.
+    fn forward(&mut self, origin: Origin, leader: Ballot, command: Command) {
+        if self.forwarded.len() >= FORWARDED_MAX {
+            self.refuse(origin, &command, DefiniteError::Overloaded);
+            return;
+        }
+        self.departed.note(&command);
+        let token = self.take_token();
+        let give_up_at = self.now + FORWARD_ELECTION_TIMEOUTS * self.config.timing.election_ticks_max;
+        let read_only = command.is_read_only();
+        self.forwarded.insert(token, Forwarded { origin, read_only, leader, give_up_at });
+        let request = ClientRequest { id: token, command }.encode();
+        self.send(leader.node, Message::Forward { token, request });
+    }
+
+    fn on_forward(&mut self, from: NodeId, token: u64, request: Bytes) {
+        self.settle_leadership();
+        let origin = Origin::Peer { node: from, token };
+        match ClientRequest::decode(request) {
+            Ok(request) => self.accept_request(origin, request.command),
+            Err(_) => self.answer(origin, Slot::ZERO, ClientResult::Failed(DefiniteError::Malformed)),
+        }
+    }
+
+    fn on_forward_reply(&mut self, token: u64, reply: Bytes) {
+        let Some(forwarded) = self.forwarded.remove(&token) else { return };
+        match ClientReply::decode(reply) {
+            // The leader refused *this copy*; the network may have shown it another one before.
+            Ok(ClientReply { result: ClientResult::Failed(_), .. }) | Err(_) if !forwarded.read_only => {
+                let unknown = ClientResult::Unknown(UnknownReason::Refused);
+                self.answer(forwarded.origin, Slot::ZERO, unknown);
+            }
+            Ok(reply) => self.answer(forwarded.origin, reply.slot, reply.result),
+            Err(_) => self.give_up(&forwarded, UnknownReason::ForwardLost),
+        }
+    }
+
+    fn give_up_forwards(&mut self) {
+        let leader = self.replica.leader();
+        let now = self.now;
+        let lost: Vec<u64> = self
+            .forwarded
+            .iter()
+            .filter(|(_, forwarded)| leader != Some(forwarded.leader) || now >= forwarded.give_up_at)
+            .map(|(token, _)| *token)
+            .collect();
+        for token in lost {
+            let Some(forwarded) = self.forwarded.remove(&token) else { continue };
+            let changed = leader != Some(forwarded.leader);
+            let reason = if changed { UnknownReason::LeaderChanged } else { UnknownReason::ForwardLost };
+            self.give_up(&forwarded, reason);
+        }
+    }
+
+    fn give_up(&mut self, forwarded: &Forwarded, reason: UnknownReason) {
+        let result = match forwarded.read_only {
+            true => ClientResult::Failed(DefiniteError::NoLeader),
+            false => ClientResult::Unknown(reason),
+        };
+        self.answer(forwarded.origin, Slot::ZERO, result);
+    }
+
+    /// Says that a command did not happen, if that is certain.
+    fn refuse(&mut self, origin: Origin, command: &Command, error: DefiniteError) {
+        let result = match self.departed.may_have_left(command) {
+            true => ClientResult::Unknown(UnknownReason::Refused),
+            false => ClientResult::Failed(error),
+        };
+        self.answer(origin, Slot::ZERO, result);
+    }
+
+    // ---- Proposing ---------------------------------------------------------------------------
+
+    /// Everything that waits goes into as few slots as possible.
+    fn propose_queued(&mut self) {
+        while !self.queue.is_empty() && self.replica.can_propose() {
+            let mut bytes = Batch::HEADER_BYTES;
+            let mut commands = Vec::new();
+            let mut origins = Vec::new();
+            while let Some(queued) = self.queue.front() {
+                if bytes + queued.bytes > MAX_BATCH_BYTES || commands.len() >= MAX_BATCH_COMMANDS {
+                    break;
+                }
+                bytes += queued.bytes;
+                let Some(queued) = self.queue.pop_front() else { break };
+                self.queued_bytes -= queued.bytes;
+                self.departed.note(&queued.command);
+                commands.push(queued.command);
+                origins.push(queued.origin);
+            }
+            let batch = Batch { time_ms: self.stamp(), commands };
+            let value = Value::Batch(batch.encode());
+            let Some(slot) = self.replica.propose(value.clone()) else { unreachable!("asked before") };
+            if crate::mutant!(ReplyOnAccept) {
+                origins = self.answer_early(slot, &batch, origins);
+            }
+            self.in_flight.insert(slot, InFlight { value, origins });
+        }
+    }
+
+    /// Cluster time: goes on from what was applied when this node began to lead.
+    fn stamp(&mut self) -> u64 {
+        let (tick, time_ms) = *self.stamp_base.get_or_insert((self.now, self.kv.now_ms()));
+        time_ms + (self.now - tick) * self.config.tick_ms
+    }
+
+    // ---- Settling ----------------------------------------------------------------------------
+
+    fn settle_leadership(&mut self) {
+        if self.replica.take_deposed() {
+            self.stamp_base = None;
+            self.abandon(UnknownReason::LeaderChanged);
+        }
+    }
+
+    /// Takes the replica's effects: applies, answers, and keeps what the caller has to do.
+    fn settle(&mut self) {
+        let Effects { records, sends, chosen, reads } = self.replica.effects();
+        self.output.records.extend(records);
+        self.output.sends.extend(sends);
+        for (slot, value) in chosen {
+            self.apply(slot, &value);
+        }
+        self.replica.set_applied(self.kv.applied());
+        self.confirmed_reads.extend(reads);
+        self.serve_reads();
+    }
+
+    fn apply(&mut self, slot: Slot, value: &Value) {
+        let replies = self.kv.apply(slot, value);
+        let Some(waiting) = self.in_flight.remove(&slot) else { return };
+        let origins = waiting.origins.into_iter();
+        match replies {
+            Ok(replies) if waiting.value == *value => {
+                for (origin, reply) in origins.zip(replies) {
+                    self.answer(origin, slot, ClientResult::Reply(reply));
+                }
+            }
+            _ => {
+                for origin in origins {
+                    self.answer(origin, slot, ClientResult::Unknown(UnknownReason::LeaderChanged));
+                }
+            }
+        }
+    }
+
+    fn serve_reads(&mut self) {
+        let applied = self.kv.applied().slot;
+        while let Some((token, slot)) = self.confirmed_reads.front().copied() {
+            if slot > applied && !crate::mutant!(ReadWithoutQuorum) {
+                break;
+            }
+            self.confirmed_reads.pop_front();
+            if let Some((origin, txn)) = self.reads.remove(&token) {
+                let outcome = Reply::Outcome(self.kv.read(&txn));
+                self.answer(origin, applied, ClientResult::Reply(outcome));
+            }
+        }
+    }
+
+    /// This node does not lead any more: proposed commands have an unknown outcome, those that
+    /// only waited did not happen, and neither did reads.
+    fn abandon(&mut self, reason: UnknownReason) {
+        let hint = self.replica.leader().map(|ballot| ballot.node);
+        for (_, waiting) in std::mem::take(&mut self.in_flight) {
+            for origin in waiting.origins {
+                let mut result = ClientResult::Unknown(reason);
+                if crate::mutant!(DefiniteErrorForInFlight) {
+                    result = ClientResult::Failed(DefiniteError::NotLeader { hint });
+                }
+                self.answer(origin, Slot::ZERO, result);
+            }
+        }
+        for queued in std::mem::take(&mut self.queue) {
+            self.refuse(queued.origin, &queued.command, DefiniteError::NotLeader { hint });
+        }
+        self.queued_bytes = 0;
+        self.confirmed_reads.clear();
+        for (_, (origin, _)) in std::mem::take(&mut self.reads) {
+            self.answer(origin, Slot::ZERO, ClientResult::Failed(DefiniteError::NotLeader { hint }));
+        }
+    }
+
+    /// I8: equal prefixes, equal states.
+    fn compare(&mut self, from: NodeId, theirs: AppliedHash) {
+        let Some(ours) = self.kv.hash_at(theirs.slot) else { return };
+        if ours != theirs.hash && self.output.fatal.is_none() {
+            self.output.fatal = Some(format!(
+                "I8: replicas diverged: after slot {} the state hash is {ours:016x} here on {} and {:016x} on {from}",
+                theirs.slot, self.config.id, theirs.hash
+            ));
+        }
+    }
+
+    // ---- Answering ---------------------------------------------------------------------------
+
+    fn answer(&mut self, origin: Origin, slot: Slot, result: ClientResult) {
+        match origin {
+            Origin::Client { client, id } => {
+                self.output.replies.push((client, ClientReply { id, slot, result }));
+            }
+            Origin::Peer { node, token } => {
+                let reply = ClientReply { id: token, slot, result }.encode();
+                self.send(node, Message::ForwardReply { token, reply });
+            }
+        }
+    }
+
+    fn send(&mut self, to: NodeId, message: Message) {
+        // Reveals nothing that is not durable: requests, and answers about what is chosen.
+        self.output.sends.push(Send { to, message, after: Lsn::ZERO });
+    }
+
+    fn take_token(&mut self) -> u64 {
+        self.next_token = self.next_token.wrapping_add(1);
+        self.next_token
+    }
+
+    /// The `reply-on-accept` mutant: answers blind updates before anybody else has accepted them.
+    #[cfg(feature = "mutants")]
+    fn answer_early(&mut self, slot: Slot, batch: &Batch, origins: Vec<Origin>) -> Vec<Origin> {
+        use crate::kv::{OpResult, TxnOp, TxnOutcome};
+        let mut later = Vec::new();
+        for (command, origin) in batch.commands.iter().zip(origins) {
+            let blind = |op: &TxnOp| matches!(op, TxnOp::Put { .. } | TxnOp::Append { .. });
+            match command {
+                Command::Execute { txn, .. } if txn.ops.iter().all(blind) => {
+                    let done = TxnOutcome::Done(vec![OpResult::Done; txn.ops.len()]);
+                    self.answer(origin, slot, ClientResult::Reply(Reply::Outcome(done)));
+                    // Nobody waits any more, but positions must stay in step with the commands.
+                    later.push(Origin::Client { client: ClientToken(u64::MAX), id: 0 });
+                }
+                _ => later.push(origin),
+            }
+        }
+        later
+    }
+
+    #[cfg(not(feature = "mutants"))]
+    fn answer_early(&mut self, _: Slot, _: &Batch, origins: Vec<Origin>) -> Vec<Origin> {
+        origins
+    }
+
+    // ---- Looking in --------------------------------------------------------------------------
+
+    /// The replica, for observers.
+    #[must_use]
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// The state machine, for observers.
+    #[must_use]
+    pub fn kv(&self) -> &Kv {
+        &self.kv
+    }
+
+    /// What the node says of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (written, durable) = self.replica.log_position();
+        let ballot = |ballot: Ballot| LeaderStatus { round: ballot.round, node: ballot.node.0 };
+        let applied = self.kv.applied();
+        Status {
+            cluster: self.config.cluster,
+            id: self.config.id.0,
+            nodes: self.config.nodes.iter().map(|node| node.0).collect(),
+            role: self.replica.role().to_string(),
+            leader: self.replica.leader().map(ballot),
+            promised: ballot(self.replica.promised()),
+            chosen_upto: self.replica.chosen_upto().0,
+            applied: applied.slot.0,
+            applied_hash: format!("{:016x}", applied.hash),
+            last_slot: self.replica.last_slot().0,
+            lsn_written: written.0,
+            lsn_durable: durable.0,
+            queued: self.queue.len(),
+            in_flight: self.replica.in_flight(),
+            reads_waiting: self.reads.len(),
+            forwarded: self.forwarded.len(),
+            sessions: self.kv.sessions(),
+        }
+    }
+}
+
+/// The name of a request, if it has one that stays the same when it is repeated.
+fn request_id(command: &Command) -> Option<RequestId> {
+    match command {
+        Command::OpenSession { .. } => None,
+        Command::Execute { request, .. } => *request,
+    }
+}

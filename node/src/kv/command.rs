@@ -195,8 +195,9 @@ impl Command {
 /// [`Value::Batch`](crate::paxos::Value::Batch) carries.
 #[derive(Clone, Eq, PartialEq, Debug, Default)]
 pub struct Batch {
-    /// The leader's clock, in milliseconds since the Unix epoch. The only time that the state
-    /// machine knows; it never runs backwards there, whatever the leaders' clocks do.
+    /// Cluster time in milliseconds, stamped by the leader: it goes on from the last stamp
+    /// applied, by the ticks of the leader's own clock, so no wall clock can make it jump. The
+    /// only time that the state machine knows; it never runs backwards there.
     pub time_ms: u64,
     /// In order.
     pub commands: Vec<Command>,

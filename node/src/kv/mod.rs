@@ -114,6 +114,12 @@ impl Kv {
         self.hashes.get(offset).map(|applied| applied.hash)
     }
 
+    /// The latest stamp seen in a batch: cluster time, in milliseconds.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
     /// How many sessions are open.
     #[must_use]
     pub fn sessions(&self) -> usize {

@@ -34,7 +34,13 @@ pub(crate) enum Progress {
 }
 
 impl Candidate {
-    pub(crate) fn new(ballot: Ballot, own_promise: Lsn, others: &[NodeId], from: Slot, now: u64) -> Candidate {
+    pub(crate) fn new(
+        ballot: Ballot,
+        own_promise: Lsn,
+        others: &[NodeId],
+        from: Slot,
+        now: u64,
+    ) -> Candidate {
         Candidate {
             ballot,
             own_promise,
@@ -104,7 +110,8 @@ impl Candidate {
             return BTreeMap::new();
         }
         let restrict = |(slot, (mut report, reporters)): (Slot, (SlotReport, NodeSet))| {
-            if crate::mutant!(NoopOverwritesAccepted) && !report.learned && reporters.len() < majority(nodes) {
+            if crate::mutant!(NoopOverwritesAccepted) && !report.learned && reporters.len() < majority(nodes)
+            {
                 report.value = Value::Noop;
             }
             (slot, report)

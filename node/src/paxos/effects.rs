@@ -67,6 +67,4 @@ pub struct Effects {
     /// Read barriers confirmed: reads holding these tokens may be served once everything up to
     /// the slot is applied.
     pub reads: Vec<(u64, Slot)>,
-    /// Set when this node stopped leading: whatever it had proposed has an unknown outcome.
-    pub deposed: bool,
 }

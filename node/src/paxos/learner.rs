@@ -143,7 +143,10 @@ impl Learner {
 
     fn insert(&mut self, slot: Slot, ballot: Ballot, value: &Value) {
         if let Some((_, known)) = self.learned.get(&slot) {
-            assert!(known == value, "I2: two values chosen in {slot:?}: {known:?}, and now {value:?} in {ballot}");
+            assert!(
+                known == value,
+                "I2: two values chosen in {slot:?}: {known:?}, and now {value:?} in {ballot}"
+            );
             return;
         }
         self.learned.insert(slot, (ballot, value.clone()));

@@ -107,7 +107,5 @@ pub use election::{ElectionMode, Timing};
 pub use learner::ChosenWithoutValue;
 pub use message::{AppliedHash, Message, SlotReport, Value};
 pub use quorum::{NodeSet, majority};
-pub use replica::{
-    CHUNK_BYTES_MAX, CHUNK_SLOTS_MAX, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX,
-};
+pub use replica::{CHUNK_BYTES_MAX, CHUNK_SLOTS_MAX, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX};
 pub use slot::{Lsn, Slot};

@@ -58,6 +58,16 @@ pub enum RoleName {
     Leader,
 }
 
+impl std::fmt::Display for RoleName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            RoleName::Follower => "follower",
+            RoleName::Candidate => "candidate",
+            RoleName::Leader => "leader",
+        })
+    }
+}
+
 /// A Multi-Paxos replica without IO.
 #[derive(Debug)]
 pub struct Replica {
@@ -77,6 +87,7 @@ pub struct Replica {
     now: u64,
     marked_at: u64,
     learn_asked_at: Option<u64>,
+    deposed: bool,
     effects: Effects,
 }
 
@@ -116,6 +127,7 @@ impl Replica {
             now: 0,
             marked_at: 0,
             learn_asked_at: None,
+            deposed: false,
             effects: Effects::default(),
         };
         replica.effects.chosen = replica.learner.take_executable();
@@ -219,6 +231,12 @@ impl Replica {
     /// What the caller has executed, for the comparison with others.
     pub fn set_applied(&mut self, applied: AppliedHash) {
         self.applied = applied;
+    }
+
+    /// Whether this node stopped leading since the last call: whatever it had proposed has an
+    /// unknown outcome, and its reads get no barrier.
+    pub fn take_deposed(&mut self) -> bool {
+        std::mem::take(&mut self.deposed)
     }
 
     /// Hands out everything asked for since the last call.
@@ -346,19 +364,12 @@ impl Replica {
         }
         let mut take_over = candidate.into_take_over(nodes);
         for report in take_over.values().filter(|report| report.learned) {
-            self.learner.learn(
-                report.slot,
-                report.ballot,
-                &report.value,
-                &self.acceptor,
-                &mut self.journal,
-            );
+            self.learner.learn(report.slot, report.ballot, &report.value, &self.acceptor, &mut self.journal);
         }
         let highest = take_over.last_key_value().map_or(Slot::ZERO, |(slot, _)| *slot);
         let first_open = self.learner.chosen_upto().next();
         let barrier = highest.max(self.learner.last_learned()).next();
-        self.role =
-            Role::Leader(Leader::new(ballot, barrier, barrier.next(), &self.others, self.now));
+        self.role = Role::Leader(Leader::new(ballot, barrier, barrier.next(), &self.others, self.now));
         self.following = Some(ballot);
         self.election.calm(self.now);
         let mut slot = first_open;
@@ -515,7 +526,7 @@ impl Replica {
     fn step_down(&mut self, leader: Option<Ballot>) {
         let was = std::mem::replace(&mut self.role, Role::Follower);
         if matches!(was, Role::Leader(_)) {
-            self.effects.deposed = true;
+            self.deposed = true;
             self.following = None;
             self.election.postpone(self.now);
         }
@@ -554,13 +565,7 @@ impl Replica {
         for report in slots {
             // Whoever knows a ballot above ours to have chosen something has a newer leader.
             self.see(report.ballot);
-            self.learner.learn(
-                report.slot,
-                report.ballot,
-                &report.value,
-                &self.acceptor,
-                &mut self.journal,
-            );
+            self.learner.learn(report.slot, report.ballot, &report.value, &self.acceptor, &mut self.journal);
         }
         self.learn_asked_at = None;
         let after = self.learner.chosen_upto();

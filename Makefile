@@ -1,0 +1,44 @@
+# Antipaxos. `make` lists what there is.
+
+TIME  ?= 120
+SEEDS ?= 10000
+CARGO ?= cargo
+NODE_MUTANTS := target-mutants/release/paxos-node
+
+.DEFAULT_GOAL := help
+.PHONY: help build mutants-build test test-chaos mutants sim sim-mutants lint fmt clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the harness and the node (release)
+	$(CARGO) build --release --workspace --bins
+
+mutants-build: ## build the node with its planted bugs, into a target folder of its own
+	$(CARGO) build --release -p paxos-node --features mutants --target-dir target-mutants
+
+test: ## run all tests
+	$(CARGO) test --workspace
+
+test-chaos: build mutants-build ## batter real clusters for TIME seconds (120), then prove that a planted bug is caught
+	@target/release/antipaxos test-all --time $(TIME) --mutant-bin $(NODE_MUTANTS) $(if $(SEED),--seed $(SEED))
+
+mutants: build mutants-build ## run the bench against every planted bug: which are caught, by what, how fast
+	@target/release/antipaxos mutants --mutant-bin $(NODE_MUTANTS) $(if $(SEED),--seed $(SEED))
+
+sim: ## simulate clusters in virtual time, SEEDS of them (10000)
+	$(CARGO) run --release -p paxos-node --bin paxos-sim -- --seeds 0..$(SEEDS)
+
+sim-mutants: ## the simulation must kill every planted bug
+	$(CARGO) test -p paxos-node --features mutants --target-dir target-mutants
+
+lint: ## formatting and clippy, warnings refused
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p paxos-node --all-targets --features mutants --target-dir target-mutants -- -D warnings
+
+fmt: ## format the sources
+	$(CARGO) fmt --all
+
+clean: ## remove build output; runs in results/ stay
+	rm -rf target target-mutants

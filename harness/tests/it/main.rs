@@ -1,0 +1,3 @@
+//! The harness’s tests, one binary.
+
+mod tidy;

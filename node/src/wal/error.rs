@@ -1,0 +1,186 @@
+//! What can go wrong with a log, told so that whoever reads it knows what to do next.
+//!
+//! Two families, because they ask for different answers. A *refusal* is about content: the log
+//! shows damage that no crash can explain, so nothing in it may be trusted and nothing is
+//! changed. An *IO error* is about the disk: it failed, so what is durable is unknown, and the
+//! process stops at once (retrying a failed fsync reports success over lost data).
+
+use super::Identity;
+use crate::paxos::Lsn;
+use std::io;
+
+/// Why a log can't be opened, or can't go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WalError {
+    /// Another process holds the folder's lock.
+    #[error(
+        "{file}: the folder is in use by another process ({holder}). One folder belongs to one node: \
+         stop the other process or choose another folder"
+    )]
+    Locked {
+        /// The lock file.
+        file: String,
+        /// What the holder wrote into it.
+        holder: String,
+    },
+
+    /// The disk failed. Before the log was open: nothing was lost. Afterwards: what was not yet
+    /// reported durable may or may not survive, and the next recovery decides.
+    #[error("{file}: {operation} failed: {source}")]
+    Io {
+        /// What was being done, as a verb phrase.
+        operation: &'static str,
+        /// The file or folder.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// The log contradicts itself in a way that no crash can explain. Nothing was changed.
+    #[error(
+        "{file}, byte {offset}: {reason}. Refusing to start; the log was left as it is. Don't empty the \
+         folder to get going: an acceptor that forgets what it promised can break agreement. Bring the \
+         file back from the disk's own redundancy, or retire this node for good"
+    )]
+    Refused {
+        /// The file at fault.
+        file: String,
+        /// Where in it, in bytes from its start.
+        offset: u64,
+        /// What is wrong there.
+        reason: Refusal,
+    },
+
+    /// An earlier write or sync failed; this log takes nothing more, however often it is asked.
+    #[error("the log stopped taking records: {cause}")]
+    Stopped {
+        /// The first failure, in words.
+        cause: String,
+    },
+}
+
+impl WalError {
+    /// The log's content is at fault (exit code 65): restarting will not help.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, WalError::Refused { .. })
+    }
+
+    /// The disk, or the use of it, is at fault (exit code 74): restarting may help once that is
+    /// mended.
+    #[must_use]
+    pub fn is_io(&self) -> bool {
+        !self.is_refusal()
+    }
+}
+
+/// What is wrong at the place a [`WalError::Refused`] names.
+#[derive(Clone, Eq, PartialEq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// A segment gets its name only after its header is durable, so no crash leaves this behind.
+    #[error("the segment's header is damaged or cut short")]
+    HeaderUnreadable,
+    /// Written by another version of this program.
+    #[error("the segment has format {found}; this program reads format {supported}")]
+    UnsupportedFormat {
+        /// In the file.
+        found: u32,
+        /// What this program writes.
+        supported: u32,
+    },
+    /// The log belongs to another node or another cluster.
+    #[error("the log belongs to {found}, not to {expected}")]
+    ForeignIdentity {
+        /// Who opens the log.
+        expected: Identity,
+        /// Whose it is.
+        found: Identity,
+    },
+    /// The header doesn't fit the file's name or the segment before it.
+    #[error(
+        "the header says segment {sequence} from record {first_lsn}, but segment {expected_sequence} from record {expected_lsn} belongs here"
+    )]
+    SegmentOutOfPlace {
+        /// In the header.
+        sequence: u64,
+        /// In the header.
+        first_lsn: Lsn,
+        /// By the name of the file.
+        expected_sequence: u64,
+        /// By the end of the segment before.
+        expected_lsn: Lsn,
+    },
+    /// Segments are numbered without gaps from 1.
+    #[error("segment {expected} is missing: this is segment {found}")]
+    SegmentMissing {
+        /// The number that should come here.
+        expected: u64,
+        /// The number that does.
+        found: u64,
+    },
+    /// A damaged batch, and proof that it had been durable.
+    #[error("a batch is damaged ({damage}), and it is no torn tail: {proof}")]
+    BatchDamaged {
+        /// What is wrong with the batch.
+        damage: Damage,
+        /// Why a crash can't have done it.
+        proof: Proof,
+    },
+    /// An intact batch that doesn't continue the one before it.
+    #[error("a batch starts at record {found}, but record {expected} comes next")]
+    BatchOutOfOrder {
+        /// The record that should come next.
+        expected: Lsn,
+        /// The batch's first record.
+        found: Lsn,
+    },
+    /// A batch whose checksums are right but whose records make no sense to this program.
+    #[error("record {lsn} is intact but unreadable: {reason}")]
+    RecordUnreadable {
+        /// The record.
+        lsn: Lsn,
+        /// What about it.
+        reason: super::record::RecordError,
+    },
+}
+
+/// What is wrong with a batch.
+#[derive(Copy, Clone, Eq, PartialEq, Debug, thiserror::Error)]
+pub enum Damage {
+    /// Fewer bytes are left than a header has.
+    #[error("its header is cut short")]
+    HeaderCut,
+    /// No header of this segment is there.
+    #[error("its header is unreadable")]
+    HeaderUnreadable,
+    /// The header is intact, the file ends before the batch does.
+    #[error("its body is cut short")]
+    BodyCut,
+    /// The header is intact, the body's checksum is not.
+    #[error("its checksum doesn't match")]
+    BodyChecksum,
+}
+
+/// Why a damaged batch must have been durable once: whatever comes later was begun only after
+/// the disk had confirmed it.
+#[derive(Copy, Clone, Eq, PartialEq, Debug, thiserror::Error)]
+pub enum Proof {
+    /// A later segment exists.
+    #[error("segment {sequence} was begun after it")]
+    LaterSegment {
+        /// The later segment.
+        sequence: u64,
+    },
+    /// The header is intact and tells where the batch ends; the file goes on.
+    #[error("bytes were written after it, from byte {offset} on")]
+    LaterBytes {
+        /// Where they start.
+        offset: u64,
+    },
+    /// The header of a later batch was found.
+    #[error("a later batch starts at byte {offset}")]
+    LaterBatch {
+        /// Where it starts.
+        offset: u64,
+    },
+}

@@ -1,0 +1,5 @@
+//! The node's tests, one binary.
+
+mod kv;
+mod scripts;
+mod wire;
