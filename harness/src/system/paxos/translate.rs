@@ -1,0 +1,1 @@
+//! A workload's words as transactions, and answers as completions: pure.
