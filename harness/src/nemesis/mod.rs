@@ -169,7 +169,9 @@ pub struct Selection(pub Vec<Kind>);
 
 /// A word of `--nemesis` that names no fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no fault is called `{0}`; there are: none, all, kill, pause, partition, link, and single kinds such as {1}")]
+#[error(
+    "no fault is called `{0}`; there are: none, all, kill, pause, partition, link, and single kinds such as {1}"
+)]
 pub struct UnknownFault(String, String);
 
 impl FromStr for Selection {
@@ -188,7 +190,8 @@ impl FromStr for Selection {
         }
         let single = Kind::ALL.into_iter().find(|kind| {
             // Both `link:drop` and the plain `drop` that one would say.
-            kind.name() == word || (kind.family() == Family::Link && kind.name().ends_with(&format!(":{word}")))
+            kind.name() == word
+                || (kind.family() == Family::Link && kind.name().ends_with(&format!(":{word}")))
         });
         match single {
             Some(kind) => Ok(Selection(vec![kind])),

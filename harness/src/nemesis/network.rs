@@ -31,7 +31,11 @@ fn policy(trouble: Trouble) -> LinkPolicy {
         Trouble::Delay { delay_ms, jitter_ms } => {
             // "Give or take" around the mean; the policy's jitter only adds.
             let least_ms = delay_ms.saturating_sub(jitter_ms);
-            LinkPolicy { delay_us: u64::from(least_ms) * 1_000, jitter_us: u64::from(jitter_ms) * 2_000, ..clean }
+            LinkPolicy {
+                delay_us: u64::from(least_ms) * 1_000,
+                jitter_us: u64::from(jitter_ms) * 2_000,
+                ..clean
+            }
         }
         Trouble::Drop { ppm } => LinkPolicy { drop_ppm: ppm, ..clean },
         Trouble::Duplicate { ppm } => LinkPolicy { duplicate_ppm: ppm, ..clean },
@@ -50,9 +54,10 @@ pub fn install(mesh: &Mesh, links: Links, report: &mut FaultReport) {
 pub fn read(mesh: &Mesh, action: &Action) -> Before {
     match action {
         Action::Kill(_) | Action::Pause(_) => Before::new(),
-        Action::Cut(directions) | Action::Trouble(directions, _) => {
-            directions.iter().map(|&(from, to)| ((from, to), mesh.counters(Link::between(from, to)))).collect()
-        }
+        Action::Cut(directions) | Action::Trouble(directions, _) => directions
+            .iter()
+            .map(|&(from, to)| ((from, to), mesh.counters(Link::between(from, to))))
+            .collect(),
     }
 }
 

@@ -26,7 +26,8 @@ pub async fn install(cluster: &Cluster, nodes: &[NodeId], report: &mut FaultRepo
 pub fn examine(nodes: &[NodeId], stopped: &Stopped, report: &mut FaultReport) {
     report.bit = stopped.len() == nodes.len();
     for &(node, pid) in stopped {
-        let state = fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| process_state(&stat));
+        let state =
+            fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| process_state(&stat));
         match state {
             Some('T') => report.evidence.push(format!("{node}: pid {pid} state T")),
             other => {

@@ -13,8 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use rand::{RngExt, SeedableRng};
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Action, Direction, Fault, Kind, Trouble};
@@ -189,18 +189,25 @@ impl Planner {
                 let victim = victim.unwrap_or_else(|| any(nodes, rng));
                 let deaf: bool = rng.random();
                 let links = around(victim, several(nodes)?);
-                Action::Cut(links.into_iter().filter(|&(from, to)| if deaf { to == victim } else { from == victim }).collect())
+                Action::Cut(
+                    links
+                        .into_iter()
+                        .filter(|&(from, to)| if deaf { to == victim } else { from == victim })
+                        .collect(),
+                )
             }
             Kind::LinkDelay => Action::Trouble(some_links(several(nodes)?, rng), delay(rng)),
             Kind::LinkDrop => {
                 Action::Trouble(some_links(several(nodes)?, rng), Trouble::Drop { ppm: percent(rng, 10, 40) })
             }
-            Kind::LinkDuplicate => {
-                Action::Trouble(some_links(several(nodes)?, rng), Trouble::Duplicate { ppm: percent(rng, 20, 60) })
-            }
-            Kind::LinkReorder => {
-                Action::Trouble(some_links(several(nodes)?, rng), Trouble::Reorder { ppm: percent(rng, 20, 60) })
-            }
+            Kind::LinkDuplicate => Action::Trouble(
+                some_links(several(nodes)?, rng),
+                Trouble::Duplicate { ppm: percent(rng, 20, 60) },
+            ),
+            Kind::LinkReorder => Action::Trouble(
+                some_links(several(nodes)?, rng),
+                Trouble::Reorder { ppm: percent(rng, 20, 60) },
+            ),
         })
     }
 

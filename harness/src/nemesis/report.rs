@@ -100,7 +100,11 @@ pub fn tally(requested: &[Kind], reports: &[FaultReport]) -> Vec<KindTally> {
         .into_iter()
         .map(|kind| {
             let of_kind = || reports.iter().filter(move |report| report.kind == kind);
-            KindTally { kind, drawn: of_kind().count() as u32, bit: of_kind().filter(|report| report.bit).count() as u32 }
+            KindTally {
+                kind,
+                drawn: of_kind().count() as u32,
+                bit: of_kind().filter(|report| report.bit).count() as u32,
+            }
         })
         .filter(|tally| tally.drawn > 0 || requested.contains(&tally.kind))
         .collect()

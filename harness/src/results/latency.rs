@@ -101,7 +101,9 @@ impl Latencies {
         let mut serializer = V2DeflateSerializer::new();
         let mut builder = IntervalLogWriterBuilder::new();
         builder
-            .add_comment("Latencies of successful operations, in microseconds; the tag is the operation type.")
+            .add_comment(
+                "Latencies of successful operations, in microseconds; the tag is the operation type.",
+            )
             .with_start_time(started)
             .with_base_time(started)
             .with_max_value_divisor(1.0);
@@ -117,8 +119,8 @@ impl Latencies {
 }
 
 fn histogram() -> Histogram<u64> {
-    let mut histogram =
-        Histogram::new_with_max(LATENCY_US_MAX, DIGITS).expect("the bounds are constants that hdrhistogram accepts");
+    let mut histogram = Histogram::new_with_max(LATENCY_US_MAX, DIGITS)
+        .expect("the bounds are constants that hdrhistogram accepts");
     histogram.auto(true);
     histogram
 }
@@ -133,7 +135,11 @@ fn write_percentiles(writer: &mut impl Write, histogram: &Histogram<u64>) -> io:
         let value_ms = step.value_iterated_to() as f64 / 1_000.0;
         below += step.count_since_last_iteration();
         if quantile < 1.0 {
-            writeln!(writer, "{value_ms:>12.3} {quantile:>14.12} {below:>10} {:>14.2}", 1.0 / (1.0 - quantile))?;
+            writeln!(
+                writer,
+                "{value_ms:>12.3} {quantile:>14.12} {below:>10} {:>14.2}",
+                1.0 / (1.0 - quantile)
+            )?;
         } else {
             writeln!(writer, "{value_ms:>12.3} {quantile:>14.12} {below:>10}")?;
         }

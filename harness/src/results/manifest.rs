@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn this_machine_can_be_described() {
         let machine = Machine::read();
-        assert!(machine.processors > 0 && machine.memory_mib > 0 && !machine.kernel.is_empty(), "{machine:?}");
+        assert!(
+            machine.processors > 0 && machine.memory_mib > 0 && !machine.kernel.is_empty(),
+            "{machine:?}"
+        );
         assert_eq!(field("a: 1\nmodel name\t: x: y\n", "model name"), Some("x: y".to_owned()));
     }
 }

@@ -20,7 +20,8 @@ pub fn render(seed: u64, nodes: usize, reports: &[FaultReport]) -> String {
             Outcome::Skipped(reason) => ("skipped", Some(reason)),
             Outcome::Indeterminate(reason) => ("indeterminate", Some(reason)),
         };
-        let _ = writeln!(text, "\n[[fault]]\nnumber = {}\nkind = {}", report.number, quoted(report.kind.name()));
+        let _ =
+            writeln!(text, "\n[[fault]]\nnumber = {}\nkind = {}", report.number, quoted(report.kind.name()));
         let _ = writeln!(text, "do = {}", quoted(&report.action));
         if let Some(beneath) = &report.beneath {
             let _ = writeln!(text, "beneath = {}", quoted(beneath));

@@ -1,7 +1,7 @@
 //! The results folder: one folder per run, `latest` and `latest-failed`, bounded retention.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -145,8 +145,19 @@ impl RunFolder {
     /// Writes a value as indented JSON.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
         let path = self.file(name);
-        let text = serde_json::to_string_pretty(value).map_err(|error| failed("write", &path)(error.into()))?;
+        let text =
+            serde_json::to_string_pretty(value).map_err(|error| failed("write", &path)(error.into()))?;
         self.write(name, &(text + "\n"))
+    }
+
+    /// Appends a value as one line of JSON.
+    pub fn append_json(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
+        let path = self.file(name);
+        let append = || -> io::Result<()> {
+            let line = serde_json::to_string(value)? + "\n";
+            OpenOptions::new().create(true).append(true).open(&path)?.write_all(line.as_bytes())
+        };
+        append().map_err(failed("append to", &path))
     }
 
     /// Creates a folder in it.
@@ -190,7 +201,10 @@ mod tests {
         assert_ne!(first.path(), second.path());
         assert_eq!(store.root().join("latest").canonicalize().expect("a link"), second.path());
         second.mark_failed().expect("a link");
-        assert_eq!(fs::read_link(store.root().join("latest-failed")).expect("a link").to_str(), Some("19700101T000000Z-set-7-2"));
+        assert_eq!(
+            fs::read_link(store.root().join("latest-failed")).expect("a link").to_str(),
+            Some("19700101T000000Z-set-7-2")
+        );
     }
 
     #[test]
@@ -214,6 +228,9 @@ mod tests {
         let file = root.path().join("file");
         fs::write(&file, "").expect("a file");
         let error = Store::open(&file.join("results")).expect_err("not a folder").to_string();
-        assert!(error.starts_with("cannot create the results folder") && error.contains("file/results"), "{error}");
+        assert!(
+            error.starts_with("cannot create the results folder") && error.contains("file/results"),
+            "{error}"
+        );
     }
 }

@@ -59,7 +59,11 @@ impl Summary {
         writeln!(out)?;
         let Counts { asked, ok, failed, unknown } = self.ops;
         let rate = if self.seconds > 0.0 { ok as f64 / self.seconds } else { 0.0 };
-        write!(out, "  ops       {asked} asked: {ok} ok, {failed} failed, {} unknown", unknown + self.ops.open())?;
+        write!(
+            out,
+            "  ops       {asked} asked: {ok} ok, {failed} failed, {} unknown",
+            unknown + self.ops.open()
+        )?;
         write!(out, " ({rate:.0} ok/s)")?;
         if self.not_issued > 0 {
             write!(out, "; {} more were due but found no free process", self.not_issued)?;
@@ -92,7 +96,11 @@ impl Summary {
         }
         let from = if self.open_loop { "from the intended start" } else { "from the invocation" };
         writeln!(out, "  latency   ms, {from}")?;
-        writeln!(out, "            {:<8} {:>9} {:>9} {:>9} {:>9} {:>9}", "op", "count", "p50", "p90", "p99", "max")?;
+        writeln!(
+            out,
+            "            {:<8} {:>9} {:>9} {:>9} {:>9} {:>9}",
+            "op", "count", "p50", "p90", "p99", "max"
+        )?;
         let ms = |us: u64| format!("{:.1}", us as f64 / 1_000.0);
         for q in &self.latencies {
             writeln!(

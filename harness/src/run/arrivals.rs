@@ -25,7 +25,11 @@ impl Arrivals {
     /// Arrivals from `start_ns` on, `per_second` of them on average.
     pub fn new(seed: u64, per_second: f64, start_ns: u64) -> Arrivals {
         assert!(per_second > 0.0 && per_second.is_finite(), "a rate is positive");
-        Arrivals { rng: ChaCha8Rng::seed_from_u64(seed), gap_mean_ns: 1e9 / per_second, next_ns: start_ns as f64 }
+        Arrivals {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            gap_mean_ns: 1e9 / per_second,
+            next_ns: start_ns as f64,
+        }
     }
 
     /// When the next one is due.

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use checker::{OpType, Process};
@@ -20,6 +20,7 @@ use workloads::{Context, Generator, Invocation, Next};
 
 use super::arrivals::Arrivals;
 use super::cluster::Cluster;
+use super::lock;
 use super::recorder::{Event, Recorder};
 use super::stop::Stop;
 use crate::results::latency::Latencies;
@@ -101,7 +102,8 @@ impl Load {
         let mut tasks = JoinSet::new();
         for slot in 0..self.slots {
             let (left, done, stop) = (Arc::clone(&left), Arc::clone(&done), stop.clone());
-            let mut client = Client::new(Arc::clone(self), first_process + slot as u64, nodes[slot % nodes.len()]);
+            let mut client =
+                Client::new(Arc::clone(self), first_process + slot as u64, nodes[slot % nodes.len()]);
             tasks.spawn(async move {
                 let next = || lock(&left).pop();
                 while !stop.is_stopped()
@@ -119,8 +121,12 @@ impl Load {
             });
         }
         let all = async { while tasks.join_next().await.is_some() {} };
-        // Whoever is still at it is dropped: its operation stays open, its key unread.
-        let _ = tokio::time::timeout(patience, all).await;
+        // Whoever is still at it then is dropped: its operation stays open, its key unread.
+        tokio::select! {
+            () = all => {}
+            () = stop.stopped() => {}
+            () = tokio::time::sleep(patience) => {}
+        }
         (keys, keys - done.load(Ordering::Relaxed))
     }
 
@@ -203,7 +209,7 @@ impl Client {
         }
     }
 
-    async fn ask_generator(&self, quiet: &Stop) -> Option<Invocation> {
+    async fn ask_generator(&mut self, quiet: &Stop) -> Option<Invocation> {
         loop {
             let context = Context { time_ns: self.load.recorder.now_ns(), process: self.process };
             let next = self.load.generator().next(&context);
@@ -299,9 +305,4 @@ async fn next_arrival(backlog: Option<&Backlog>) -> Option<u64> {
             None => std::future::pending().await,
         },
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere must not stop the others.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -105,7 +105,12 @@ struct Node {
 
 impl Cluster {
     /// Prepares places under `folder/nodes` and proxies; starts nothing yet.
-    pub fn new(system: Arc<dyn System>, nodes: u16, folder: &Path, seed: u64) -> Result<Cluster, ClusterError> {
+    pub fn new(
+        system: Arc<dyn System>,
+        nodes: u16,
+        folder: &Path,
+        seed: u64,
+    ) -> Result<Cluster, ClusterError> {
         let ids: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
         let mesh = Mesh::start(&ids, Arc::clone(&system), seed)?;
         let nodes = ids
@@ -119,7 +124,8 @@ impl Cluster {
                     log: home.clone(),
                     peers: mesh.peers(node),
                 };
-                let node_state = Node { place, incarnation: 0, process: None, address: None, casualties: Vec::new() };
+                let node_state =
+                    Node { place, incarnation: 0, process: None, address: None, casualties: Vec::new() };
                 (node, Arc::new(Mutex::new(node_state)))
             })
             .collect();
@@ -200,7 +206,8 @@ impl Cluster {
                 let mut state = self.node(node);
                 let place = state.place.clone();
                 let announced = self.system.announced(&place);
-                let announced = announced.map_err(|source| ClusterError::Place { node, path: place.announce, source })?;
+                let announced =
+                    announced.map_err(|source| ClusterError::Place { node, path: place.announce, source })?;
                 if let Some(address) = announced {
                     state.address = Some(address);
                     self.mesh.set_upstream(node, Some(address));

@@ -71,7 +71,11 @@ pub const TABLE: [Row; 16] = {
         row(Kind::PartitionHalves, with_halves, "the larger half is a majority if the number is odd"),
         row(Kind::PartitionIsolateLeader, with_a_quorum_left, QUORUM),
         row(Kind::PartitionIsolateRandom, with_a_quorum_left, QUORUM),
-        row(Kind::PartitionOneWay, without_a_quorum, "a node that can only speak may keep deposing the others' leader"),
+        row(
+            Kind::PartitionOneWay,
+            without_a_quorum,
+            "a node that can only speak may keep deposing the others' leader",
+        ),
         row(Kind::LinkDelay, without_a_quorum, LOSSY),
         row(Kind::LinkDrop, without_a_quorum, LOSSY),
         row(Kind::LinkDuplicate, without_a_quorum, LOSSY),

@@ -60,7 +60,10 @@ pub fn judge(done: &Done<'_>) -> Part {
         reasons.push(format!("{silent} of {} requested kinds of faults never bit", done.requested.len()));
     }
     if thin > 0 {
-        reasons.push(format!("too few operations succeeded in {thin} phase{}", if thin == 1 { "" } else { "s" }));
+        reasons.push(format!(
+            "too few operations succeeded in {thin} phase{}",
+            if thin == 1 { "" } else { "s" }
+        ));
     }
     if unread > 0 {
         reasons.push(format!("{unread} final reads are missing"));
@@ -96,7 +99,8 @@ mod tests {
     fn what_was_asked_and_bit_is_covered() {
         let faults = [report(Kind::KillOne, Outcome::Installed, true)];
         let phases = [(Phase::WarmUp, counts(50)), (Phase::Faults, counts(90))];
-        let done = Done { requested: &[Kind::KillOne], faults: &faults, phases: &phases, final_reads: (4, 0) };
+        let done =
+            Done { requested: &[Kind::KillOne], faults: &faults, phases: &phases, final_reads: (4, 0) };
         let part = judge(&done);
         assert_eq!(part.answer, Answer::Valid);
         assert_eq!(part.reason, "1 faults of 1 kinds bit; every phase had its operations");
@@ -110,7 +114,8 @@ mod tests {
         ];
         let phases = [(Phase::WarmUp, counts(50)), (Phase::Faults, counts(3))];
         let requested = [Kind::KillLeader, Kind::PauseAll, Kind::LinkDrop];
-        let part = judge(&Done { requested: &requested, faults: &faults, phases: &phases, final_reads: (4, 1) });
+        let part =
+            judge(&Done { requested: &requested, faults: &faults, phases: &phases, final_reads: (4, 1) });
         assert_eq!(part.answer, Answer::Unknown);
         assert_eq!(
             part.reason,

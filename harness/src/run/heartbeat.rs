@@ -61,7 +61,11 @@ impl Heartbeat {
 
     /// Time lost to stalls since an instant.
     pub fn lost_since(&self, since: Instant) -> Duration {
-        self.stalls().iter().filter(|stall| stall.since + stall.length > since).map(|stall| stall.length).sum()
+        self.stalls()
+            .iter()
+            .filter(|stall| stall.since + stall.length > since)
+            .map(|stall| stall.length)
+            .sum()
     }
 }
 

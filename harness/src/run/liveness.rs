@@ -44,17 +44,27 @@ pub fn judge(recovery: &Recovery, interrupted: bool) -> Part {
     if let (Some(elected), Some(answered)) = (recovery.elected_after, recovery.answered_after) {
         let reason = format!("a leader {} and answers {} after the last cure", ms(elected), ms(answered));
         return match recovery.caught_up_after {
-            Some(caught_up) => part(Answer::Valid, format!("{reason}, all nodes caught up {} after it", ms(caught_up))),
-            None if interrupted => part(Answer::Unknown, format!("{reason}; the wait for laggards was cut short")),
-            None => part(missed(recovery), format!("{reason}, but not everybody caught up within {}", ms(recovery.waited)))
-                .with_details(recovery.lagging.clone()),
+            Some(caught_up) => {
+                part(Answer::Valid, format!("{reason}, all nodes caught up {} after it", ms(caught_up)))
+            }
+            None if interrupted => {
+                part(Answer::Unknown, format!("{reason}; the wait for laggards was cut short"))
+            }
+            None => part(
+                missed(recovery),
+                format!("{reason}, but not everybody caught up within {}", ms(recovery.waited)),
+            )
+            .with_details(recovery.lagging.clone()),
         };
     }
     if interrupted {
         return part(Answer::Unknown, "not looked at: the run was cut short".to_owned());
     }
     let reason = match recovery.elected_after {
-        None => format!("no leader within {} after the last cure, with every node up and connected", ms(recovery.waited)),
+        None => format!(
+            "no leader within {} after the last cure, with every node up and connected",
+            ms(recovery.waited)
+        ),
         Some(elected) => format!(
             "a leader {} after the last cure, but too few operations succeeded within {}",
             ms(elected),
@@ -88,7 +98,8 @@ mod tests {
 
     #[test]
     fn a_cluster_that_comes_back_is_live() {
-        let recovery = Recovery { elected_after: SECOND, answered_after: SECOND, caught_up_after: SECOND, ..waited() };
+        let recovery =
+            Recovery { elected_after: SECOND, answered_after: SECOND, caught_up_after: SECOND, ..waited() };
         assert!(recovery.is_complete());
         let part = judge(&recovery, false);
         assert_eq!(part.answer, Answer::Valid);

@@ -86,7 +86,13 @@ impl Observer {
 
     /// The highest slot that any node ever said it had applied.
     pub fn applied_max(&self) -> u64 {
-        self.lock().answers.values().filter_map(|(_, status)| status.applied).map(|at| at.slot).max().unwrap_or(0)
+        self.lock()
+            .answers
+            .values()
+            .filter_map(|(_, status)| status.applied)
+            .map(|at| at.slot)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The nodes that have not said since `moment` that they applied `slot`, with what they said.

@@ -6,7 +6,7 @@
 //! are given under one lock), that time never runs backwards along it, and that nothing is kept
 //! back for longer than [`FLUSH_INTERVAL`] while anybody ticks it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -29,8 +29,14 @@ pub struct Recorder {
 struct Tape {
     ops: Vec<Op>,
     writer: BufWriter<Box<dyn Write + Send>>,
+    /// The same file, to be synced.
+    file: Option<File>,
     counts: Counts,
     time_ns: u64,
+    /// When the open operation of each process began.
+    open: HashMap<Process, u64>,
+    mark_ns: u64,
+    ok_since_mark: u64,
     /// The first failure to write; the operations themselves stay in memory.
     broken: Option<io::Error>,
 }
@@ -94,7 +100,10 @@ impl Event {
 impl Recorder {
     /// Starts the clock and creates the file.
     pub fn create(path: &Path) -> io::Result<Recorder> {
-        Ok(Recorder::to_writer(Box::new(File::create_new(path)?)))
+        let file = File::create_new(path)?;
+        let recorder = Recorder::to_writer(Box::new(file.try_clone()?));
+        recorder.lock().file = Some(file);
+        Ok(recorder)
     }
 
     /// Records to any writer.
@@ -102,8 +111,12 @@ impl Recorder {
         let tape = Tape {
             ops: Vec::new(),
             writer: BufWriter::with_capacity(BUFFER_BYTES, writer),
+            file: None,
             counts: Counts::default(),
             time_ns: 0,
+            open: HashMap::new(),
+            mark_ns: 0,
+            ok_since_mark: 0,
             broken: None,
         };
         Recorder { started: Instant::now(), tape: Mutex::new(tape) }
@@ -128,14 +141,20 @@ impl Recorder {
     pub fn invoke(&self, event: Event) -> Op {
         let mut tape = self.lock();
         tape.counts.asked += 1;
-        self.record(&mut tape, OpType::Invoke, event).clone()
+        let op = self.record(&mut tape, OpType::Invoke, event).clone();
+        tape.open.insert(op.process, op.time_ns);
+        op
     }
 
     /// A client was answered, or gave up. Gives the operation as recorded.
     pub fn complete(&self, op_type: OpType, event: Event) -> Op {
         let mut tape = self.lock();
+        let began_ns = tape.open.remove(&event.process);
         match op_type {
-            OpType::Ok => tape.counts.ok += 1,
+            OpType::Ok => {
+                tape.counts.ok += 1;
+                tape.ok_since_mark += u64::from(began_ns >= Some(tape.mark_ns));
+            }
             OpType::Fail => tape.counts.failed += 1,
             OpType::Info => tape.counts.unknown += 1,
             OpType::Invoke => panic!("an invocation is not a completion"),
@@ -155,6 +174,19 @@ impl Recorder {
         self.lock().counts
     }
 
+    /// From now on, successes are counted apart if they began from now on: an answer that was
+    /// already under way proves nothing about what came after.
+    pub fn mark(&self) {
+        let mut tape = self.lock();
+        tape.mark_ns = self.now_ns().max(tape.time_ns + 1);
+        tape.ok_since_mark = 0;
+    }
+
+    /// Operations that began after the last [`Recorder::mark`] and succeeded.
+    pub fn ok_since_mark(&self) -> u64 {
+        self.lock().ok_since_mark
+    }
+
     /// Everything recorded so far: a legal history at any time, since a prefix is.
     pub fn snapshot(&self) -> History {
         History::new(self.lock().ops.clone())
@@ -164,6 +196,15 @@ impl Recorder {
     pub fn flush(&self) {
         let mut tape = self.lock();
         if let Err(error) = tape.writer.flush() {
+            tape.broken.get_or_insert(error);
+        }
+    }
+
+    /// The same, and waits until it is on the disk.
+    pub fn sync(&self) {
+        self.flush();
+        let mut tape = self.lock();
+        if let Some(Err(error)) = tape.file.as_ref().map(File::sync_data) {
             tape.broken.get_or_insert(error);
         }
     }

@@ -9,6 +9,11 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+/// Exit code of `antipaxos` when it was called wrongly.
+pub const USAGE: u8 = 254;
+/// Exit code of `antipaxos` when the harness itself failed.
+pub const HARNESS_FAILED: u8 = 255;
+
 /// The answer to one question, or to all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -122,6 +127,15 @@ impl RunVerdict {
         RunVerdict { verdict, exit: verdict.code(), parts }
     }
 
+    /// The same verdict of a harness that failed itself: its exit code says so, unless something
+    /// invalid was found all the same.
+    pub fn of_broken_harness(mut self) -> RunVerdict {
+        if self.verdict != Answer::Invalid {
+            self.exit = HARNESS_FAILED;
+        }
+        self
+    }
+
     /// The part about this subject, if it was looked at.
     pub fn part(&self, subject: Subject) -> Option<&Part> {
         self.parts.iter().find(|part| part.subject == subject)
@@ -139,7 +153,13 @@ mod tests {
 
     fn folded(answers: &[Answer]) -> RunVerdict {
         let subjects = [Subject::Harness, Subject::History, Subject::Coverage];
-        RunVerdict::fold(answers.iter().zip(subjects).map(|(&answer, subject)| Part::new(subject, answer, "because")).collect())
+        RunVerdict::fold(
+            answers
+                .iter()
+                .zip(subjects)
+                .map(|(&answer, subject)| Part::new(subject, answer, "because"))
+                .collect(),
+        )
     }
 
     #[test]
