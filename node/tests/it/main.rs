@@ -3,6 +3,8 @@
 // The helpers of tests may do what tests may.
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
 mod kv;
+mod process;
 mod scripts;
 mod wire;
