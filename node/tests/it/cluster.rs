@@ -85,6 +85,10 @@ impl Node {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    fn log_file(&self) -> File {
+        File::options().create(true).append(true).open(self.folder.join("log")).unwrap()
+    }
+
     /// SIGKILL, and the process is gone.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -106,7 +110,6 @@ impl Node {
         *self.forwarder.upstream.lock().unwrap() = None;
         status
     }
-
 }
 
 impl Drop for Node {
@@ -168,14 +171,29 @@ impl Cluster {
         if !peers.is_empty() {
             command.arg("--peers").arg(peers.join(","));
         }
-        let log = File::options().create(true).append(true).open(node.folder.join("log")).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(node.log_file());
         command
     }
 
     /// Starts a node and waits until it serves.
     pub(crate) async fn start(&mut self, index: usize) {
         self.spawn(index);
+        self.announced(index).await;
+    }
+
+    /// As `start`, in a shell that has done something first.
+    pub(crate) async fn start_under(&mut self, index: usize, preparation: &str) {
+        let node = self.command(index);
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\""));
+        command.arg(node.get_program()).args(node.get_args());
+        let node = &mut self.nodes[index];
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(node.log_file());
+        node.child = Some(command.spawn().unwrap());
+        self.announced(index).await;
+    }
+
+    async fn announced(&mut self, index: usize) {
         let node = &mut self.nodes[index];
         let announce = node.announce();
         let child = node.child.as_mut().unwrap();

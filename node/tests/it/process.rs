@@ -214,6 +214,33 @@ async fn a_torn_tail_is_cut_and_said_so() {
     assert_eq!(must(&mut cluster.client(0), get("k")).await, OpResult::Value(Some(key("v"))));
 }
 
+#[tokio::test]
+async fn a_full_disk_stops_the_node_and_loses_nothing_acknowledged() {
+    let mut cluster = Cluster::new(1).await;
+    // No file may grow beyond 64 blocks: the first write that would fails, as on a full disk.
+    cluster.start_under(0, "trap '' XFSZ; ulimit -f 64").await;
+    let addresses = vec![cluster.nodes[0].forwarder.address];
+    let patience = Patience { attempt: Duration::from_secs(1), request: Duration::from_secs(1) };
+    let mut client = Client::new(CLUSTER, addresses, patience);
+    let value = "x".repeat(1000);
+    let mut acknowledged = 0;
+    while client.execute(put(&acknowledged.to_string(), &value)).await.is_ok() {
+        acknowledged += 1;
+        assert!(acknowledged < 1000, "the limit had no effect");
+    }
+    let node = &mut cluster.nodes[0];
+    assert_eq!(node.exited().await.code(), Some(74), "{}", node.log());
+    let log = node.log();
+    assert!(log.contains("FATAL") && log.contains(".wal: writing failed: File too large"), "{log}");
+
+    cluster.start(0).await;
+    let mut client = cluster.client(0);
+    for number in 0..acknowledged {
+        assert_eq!(must(&mut client, get(&number.to_string())).await, OpResult::Value(Some(key(&value))));
+    }
+    assert!(acknowledged > 0);
+}
+
 /// Runs a node that must end by itself.
 fn run(cluster: &Cluster, more: &[&str]) -> (Option<i32>, String) {
     let mut command = cluster.command(0);
