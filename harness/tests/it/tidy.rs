@@ -55,8 +55,21 @@ fn assert_absent(folder: &str, words: &[&str], allowed: &[&str], why: &str) {
 #[test]
 fn the_protocol_does_no_io_reads_no_clock_and_rolls_no_dice_of_its_own() {
     let words = [
-        "std::fs", "std::net", "std::io", "std::time", "std::thread", "std::env", "tokio", "HashMap", "HashSet",
-        "rand::rng", "thread_rng", "SystemTime", "Instant", "println!", "eprintln!",
+        "std::fs",
+        "std::net",
+        "std::io",
+        "std::time",
+        "std::thread",
+        "std::env",
+        "tokio",
+        "HashMap",
+        "HashSet",
+        "rand::rng",
+        "thread_rng",
+        "SystemTime",
+        "Instant",
+        "println!",
+        "eprintln!",
     ];
     let why = "the core is pure: input in, effects out, the same for the same seed";
     assert_absent("node/src/paxos", &words, &[], why);
@@ -88,7 +101,10 @@ fn dependencies_run_one_way() {
         let dependencies = manifest.split("[dev-dependencies]").next().unwrap_or_default().to_string();
         dependencies.lines().any(|line| line.starts_with(on))
     };
-    assert!(depends("harness", "workloads") && depends("workloads", "checker"), "harness → workloads → checker");
+    assert!(
+        depends("harness", "workloads") && depends("workloads", "checker"),
+        "harness → workloads → checker"
+    );
     for (krate, on) in [
         ("checker", "workloads"),
         ("checker", "paxos-node"),
@@ -169,7 +185,10 @@ fn the_documents_name_what_exists() {
         let is_path = ["node/", "checker/", "workloads/", "harness/"].iter().any(|top| word.starts_with(top))
             && !word.contains(['*', '{', '<']);
         if is_path {
-            assert!(root().join(word.trim_end_matches(['.', ',', ')', ':'])).exists(), "ARCHITECTURE.md names {word}");
+            assert!(
+                root().join(word.trim_end_matches(['.', ',', ')', ':'])).exists(),
+                "ARCHITECTURE.md names {word}"
+            );
         }
     }
 }

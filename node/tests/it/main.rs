@@ -7,5 +7,6 @@ mod cluster;
 mod garbage;
 mod kv;
 mod process;
+mod recovery;
 mod scripts;
 mod wire;
