@@ -10,6 +10,8 @@ pub mod verdict;
 pub mod budget;
 pub mod check;
 
+pub mod model;
+
 pub mod linearizability;
 pub mod set_full;
 
@@ -23,6 +25,7 @@ pub use history::History;
 pub use history::op::{Op, OpType, Process, Value};
 pub use history::pair::{Call, Outcome};
 pub use history::well_formed::{BrokenRule, IllFormed, WellFormed};
-pub use linearizability::{LinearizableAppend, LinearizableRegister};
+pub use linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
+pub use model::Model;
 pub use set_full::SetCheck;
 pub use verdict::{OpCounts, Report, Verdict};

@@ -13,7 +13,8 @@ pub(crate) const KIND: Kind = Kind {
     name: "append",
     proves: "every append happens at most once, at one point in real-time order, and is never taken back",
     ops_per_key: 200,
-    make: |shape| (Box::new(Rotation::<List>::new(shape)), Box::new(LinearizableAppend::default())),
+    generator: |shape| Box::new(Rotation::<List>::new(shape)),
+    check: || Box::new(LinearizableAppend::default()),
 };
 
 #[derive(Copy, Clone)]

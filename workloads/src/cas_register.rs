@@ -14,7 +14,8 @@ pub(crate) const KIND: Kind = Kind {
     name: "cas-register",
     proves: "every register behaves as one copy that answers one operation at a time, in real-time order",
     ops_per_key: 400,
-    make: |shape| (Box::new(Rotation::<Register>::new(shape)), Box::new(LinearizableRegister::default())),
+    generator: |shape| Box::new(Rotation::<Register>::new(shape)),
+    check: || Box::new(LinearizableRegister::default()),
 };
 
 #[derive(Copy, Clone)]

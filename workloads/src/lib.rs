@@ -72,7 +72,8 @@ struct Kind {
     name: &'static str,
     proves: &'static str,
     ops_per_key: u64,
-    make: fn(&rotation::Shape) -> (Box<dyn Generator>, Box<dyn Check>),
+    generator: fn(&rotation::Shape) -> Box<dyn Generator>,
+    check: fn() -> Box<dyn Check>,
 }
 
 /// In the order in which users read them.
@@ -102,8 +103,13 @@ pub fn by_name(name: &str, options: &Options) -> Result<Workload, UnknownWorkloa
     let kind = KINDS.iter().find(|kind| kind.name == name);
     let kind = kind.ok_or_else(|| UnknownWorkload { name: name.to_owned() })?;
     let shape = rotation::Shape::new(options, kind.ops_per_key);
-    let (generator, check) = (kind.make)(&shape);
-    Ok(Workload { name: kind.name, proves: kind.proves, ops_per_key: shape.ops_per_key, generator, check })
+    Ok(Workload {
+        name: kind.name,
+        proves: kind.proves,
+        ops_per_key: shape.ops_per_key,
+        generator: (kind.generator)(&shape),
+        check: (kind.check)(),
+    })
 }
 
 impl fmt::Debug for Workload {

@@ -13,7 +13,8 @@ pub(crate) const KIND: Kind = Kind {
     name: "set",
     proves: "no acknowledged element is ever lost, and none appears that was never added, or twice",
     ops_per_key: 300,
-    make: |shape| (Box::new(Rotation::<Set>::new(shape)), Box::new(SetCheck::default())),
+    generator: |shape| Box::new(Rotation::<Set>::new(shape)),
+    check: || Box::new(SetCheck::default()),
 };
 
 #[derive(Copy, Clone)]

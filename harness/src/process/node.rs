@@ -4,7 +4,7 @@ use super::exit::{ExitInfo, ExitKind, last_words};
 use super::{launch, spawner};
 use nix::errno::Errno;
 use nix::sys::signal::{self, Signal};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -190,7 +190,8 @@ impl NodeProcess {
         self.end(Signal::SIGKILL, "kill", CONFIRM_DEADLINE)
     }
 
-    /// Asks it to stop (SIGTERM) and waits for its exit. A paused process would not hear it:
+    /// Asks it to stop (SIGTERM, to the process alone: its children are its own affair) and waits
+    /// for its exit. A paused process would not hear it:
     /// resume it before.
     ///
     /// # Errors
@@ -262,10 +263,15 @@ impl NodeProcess {
         }
     }
 
-    /// Signals the process group: a program that forked takes its children along.
+    /// Signals the process group, so that a program that forked takes its children along; but the
+    /// request to stop goes to the process alone.
     fn signal(&self, signal: Signal, action: &'static str) -> Result<(), ProcessError> {
         assert!(!matches!(self.state, State::Exited(_)), "a reaped pid is never signalled again");
-        signal::killpg(self.pid, signal).map_err(|source| self.failed(action, source))
+        let sent = match signal {
+            Signal::SIGTERM => signal::kill(self.pid, signal),
+            _ => signal::killpg(self.pid, signal),
+        };
+        sent.map_err(|source| self.failed(action, source))
     }
 
     /// Observes until the state is as wanted or final.
@@ -295,6 +301,11 @@ impl NodeProcess {
         if matches!(self.state, State::Exited(_)) {
             return Ok(());
         }
+        if self.has_ended(action)? {
+            // Before it is reaped its id can't be anybody else's. What it leaves behind goes with
+            // it; usually there is nothing.
+            let _ = signal::killpg(self.pid, Signal::SIGKILL);
+        }
         let status = loop {
             match waitpid(self.pid, Some(flags | WaitPidFlag::WNOHANG)) {
                 Err(Errno::EINTR) => {}
@@ -309,6 +320,17 @@ impl NodeProcess {
             _ => {}
         }
         Ok(())
+    }
+
+    fn has_ended(&self, action: &'static str) -> Result<bool, ProcessError> {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        loop {
+            match waitid(Id::Pid(self.pid), flags) {
+                Err(Errno::EINTR) => {}
+                Err(source) => return Err(self.failed(action, source)),
+                Ok(status) => return Ok(status != WaitStatus::StillAlive),
+            }
+        }
     }
 
     fn exited(&mut self, kind: ExitKind) {

@@ -8,7 +8,7 @@
 
 use super::frame::{self, Cutter, Unit};
 use super::mesh::FrameReader;
-use super::policy::{Decider, Fate, Link, LinkPolicy, Links};
+use super::policy::{Decider, Endpoint, Fate, Link, LinkPolicy, Links, Nature};
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
@@ -205,8 +205,12 @@ impl LinkContext {
         let result = {
             let (from_dialler, to_dialler) = accepted.split();
             let (from_node, to_node) = upstream.split();
-            let there = Pump::new(self, ordinal * 2, from_dialler, to_node);
-            let back = Pump::new(self, ordinal * 2 + 1, from_node, to_dialler);
+            let asking = match self.link.from {
+                Endpoint::Clients => Nature::Request,
+                Endpoint::Node(_) => Nature::Message,
+            };
+            let there = Pump::new(self, asking, ordinal * 2, from_dialler, to_node);
+            let back = Pump::new(self, Nature::Message, ordinal * 2 + 1, from_node, to_dialler);
             tokio::try_join!(there.run(), back.run())
         };
         if result.is_err() {
@@ -272,6 +276,8 @@ struct Held {
 /// One direction of one connection.
 struct Pump<'a> {
     context: &'a LinkContext,
+    /// What a frame of this direction is.
+    nature: Nature,
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
     cutter: Cutter,
@@ -293,9 +299,16 @@ struct Pump<'a> {
 }
 
 impl<'a> Pump<'a> {
-    fn new(context: &'a LinkContext, stream: u64, from: ReadHalf<'a>, to: WriteHalf<'a>) -> Pump<'a> {
+    fn new(
+        context: &'a LinkContext,
+        nature: Nature,
+        stream: u64,
+        from: ReadHalf<'a>,
+        to: WriteHalf<'a>,
+    ) -> Pump<'a> {
         Pump {
             context,
+            nature,
             from,
             to,
             cutter: Cutter::new(context.frames.is_some()),
@@ -359,6 +372,7 @@ impl<'a> Pump<'a> {
             let Some(unit) = unit else { break };
             self.sequence += 1;
             let is_frame = matches!(unit, Unit::Frame(_));
+            let nature = if is_frame { self.nature } else { Nature::Chunk };
             let bytes = unit.into_bytes();
             let kind = match &self.context.frames {
                 Some(read) if is_frame && policy.kinds.is_some() => {
@@ -366,7 +380,7 @@ impl<'a> Pump<'a> {
                 }
                 _ => None,
             };
-            let fate = self.decider.decide(policy, now_us, kind, is_frame);
+            let fate = self.decider.decide(policy, now_us, kind, nature);
             self.take(bytes, fate);
         }
     }

@@ -186,6 +186,19 @@ impl LinkPolicy {
     }
 }
 
+/// What a unit is, and so what may be done to it.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum Nature {
+    /// A frame: may be lost, doubled, reordered.
+    Message,
+    /// A frame from a client: may be lost and reordered, never doubled. Clients double a request
+    /// themselves, under one request id, and know that they did. Done behind their back it would
+    /// make a node's "did not happen" about the first copy a lie about the second.
+    Request,
+    /// A piece of a stream without frames: may be delayed.
+    Chunk,
+}
+
 /// What becomes of one unit (a frame, or a chunk of a stream without frames).
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub enum Fate {
@@ -220,21 +233,21 @@ impl Decider {
     }
 
     /// The fate of a unit that arrived at `now_us`, which must not run backwards. `policy.cut` is
-    /// not looked at: a cut link decides nothing before it heals. `is_frame` is false for a chunk
-    /// of a stream without frames, which is only ever delayed.
-    pub fn decide(&mut self, policy: &LinkPolicy, now_us: u64, kind: Option<&str>, is_frame: bool) -> Fate {
+    /// not looked at: a cut link decides nothing before it heals.
+    pub fn decide(&mut self, policy: &LinkPolicy, now_us: u64, kind: Option<&str>, nature: Nature) -> Fate {
         // A harmless unit still may not overtake those that are waiting.
         let in_place = self.last_due_us.max(now_us);
         if !policy.harms_frames() || !policy.concerns(kind) {
             return self.keep_place(in_place, now_us, None);
         }
-        if is_frame && self.chance(policy.drop_ppm) {
+        let is_message = nature != Nature::Chunk;
+        if is_message && self.chance(policy.drop_ppm) {
             return Fate::Drop;
         }
         let delayed = now_us + policy.delay_us + self.up_to(policy.jitter_us);
-        let doubled = is_frame && self.chance(policy.duplicate_ppm);
+        let doubled = nature == Nature::Message && self.chance(policy.duplicate_ppm);
         let copy_due_us = doubled.then(|| delayed + self.up_to(DUPLICATE_LAG_US_MAX));
-        if is_frame && self.chance(policy.reorder_ppm) {
+        if is_message && self.chance(policy.reorder_ppm) {
             let due_us = delayed + 1 + self.up_to(REORDER_HOLD_US_MAX - 1);
             return Fate::Hold { due_us, overtaken: true, copy_due_us };
         }

@@ -1,3 +1,6 @@
 //! The harness’s tests, one binary.
 
+mod policy;
+mod process;
+mod proxy;
 mod tidy;

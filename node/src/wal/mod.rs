@@ -70,7 +70,7 @@ mod writer;
 pub use disk::Disk;
 pub use error::{Damage, Proof, Refusal, WalError};
 pub use folder::Folder;
-pub use log_thread::{Completion, LogStopped, LogThread, TrySubmitError};
+pub use log_thread::{Completion, Limits, LogStopped, LogThread, TrySubmitError};
 pub use record::RecordError;
 pub use recovery::{Outcome, Recovery, Survey, TornTail, read_only, survey};
 pub use writer::{Options, Wal};

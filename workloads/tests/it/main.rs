@@ -1,0 +1,4 @@
+//! Workloads against systems in memory: a perfect one, and ones that are broken on purpose.
+
+mod generators;
+mod system;
