@@ -7,13 +7,13 @@ use crate::run::verdict::Answer;
 
 /// Listens for the whole program.
 #[derive(Clone, Debug)]
-pub struct Interrupts {
+pub(super) struct Interrupts {
     received: Stop,
 }
 
 impl Interrupts {
     /// Starts listening.
-    pub fn listen() -> std::io::Result<Interrupts> {
+    pub(super) fn listen() -> std::io::Result<Interrupts> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let received = Stop::default();
@@ -39,7 +39,7 @@ impl Interrupts {
     }
 
     /// A stop for one run, pulled by the signal.
-    pub fn stop(&self) -> Stop {
+    pub(super) fn stop(&self) -> Stop {
         let stop = Stop::default();
         let (received, told) = (self.received.clone(), stop.clone());
         if received.is_stopped() {
@@ -54,7 +54,7 @@ impl Interrupts {
     }
 
     /// Whether a signal came.
-    pub fn came(&self) -> bool {
+    pub(super) fn came(&self) -> bool {
         self.received.is_stopped()
     }
 }

@@ -20,8 +20,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Parser, Subcommand};
 
 use crate::run::options::Options;
-use crate::system::paxos::{PaxosOptions, PaxosSystem};
 use crate::run::verdict::{HARNESS_FAILED, USAGE};
+use crate::system::paxos::{PaxosOptions, PaxosSystem};
 
 /// Batters a replicated system with real faults, and proves what its clients saw correct, or
 /// shows exactly where it is not.

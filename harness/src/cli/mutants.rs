@@ -68,8 +68,13 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     let seed = arguments.seed.unwrap_or_else(fresh_seed);
     let mut rows = Vec::new();
     for planted in &chosen {
-        let mut row =
-            Row { name: planted.name, caught_by: None, took: Duration::ZERO, tries: 0, folder: String::new() };
+        let mut row = Row {
+            name: planted.name,
+            caught_by: None,
+            took: Duration::ZERO,
+            tries: 0,
+            folder: String::new(),
+        };
         while row.caught_by.is_none() && row.tries < arguments.tries && !interrupts.came() {
             let options = planted.run(arguments.mutant_bin.clone(), seed.wrapping_add(row.tries));
             let ended = match one_run(options, &store, interrupts.stop()).await {
@@ -121,7 +126,11 @@ fn render(rows: &[Row], seed: u64) -> String {
     let caught = rows.iter().filter(|row| row.caught_by.is_some()).count();
     let mut text = format!("{caught} of {} planted bugs caught (seed {seed})\n\n", rows.len());
     // Writing to a string does not fail.
-    let _ = writeln!(text, "| {:<28} | {:<6} | {:<34} | {:>5} | {:>7} |", "mutant", "caught", "by", "tries", "seconds");
+    let _ = writeln!(
+        text,
+        "| {:<28} | {:<6} | {:<34} | {:>5} | {:>7} |",
+        "mutant", "caught", "by", "tries", "seconds"
+    );
     let _ = writeln!(text, "|{:-<30}|{:-<8}|{:-<36}|{:->7}|{:->9}|", "", "", "", "", "");
     for row in rows {
         let (caught, by) = match &row.caught_by {
@@ -129,7 +138,11 @@ fn render(rows: &[Row], seed: u64) -> String {
             None => ("MISSED", row.folder.as_str()),
         };
         let seconds = row.took.as_secs_f64();
-        let _ = writeln!(text, "| {:<28} | {caught:<6} | {by:<34} | {:>5} | {seconds:>7.1} |", row.name, row.tries);
+        let _ = writeln!(
+            text,
+            "| {:<28} | {caught:<6} | {by:<34} | {:>5} | {seconds:>7.1} |",
+            row.name, row.tries
+        );
     }
     text
 }

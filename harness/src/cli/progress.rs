@@ -12,7 +12,7 @@ use crate::run::progress::{Moment, Progress};
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The display that suits stderr.
-pub fn suitable() -> std::sync::Arc<dyn Progress> {
+pub(super) fn suitable() -> std::sync::Arc<dyn Progress> {
     if std::io::stderr().is_terminal() {
         std::sync::Arc::new(Bar::new())
     } else {

@@ -67,7 +67,13 @@ pub(super) struct Arguments {
     /// Faults, separated by commas: none, all; kill, pause, partition, link; or single kinds such
     /// as kill:leader, pause:all, partition:one-way, drop. Each kind is injected once for certain,
     /// then they come at random
-    #[arg(long, value_name = "FAULTS", default_value = "none", value_delimiter = ',', help_heading = "Faults")]
+    #[arg(
+        long,
+        value_name = "FAULTS",
+        default_value = "none",
+        value_delimiter = ',',
+        help_heading = "Faults"
+    )]
     nemesis: Vec<Selection>,
 
     /// Of these, only what the run owes for certain [default: all of --nemesis]
@@ -125,7 +131,11 @@ impl FromStr for Concurrency {
         };
         let count = match digits.parse::<usize>() {
             Ok(count) if (1..=CONCURRENCY_MAX).contains(&count) => count,
-            _ => return Err(format!("a number from 1 to {CONCURRENCY_MAX}, or a multiple of the nodes such as 2n")),
+            _ => {
+                return Err(format!(
+                    "a number from 1 to {CONCURRENCY_MAX}, or a multiple of the nodes such as 2n"
+                ));
+            }
         };
         Ok(if per_node { Concurrency::PerNode(count) } else { Concurrency::Clients(count) })
     }
@@ -156,7 +166,10 @@ impl Arguments {
         }
         if let Some(lonely) = owed.iter().find(|kind| kind.nodes_min() > self.node_count) {
             let needed = lonely.nodes_min();
-            return Err(format!("--nemesis {lonely}: needs {needed} nodes, --node-count is {}", self.node_count));
+            return Err(format!(
+                "--nemesis {lonely}: needs {needed} nodes, --node-count is {}",
+                self.node_count
+            ));
         }
         Ok(Options {
             workload: self.workload.clone(),

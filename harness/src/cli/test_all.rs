@@ -205,6 +205,9 @@ mod tests {
     #[test]
     fn the_last_line_is_the_verdict() {
         let (text, _) = closing(&[row(Answer::Invalid, 1)], Duration::from_secs(3), "again");
-        assert_eq!(text, "all runs, 3 s\n\n  set           invalid  told\n\n  repeat        again\nverdict: invalid (exit 1)\n");
+        assert_eq!(
+            text,
+            "all runs, 3 s\n\n  set           invalid  told\n\n  repeat        again\nverdict: invalid (exit 1)\n"
+        );
     }
 }
