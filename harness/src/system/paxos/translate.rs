@@ -47,10 +47,7 @@ pub fn is_update(invocation: &Invocation) -> bool {
 /// # Errors
 /// [`Untranslatable`].
 pub fn transaction(invocation: &Invocation) -> Result<Txn, Untranslatable> {
-    let key = match invocation.key {
-        Some(key) => Bytes::from(key.to_string()),
-        None => Bytes::from_static(ONLY_KEY.as_bytes()),
-    };
+    let key = key(invocation.key);
     let argument =
         |takes| Untranslatable::Argument { f: invocation.f, takes, found: invocation.value.clone() };
     let number = |value: &Value| value.as_int().map(encoded);
@@ -71,6 +68,27 @@ pub fn transaction(invocation: &Invocation) -> Result<Txn, Untranslatable> {
     Ok(Txn { ops: vec![op] })
 }
 
+/// The bytes of a workload's key.
+#[must_use]
+pub fn key(key: Option<i64>) -> Bytes {
+    match key {
+        Some(key) => encoded(key),
+        None => Bytes::from_static(ONLY_KEY.as_bytes()),
+    }
+}
+
+/// What a `Get` found, as a workload's value; `None` if it is not a `Get`'s result.
+#[must_use]
+pub fn read(result: &OpResult) -> Option<Value> {
+    match result {
+        OpResult::Value(None) => Some(Value::Nil),
+        OpResult::Value(Some(bytes)) => Some(decoded(bytes)),
+        OpResult::List(items) => Some(Value::List(items.iter().map(decoded).collect())),
+        OpResult::Integer(number) => Some(Value::Int(*number)),
+        OpResult::Done => None,
+    }
+}
+
 /// What an `ok` of `invocation` carries, from the results of its transaction; `None` if they are
 /// not the results of it.
 #[must_use]
@@ -78,11 +96,8 @@ pub fn value(invocation: &Invocation, results: &[OpResult]) -> Option<Value> {
     let [result] = results else { return None };
     match (is_update(invocation), result) {
         (true, OpResult::Done) => Some(invocation.value.clone()),
-        (false, OpResult::Value(None)) => Some(Value::Nil),
-        (false, OpResult::Value(Some(bytes))) => Some(decoded(bytes)),
-        (false, OpResult::List(items)) => Some(Value::List(items.iter().map(decoded).collect())),
-        (false, OpResult::Integer(number)) => Some(Value::Int(*number)),
-        (true, _) | (false, OpResult::Done) => None,
+        (true, _) => None,
+        (false, result) => read(result),
     }
 }
 
