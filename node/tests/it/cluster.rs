@@ -55,6 +55,7 @@ impl Forwarder {
                 tokio::spawn(async move {
                     // Nobody there: dropping the connection says so.
                     let Ok(mut to) = TcpStream::connect(upstream?).await else { return None };
+                    from.set_nodelay(true).and(to.set_nodelay(true)).ok()?;
                     tokio::io::copy_bidirectional(&mut from, &mut to).await.ok()
                 });
             }
@@ -66,6 +67,8 @@ impl Forwarder {
 /// One node's place: its folder, and its process while it has one.
 pub(crate) struct Node {
     pub(crate) id: u16,
+    /// The cluster it takes itself to be in.
+    pub(crate) cluster: u64,
     folder: PathBuf,
     pub(crate) forwarder: Forwarder,
     child: Option<Child>,
@@ -127,6 +130,8 @@ impl Drop for Node {
 /// A cluster of real processes; they go when it does.
 pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node>,
+    /// Arguments for every node, besides what it needs.
+    pub(crate) arguments: Vec<&'static str>,
     folder: tempfile::TempDir,
 }
 
@@ -138,18 +143,28 @@ impl Cluster {
         for id in 1..=size {
             let folder = folder.path().join(format!("n{id}"));
             fs::create_dir(&folder).unwrap();
-            nodes.push(Node { id, folder, forwarder: Forwarder::start().await, child: None });
+            nodes.push(Node {
+                id,
+                cluster: CLUSTER,
+                folder,
+                forwarder: Forwarder::start().await,
+                child: None,
+            });
         }
-        Cluster { nodes, folder }
+        Cluster { nodes, arguments: Vec::new(), folder }
     }
 
     /// A cluster of `size`, all of it running.
     pub(crate) async fn started(size: u16) -> Cluster {
         let mut cluster = Cluster::new(size).await;
-        for index in 0..cluster.nodes.len() {
-            cluster.start(index).await;
-        }
+        cluster.start_all().await;
         cluster
+    }
+
+    pub(crate) async fn start_all(&mut self) {
+        for index in 0..self.nodes.len() {
+            self.start(index).await;
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -166,8 +181,9 @@ impl Cluster {
             .map(|peer| format!("{}={}", peer.id, peer.forwarder.address))
             .collect();
         let mut command = Command::new(env!("CARGO_BIN_EXE_paxos-node"));
-        command.args(["--id", &node.id.to_string(), "--cluster", &CLUSTER.to_string()]);
+        command.args(["--id", &node.id.to_string(), "--cluster", &node.cluster.to_string()]);
         command.arg("--data").arg(node.data()).arg("--announce").arg(node.announce());
+        command.args(&self.arguments);
         if !peers.is_empty() {
             command.arg("--peers").arg(peers.join(","));
         }

@@ -3,8 +3,8 @@
 use crate::cluster::{CLUSTER, Cluster, eventually, get, key, must, put, txn};
 use bytes::Bytes;
 use nix::sys::signal::Signal;
-use paxos_node::client::{Client, Failure, Patience};
-use paxos_node::kv::{OpResult, TxnOp};
+use paxos_node::client::{Client, Connection, Failure, Patience};
+use paxos_node::kv::{ClientResult, Command, OpResult, TxnOp, UnknownReason};
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
@@ -103,9 +103,7 @@ async fn kill_9_under_load_loses_nothing_acknowledged_and_repeats_nothing() {
     for node in &mut cluster.nodes {
         node.kill();
     }
-    for index in 0..3 {
-        cluster.start(index).await;
-    }
+    cluster.start_all().await;
     load.goes_on(50).await;
     load.stop.store(true, Ordering::Relaxed);
 
@@ -158,6 +156,43 @@ async fn sigterm_ends_a_node_in_good_order() {
         assert!(cluster.nodes[index].log().contains("is clean,"), "{}", cluster.nodes[index].log());
     }
     assert_eq!(must(&mut cluster.client(1), get("k")).await, OpResult::Value(Some(key("v"))));
+}
+
+#[tokio::test]
+async fn a_stopping_node_tells_its_clients_that_it_does_not_know() {
+    let mut cluster = Cluster::new(3).await;
+    // Patient enough not to step down before it is stopped.
+    cluster.arguments = vec!["--election-ticks", "200..400"];
+    cluster.start_all().await;
+    let leader = cluster.leader().await;
+    must(&mut cluster.client(leader), put("k", "v")).await;
+    cluster.nodes[(leader + 1) % 3].kill();
+    cluster.nodes[(leader + 2) % 3].kill();
+    let connection = Connection::open(cluster.nodes[leader].forwarder.address, CLUSTER).await.unwrap();
+    let command = Command::Execute { request: None, txn: put("k", "w") };
+    let call = tokio::spawn(async move { connection.call(command).await });
+    eventually("proposal", async || {
+        let status = cluster.status(leader).await?;
+        (status.service.in_flight > 0).then_some(())
+    })
+    .await;
+    cluster.nodes[leader].signal(Signal::SIGTERM);
+    let reply = call.await.unwrap().unwrap();
+    assert_eq!(reply.result, ClientResult::Unknown(UnknownReason::Stopping));
+    assert_eq!(cluster.nodes[leader].exited().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_peer_of_another_cluster_is_told_so_and_says_so() {
+    let mut cluster = Cluster::new(2).await;
+    cluster.nodes[1].cluster = CLUSTER + 1;
+    cluster.start_all().await;
+    eventually("refusal", async || {
+        let log = cluster.nodes[0].log();
+        (log.contains("n2 at 127.0.0.1:") && log.contains("refuses: foreign cluster 77")).then_some(())
+    })
+    .await;
+    assert_eq!(cluster.status(0).await.unwrap().service.leader, None);
 }
 
 #[tokio::test]
