@@ -8,5 +8,5 @@ fn main() -> ExitCode {
     if args.next().is_some_and(|first| first == launch::SUBCOMMAND) {
         return launch::main(args);
     }
-    ExitCode::from(254)
+    harness::cli::main()
 }

@@ -175,7 +175,7 @@ impl<'h> Story<'_, 'h> {
         let proof = &self.part.calls[longest];
         argument
             .because(format!("{value} did get into the list: {} {}.", did(proof), span(proof)))
-            .with(longest, "shows the order of the values")
+            .failing_unless_named(longest, "shows the order of the values")
     }
 
     /// An acknowledged append that no read shows, though `late` began after it had finished.

@@ -1,7 +1,6 @@
 //! What a search found, told without knowing what the object is.
 
 use super::minimise::Core;
-use super::register::cap;
 use super::witness::{Anomaly, Argument};
 use super::words::{did, span, whose};
 use crate::linearizability::partition::{NEVER, Part};
@@ -57,8 +56,9 @@ pub(crate) fn tell<M: Model>(
         };
         argument = argument.with(calls[core_op.number], role);
     }
-    let others = core.ops.len().saturating_sub(1);
-    argument.because(cap(&format!(
-        "only {others} other operations matter: without all the rest there is still no order."
-    )))
+    argument.because(match core.ops.len().saturating_sub(1) {
+        0 => "It can't be explained even when everything else is left out.".to_owned(),
+        1 => "Only one other operation matters: without all the rest there is still no order.".to_owned(),
+        some => format!("Only {some} other operations matter: without all the rest there is still no order."),
+    })
 }

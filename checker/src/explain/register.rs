@@ -68,23 +68,49 @@ impl<'h> Story<'_, 'h> {
         self.with_evidence(argument, writer)
     }
 
-    /// For an operation of unknown outcome: who shows that it did happen.
-    fn with_evidence(&self, argument: Argument, op: usize) -> Argument {
-        if self.ops[op].end != NEVER {
-            return argument;
+    /// For an operation of unknown outcome: who shows that it did happen. That may be another one of
+    /// unknown outcome which needs its value, and so on, up to one that completed.
+    fn with_evidence(&self, mut argument: Argument, op: usize) -> Argument {
+        for (op, observer) in self.evidence(op) {
+            let (call, saw) = (self.call(observer), self.value(self.left(op)));
+            argument = argument
+                .because(format!(
+                    "The outcome of {} is unknown, but it did happen: {} {}.",
+                    whose(self.call(op)),
+                    did(call),
+                    span(call),
+                ))
+                .with(self.calls[observer], format!("saw {saw}"));
         }
-        let value = self.left(op);
-        let observer = (0..self.ops.len())
-            .find(|&other| self.ops[other].end != NEVER && other != op && self.seen(other) == value);
-        let Some(observer) = observer else { return argument };
         argument
-            .because(format!(
-                "The outcome of {} is unknown, but it did happen: {} {}.",
-                whose(self.call(op)),
-                did(self.call(observer)),
-                span(self.call(observer)),
-            ))
-            .with(self.calls[observer], format!("saw {}", self.value(value)))
+    }
+
+    /// Pairs of an operation of unknown outcome and one that saw its value, from this one to one whose
+    /// observer completed.
+    fn evidence(&self, op: usize) -> Vec<(usize, usize)> {
+        let mut reached: Vec<(usize, Option<usize>)> = vec![(op, None)];
+        let mut place = 0;
+        while let Some(&(unknown, _)) = reached.get(place) {
+            if self.ops[unknown].end != NEVER {
+                let mut pairs = Vec::new();
+                let mut at = place;
+                while let Some(before) = reached[at].1 {
+                    pairs.push((reached[before].0, reached[at].0));
+                    at = before;
+                }
+                pairs.reverse();
+                return pairs;
+            }
+            let value = self.left(unknown);
+            for (other, candidate) in self.ops.iter().enumerate() {
+                let sees = matches!(candidate.kind, Kind::Read(seen) | Kind::Cas(seen, _) if seen == value);
+                if sees && !reached.iter().any(|(known, _)| *known == other) {
+                    reached.push((other, Some(place)));
+                }
+            }
+            place += 1;
+        }
+        Vec::new()
     }
 
     fn never_written(&self, by: usize) -> Argument {
@@ -158,6 +184,9 @@ impl<'h> Story<'_, 'h> {
                 span(self.call(*op)),
                 self.value(self.seen(*op))
             ));
+        }
+        for op in ops {
+            argument = self.with_evidence(argument, *op);
         }
         argument
     }

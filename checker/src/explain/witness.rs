@@ -141,6 +141,12 @@ impl Argument {
         self.failing = Some(call);
         self.with(call, role)
     }
+
+    /// Adds a call, at which the history became impossible if no other is named for that.
+    pub(crate) fn failing_unless_named(mut self, call: usize, role: impl Into<String>) -> Self {
+        self.failing = self.failing.or(Some(call));
+        self.with(call, role)
+    }
 }
 
 impl Witness {

@@ -14,8 +14,9 @@ pub(crate) struct Mix {
 
 impl Mix {
     fn word(&mut self, word: u64) {
-        let product =
-            u128::from(self.state.rotate_left(23) ^ word) * 0x9e37_79b9_7f4a_7c15_f39c_0c91_0e57_8a4d;
+        // Odd constants of no meaning: the golden ratio, and one more against words of zero.
+        let (a, b) = (self.state.rotate_left(23) ^ word, 0x9e37_79b9_7f4a_7c15);
+        let product = u128::from(a ^ 0xa076_1d64_78bd_642f) * b;
         self.state = (product >> 64) as u64 ^ product as u64 ^ word.rotate_left(41);
     }
 }

@@ -137,6 +137,20 @@ impl Kind {
         }
     }
 
+    /// The smallest cluster to which it can be done.
+    pub fn nodes_min(self) -> u16 {
+        match self {
+            Kind::KillOne | Kind::KillLeader | Kind::KillAll => 1,
+            Kind::PauseOne | Kind::PauseLeader | Kind::PauseAll => 1,
+            Kind::KillMinority | Kind::PauseMinority => 3,
+            Kind::PartitionHalves
+            | Kind::PartitionIsolateLeader
+            | Kind::PartitionIsolateRandom
+            | Kind::PartitionOneWay => 2,
+            Kind::LinkDelay | Kind::LinkDrop | Kind::LinkDuplicate | Kind::LinkReorder => 2,
+        }
+    }
+
     /// The class it belongs to.
     pub fn family(self) -> Family {
         match self {

@@ -35,8 +35,10 @@ const ORDER_STREAM: u64 = u64::MAX;
 pub struct Settings {
     /// Repeats the plan.
     pub seed: u64,
-    /// The kinds that may be drawn, each owed once.
+    /// The kinds that may be drawn at random.
     pub kinds: Vec<Kind>,
+    /// The kinds that are owed, once each, before anything random.
+    pub owed: Vec<Kind>,
     /// All nodes of the cluster.
     pub nodes: Vec<NodeId>,
     /// The usual length of a fault and of the calm after it, each drawn from ½…1 of it.
@@ -63,6 +65,8 @@ pub struct Observed {
     pub nodes: BTreeMap<NodeId, Condition>,
     /// Time left in the phase of faults.
     pub remaining: Duration,
+    /// Time after that which may be used for what is still owed.
+    pub extension: Duration,
 }
 
 /// What comes next.
@@ -94,9 +98,9 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Owes every requested kind, in an order drawn from the seed.
+    /// Pays what is owed in an order drawn from the seed.
     pub fn new(settings: Settings) -> Planner {
-        let mut owed = settings.kinds.clone();
+        let mut owed = settings.owed.clone();
         owed.shuffle(&mut draws(settings.seed, ORDER_STREAM));
         Planner { owed: owed.into(), settings, number: 0 }
     }
@@ -109,7 +113,7 @@ impl Planner {
     /// Draws the next fault for a cluster observed like this.
     pub fn next(&mut self, observed: &Observed) -> Next {
         let number = self.number;
-        let Some(pace) = self.pace(observed.remaining) else { return Next::Finished };
+        let Some(pace) = self.pace(observed) else { return Next::Finished };
         let mut rng = draws(self.settings.seed, number);
         // The random kind is drawn even when one is owed, so that paying a debt early or late
         // does not shift the draws below.
@@ -139,13 +143,16 @@ impl Planner {
     }
 
     /// The interval, shortened until all that is owed fits; `None` when not even one more does.
-    fn pace(&self, remaining: Duration) -> Option<Duration> {
+    fn pace(&self, observed: &Observed) -> Option<Duration> {
+        let owed = u32::try_from(self.owed.len()).unwrap_or(u32::MAX);
+        // What is owed at its shortest: worth an extension.
+        let needed = (LENGTH_MIN + CALM_MIN) * owed;
+        let remaining = observed.remaining.max(needed.min(observed.remaining + observed.extension));
         if remaining < LENGTH_MIN {
             return None;
         }
-        let owed = u32::try_from(self.owed.len().max(1)).unwrap_or(u32::MAX);
         // At most one length and one calm per debt, each at most one pace long.
-        Some(self.settings.interval.min(remaining / (2 * owed)))
+        Some(self.settings.interval.min(remaining / (2 * owed.max(1))))
     }
 
     fn action(&self, kind: Kind, observed: &Observed, rng: &mut ChaCha8Rng) -> Result<Action, String> {

@@ -35,6 +35,8 @@ fn failed<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) ->
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
+    /// Whether runs that failed are removed in their turn like the others.
+    expendable: bool,
 }
 
 impl Store {
@@ -46,7 +48,20 @@ impl Store {
         let probe = root.join(format!(".probe-{}", std::process::id()));
         fs::write(&probe, b"").map_err(failed("write to the results folder", &root))?;
         fs::remove_file(&probe).map_err(failed("write to the results folder", &root))?;
-        Ok(Store { root })
+        Ok(Store { root, expendable: false })
+    }
+
+    /// A place for runs that fail by design: planted bugs. They come and go like valid ones.
+    pub fn expendable(root: &Path) -> Result<Store, StoreError> {
+        Ok(Store { expendable: true, ..Store::open(root)? })
+    }
+
+    /// Keeps the detection table of planted bugs: `matrix/latest.md`.
+    pub fn write_matrix(&self, table: &str) -> Result<(), StoreError> {
+        let folder = self.root.join("matrix");
+        fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        let path = folder.join("latest.md");
+        fs::write(&path, table).map_err(failed("write", &path))
     }
 
     /// Where it is.
@@ -78,7 +93,8 @@ impl Store {
         let mut valid = Vec::new();
         for entry in fs::read_dir(&self.root).map_err(failed("list", &self.root))? {
             let path = entry.map_err(failed("list", &self.root))?.path();
-            if !path.is_symlink() && path.is_dir() && was_valid(&path) {
+            let is_run = !path.is_symlink() && path.join(VERDICT_FILE).is_file();
+            if is_run && (self.expendable || was_valid(&path)) {
                 valid.push(path);
             }
         }

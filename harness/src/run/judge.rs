@@ -153,7 +153,7 @@ fn liveness(evidence: &Evidence<'_>, demands: Demands) -> Part {
 fn coverage(evidence: &Evidence<'_>) -> Part {
     let facts = evidence.facts;
     let mut part = coverage::judge(&Done {
-        requested: &evidence.options.nemesis,
+        requested: &evidence.options.owed,
         faults: &facts.faults,
         phases: &facts.phases,
         final_reads: facts.final_reads.unwrap_or_default(),

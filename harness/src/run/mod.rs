@@ -24,7 +24,7 @@ pub mod stop;
 pub mod verdict;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use checker::Report;
 use serde_json::json;
@@ -46,7 +46,6 @@ use crate::results::schedule;
 use crate::results::store::{RunFolder, Store, StoreError, VERDICT_FILE};
 use crate::results::summary::Summary;
 use crate::results::utc::Utc;
-use crate::system::paxos::{PaxosOptions, PaxosSystem};
 use crate::system::{BinaryInfo, System, SystemError, WhiteBoxReport};
 
 /// Why a run could not begin: nothing was tested.
@@ -98,6 +97,7 @@ pub struct Ended {
 /// process behind.
 pub async fn run(
     options: Options,
+    system: Arc<dyn System>,
     store: &Store,
     command_line: &[String],
     progress: Arc<dyn Progress>,
@@ -105,7 +105,6 @@ pub async fn run(
 ) -> Result<Ended, RunError> {
     let began = std::time::Instant::now();
     let now = Utc::now();
-    let system = system(&options);
     let binary = system.verify_binary()?;
     let workload = workloads::by_name(&options.workload, &workload_options(&options))?;
     let folder = store.create_run(now, &options.workload, options.seed)?;
@@ -115,7 +114,7 @@ pub async fn run(
     progress.say(&options.title());
     let started = SystemTime::now();
     let recorder = Arc::new(Recorder::create(&folder.file("history.jsonl"))?);
-    let cluster = Arc::new(Cluster::new(Arc::new(system), options.nodes, folder.path(), options.seed)?);
+    let cluster = Arc::new(Cluster::new(system, options.nodes, folder.path(), options.seed)?);
     let load = Load::new(
         Arc::clone(&cluster),
         Arc::clone(&recorder),
@@ -153,7 +152,7 @@ pub async fn run(
             "ops": stage.recorder.counts(),
             "phases": facts.phases,
             "not_issued": facts.not_issued,
-            "faults": report::tally(&stage.options.nemesis, &facts.faults),
+            "faults": report::tally(&stage.options.owed, &facts.faults),
             "leader_changes": facts.leader_changes,
             "latencies": summary.latencies,
             "last_status": facts.last_status,
@@ -162,17 +161,6 @@ pub async fn run(
     leave_results(&stage, &facts, &verdict, &summary, started, store)?;
     stage.progress.done();
     Ok(Ended { verdict, summary, report, facts, took: began.elapsed() })
-}
-
-fn system(options: &Options) -> PaxosSystem {
-    // Two runs on one machine must not take each other's nodes for their own.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let cluster = since << 24 | u64::from(std::process::id()) & 0xff_ffff;
-    PaxosSystem::new(PaxosOptions {
-        mutant: options.mutant.clone(),
-        retries: options.retries,
-        ..PaxosOptions::new(options.binary.clone(), cluster, options.seed)
-    })
 }
 
 fn workload_options(options: &Options) -> workloads::Options {
@@ -256,7 +244,7 @@ fn summary(stage: &Stage, facts: &Facts, verdict: &RunVerdict, repeat: &str) -> 
         ops: stage.recorder.counts(),
         not_issued: facts.not_issued,
         seconds: facts.seconds,
-        faults: report::tally(&stage.options.nemesis, &facts.faults),
+        faults: report::tally(&stage.options.owed, &facts.faults),
         leader_changes: facts.leader_changes,
         latencies: stage.load.latencies().quantiles(),
         open_loop: stage.options.rate.is_some(),

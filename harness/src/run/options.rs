@@ -20,8 +20,10 @@ pub struct Options {
     pub rate: Option<f64>,
     /// Warm-up and faults together.
     pub time_limit: Duration,
-    /// The kinds of faults, each owed once.
+    /// The kinds of faults that may come.
     pub nemesis: Vec<Kind>,
+    /// Those of them that must have bitten for the run to count: drawn first.
+    pub owed: Vec<Kind>,
     /// The usual length of a fault, and of the calm after it.
     pub nemesis_interval: Duration,
     /// Decides the plan and the operations.
@@ -54,6 +56,7 @@ impl Options {
             rate: None,
             time_limit: Duration::from_secs(60),
             nemesis: Vec::new(),
+            owed: Vec::new(),
             nemesis_interval: Duration::from_secs(5),
             seed,
             keys: 5,
@@ -85,6 +88,9 @@ impl Options {
         let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
         flag("-w", self.workload.clone());
         flag("--nemesis", nemesis_words(&self.nemesis));
+        if self.owed != self.nemesis {
+            flag("--owe", nemesis_words(&self.owed));
+        }
         flag("--nemesis-interval", seconds(self.nemesis_interval));
         flag("--concurrency", self.concurrency.to_string());
         if let Some(rate) = self.rate {
@@ -148,6 +154,7 @@ mod tests {
     fn the_command_line_repeats_the_run() {
         let mut options = Options::usual("set", "/tmp/a b/paxos-node".into(), 42);
         options.nemesis = [Family::Kill.kinds().collect(), vec![Kind::LinkDrop]].concat();
+        options.owed = options.nemesis.clone();
         options.rate = Some(500.0);
         options.time_limit = Duration::from_millis(12_500);
         assert_eq!(

@@ -28,6 +28,8 @@ use crate::results::store::RunFolder;
 
 /// The calm before the first fault, at least: something must have been written to be lost.
 const WARM_UP_MIN: Duration = Duration::from_millis(500);
+/// How much longer than asked the faults may go on at least, if some are still owed.
+const EXTENSION_MIN: Duration = Duration::from_secs(5);
 /// Between two looks at whether a wait is over.
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two looks for nodes that died.
@@ -212,14 +214,18 @@ impl Play<'_> {
         let mut planner = Planner::new(Settings {
             seed: options.seed,
             kinds: options.nemesis.clone(),
+            owed: options.owed.clone(),
             nodes: cluster.ids(),
             interval: options.nemesis_interval,
         });
+        // What is owed may overrun the limit by as much.
+        let extended = limit + (options.time_limit / 2).max(EXTENSION_MIN);
         while !stop.is_stopped() {
             let observed = Observed {
                 leader: self.observer.leader(),
                 nodes: cluster.conditions(),
                 remaining: limit.saturating_duration_since(Instant::now()),
+                extension: extended.saturating_duration_since(Instant::now().max(limit)),
             };
             let calm = match planner.next(&observed) {
                 Next::Finished => {
@@ -251,7 +257,7 @@ impl Play<'_> {
                     fault.calm
                 }
             };
-            stop.sleep_until((Instant::now() + calm).min(limit)).await;
+            stop.sleep(calm).await;
         }
     }
 

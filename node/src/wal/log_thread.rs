@@ -209,9 +209,6 @@ impl Worker {
         while let Some(group) = self.next_group() {
             let result = wal.write(&group).and_then(|_| wal.sync());
             let failed = result.is_err();
-            if failed {
-                self.shared.close();
-            }
             completion(result);
             if failed {
                 return;

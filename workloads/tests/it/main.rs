@@ -2,3 +2,4 @@
 
 mod generators;
 mod system;
+mod verdicts;

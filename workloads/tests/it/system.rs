@@ -200,7 +200,8 @@ impl<'g> Run<'g> {
     fn settle(&mut self) {
         for place in 0..self.clients.len() {
             if let Some(flight) = self.clients[place].waits.take() {
-                self.info(place, flight, true);
+                let may_still_happen = flight.answer.is_none();
+                self.info(place, flight, may_still_happen);
             }
         }
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Long enough for anything here; reached only by a failing test.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A disk whose syncs wait for leave, once armed, and report that they do.
 #[derive(Clone)]
