@@ -26,6 +26,8 @@ pub struct Observer {
 #[derive(Default)]
 struct Seen {
     answers: BTreeMap<NodeId, (Instant, NodeStatus)>,
+    /// Since when every node says the same of itself, poll after poll.
+    quiet_since: Option<Instant>,
     /// The highest ballot in which anybody was seen leading.
     highest: Option<Ballot>,
     elections: u64,
@@ -60,7 +62,15 @@ impl Observer {
             seen.highest = Some(ballot);
             seen.elections += 1;
         }
-        seen.answers.insert(node, (now, status));
+        let before = seen.answers.insert(node, (now, status.clone()));
+        if before.is_none_or(|(_, before)| before.raw != status.raw) {
+            seen.quiet_since = Some(now);
+        }
+    }
+
+    /// Since when no node's word about itself has changed.
+    pub fn quiet_since(&self) -> Option<Instant> {
+        self.lock().quiet_since
     }
 
     /// Who led by its own fresh word; of several the one with the highest ballot (an old leader

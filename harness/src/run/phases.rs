@@ -38,6 +38,10 @@ const CASUALTIES_POLL: Duration = Duration::from_millis(50);
 const PROGRESS_POLL: Duration = Duration::from_millis(200);
 /// How long the final reads may take.
 const FINAL_READS_MAX: Duration = Duration::from_secs(20);
+/// How long nothing may change before the nodes are stopped: several of the observer's polls.
+const QUIET_MIN: Duration = Duration::from_millis(600);
+/// How long that is waited for.
+const QUIET_MAX: Duration = Duration::from_secs(5);
 /// How long answers under way are waited for when the run was interrupted.
 const INTERRUPTED_PATIENCE: Duration = Duration::from_millis(500);
 /// Operations per slot that must succeed after the heal for the cluster to be live again.
@@ -175,6 +179,19 @@ impl Play<'_> {
         if !stop.is_stopped() {
             self.enter(Phase::FinalReads);
             self.facts.final_reads = Some(load.final_reads(FINAL_READS_MAX, stop).await);
+            self.until_quiet().await;
+        }
+    }
+
+    /// Lets the nodes write down what they know: nobody asks anything any more, and what a node
+    /// says of itself stops changing. Its log is examined afterwards.
+    async fn until_quiet(&self) {
+        let began = Instant::now();
+        while began.elapsed() < QUIET_MAX {
+            let since = self.observer.quiet_since().unwrap_or(began).max(began);
+            if since.elapsed() >= QUIET_MIN || !self.stage.stop.sleep(LOOK).await {
+                return;
+            }
         }
     }
 
