@@ -24,7 +24,7 @@ pub use format::jsonl::ReadError;
 pub use history::History;
 pub use history::op::{Op, OpType, Process, Value};
 pub use history::pair::{Call, Outcome};
-pub use history::well_formed::{BrokenRule, IllFormed, WellFormed};
+pub use history::well_formed::{BrokenRule, Event, IllFormed, WellFormed};
 pub use linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
 pub use model::Model;
 pub use set_full::SetCheck;
