@@ -18,8 +18,9 @@ use std::collections::HashMap;
 
 use crate::budget::Meter;
 use crate::history::op::Value;
-use crate::linearizability::depth_first::{self, Answer, Limits, SearchOp, useful_unknown};
+use crate::linearizability::depth_first::{self, Answer, Limits};
 use crate::linearizability::partition::NEVER;
+use crate::linearizability::search_plan::{SearchOp, useful_unknown};
 use crate::model::Model;
 
 /// Steps of search that all attempts together may take.

@@ -89,6 +89,8 @@ impl<'h> Story<'_, 'h> {
     /// observer completed.
     fn evidence(&self, op: usize) -> Vec<(usize, usize)> {
         let mut reached: Vec<(usize, Option<usize>)> = vec![(op, None)];
+        let mut known = vec![false; self.ops.len()];
+        known[op] = true;
         let mut place = 0;
         while let Some(&(unknown, _)) = reached.get(place) {
             if self.ops[unknown].end != NEVER {
@@ -104,7 +106,7 @@ impl<'h> Story<'_, 'h> {
             let value = self.left(unknown);
             for (other, candidate) in self.ops.iter().enumerate() {
                 let sees = matches!(candidate.kind, Kind::Read(seen) | Kind::Cas(seen, _) if seen == value);
-                if sees && !reached.iter().any(|(known, _)| *known == other) {
+                if sees && !std::mem::replace(&mut known[other], true) {
                     reached.push((other, Some(place)));
                 }
             }

@@ -1,7 +1,10 @@
 //! Three answers, and nothing green by omission.
 
 use checker::model::CasRegister;
-use checker::{Budget, Check, LinearizableAppend, LinearizableRegister, Report, SetCheck, Verdict};
+use checker::{
+    Budget, Check, History, LinearizableAppend, LinearizableRegister, OpType, Process, Report, SetCheck,
+    Value, Verdict,
+};
 
 use crate::history::history;
 
@@ -150,4 +153,59 @@ fn the_same_history_gets_the_same_report() {
         let check = || LinearizableRegister::default().check(&history, &Budget::default());
         assert_eq!(check(), check());
     }
+}
+
+/// Enough of it that several threads work on the keys.
+#[test]
+fn many_keys_are_judged_each_on_its_own() {
+    use crate::simulate::{Object, Plan, correct};
+    let mut ops = Vec::new();
+    for key in 0..12 {
+        let plan = Plan {
+            object: Object::Register,
+            clients: 5,
+            operations: 1_500,
+            unique: key % 2 == 0,
+            unknown_percent: 1,
+            failed_percent: 1,
+        };
+        for mut op in correct(plan, key).into_ops() {
+            // A read of something that nobody wrote, on two of the keys.
+            if [4, 7].contains(&key) && op.index > 1_000 && op.f == "read" && op.op_type == OpType::Ok {
+                op.value = Value::Int(1_000_000);
+            }
+            let Process::Client(process) = op.process else { panic!("{op:?}") };
+            op.process = Process::Client(process + key * 1_000_000);
+            op.index = ops.len() as u64;
+            ops.push(op.with_key(key as i64));
+        }
+    }
+    let history = History::new(ops);
+    let report = LinearizableRegister::default().check(&history, &Budget::default());
+    assert_eq!(report.invalid_keys, [4.into(), 7.into()], "{report}");
+    assert_eq!((report.keys, report.unknown_keys), (12, 0), "{report}");
+    let Verdict::Invalid(witness) = report.verdict else { panic!() };
+    assert_eq!(witness.key, Some(4.into()));
+}
+
+#[test]
+fn a_hundred_thousand_operations_on_one_key_are_nothing_special() {
+    use crate::simulate::{Object, Plan, correct};
+    let plan = Plan {
+        object: Object::Register,
+        clients: 20,
+        operations: 100_000,
+        unique: true,
+        unknown_percent: 1,
+        failed_percent: 1,
+    };
+    let history = correct(plan, 1);
+    let report = LinearizableRegister::default().check(&history, &Budget::default());
+    assert!(report.verdict.is_valid(), "{report}");
+    assert_eq!(report.engine, "zones");
+    // Values that repeat: only a handful of them.
+    let history = correct(Plan { unique: false, clients: 5, operations: 20_000, ..plan }, 1);
+    let report = LinearizableRegister::default().check(&history, &Budget::default());
+    assert!(report.verdict.is_valid(), "{report}");
+    assert_eq!(report.engine, "depth-first");
 }
