@@ -28,6 +28,7 @@ impl Default for Budget {
 pub(crate) enum Exhausted {
     Time(Duration),
     Memory(u64),
+    Steps(u64),
 }
 
 impl std::fmt::Display for Exhausted {
@@ -35,6 +36,7 @@ impl std::fmt::Display for Exhausted {
         match self {
             Exhausted::Time(limit) => write!(f, "the time limit of {limit:?} was met"),
             Exhausted::Memory(limit) => write!(f, "the memory limit of {} MiB was met", limit >> 20),
+            Exhausted::Steps(limit) => write!(f, "the limit of {limit} steps was met"),
         }
     }
 }

@@ -1,9 +1,18 @@
 //! Sets that only grow: nothing acknowledged is ever missing, nothing unexpected ever there.
+//!
+//! Jepsen's set-full asks of each element alone whether it was lost or came late. Here a read answers
+//! the whole set at one moment, so the set as a whole must be linearizable, which is more: also two
+//! reads that each saw what the other did not are found. And a set that nobody read at the end proves
+//! nothing about what was acknowledged before: that is unknown.
 
 use crate::budget::Budget;
 use crate::check::Check;
 use crate::history::History;
-use crate::verdict::Report;
+use crate::history::pair::Outcome;
+use crate::linearizability::judge::{Judged, judge_keys};
+use crate::linearizability::partition::Part;
+use crate::linearizability::portfolio;
+use crate::verdict::{Report, Verdict};
 
 /// Every key is a set with `add v` and `read`, which answers all elements in any order.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +23,32 @@ impl Check for SetCheck {
         "set"
     }
 
-    fn check(&self, _history: &History, _budget: &Budget) -> Report {
-        Report::unknown(self.name(), "no engine yet")
+    fn check(&self, history: &History, budget: &Budget) -> Report {
+        judge_keys(self.name(), history, budget, |part, meter| {
+            let judged = portfolio::set(history, part, meter);
+            match (&judged.verdict, never_read_back(part)) {
+                (Verdict::Valid, Some(reason)) => Judged { verdict: Verdict::Unknown(reason), ..judged },
+                _ => judged,
+            }
+        })
     }
+}
+
+/// Why the acknowledged adds of a key prove nothing, if so.
+fn never_read_back(part: &Part<'_>) -> Option<String> {
+    let ok = |f: &'static str| {
+        part.calls
+            .iter()
+            .zip(&part.spans)
+            .filter(move |(call, _)| call.f() == f && call.outcome == Outcome::Ok)
+            .map(|(_, span)| span)
+    };
+    let last_add = ok("add").map(|span| span.end).max()?;
+    let last_read = ok("read").map(|span| span.start).max().unwrap_or(0);
+    let unread = ok("add").filter(|span| span.end > last_read).count();
+    (last_read < last_add).then(|| {
+        format!(
+            "{unread} acknowledged adds were followed by no successful read, so nothing shows that they are still there"
+        )
+    })
 }

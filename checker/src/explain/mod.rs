@@ -1,3 +1,11 @@
 //! From a verdict of *invalid* to something that a person understands.
 
 pub mod witness;
+
+pub(crate) mod append;
+pub(crate) mod minimise;
+pub(crate) mod order;
+pub(crate) mod register;
+pub(crate) mod set;
+pub(crate) mod timeline;
+pub(crate) mod words;

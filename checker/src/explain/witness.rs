@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use crate::history::op::Value;
+use super::{timeline, words};
+use crate::history::History;
+use crate::history::op::{Op, Value};
 use crate::history::pair::{Call, Outcome};
+use crate::linearizability::partition::Part;
 
 /// Why a history is invalid. All of it is data; `Display` is the page that a person reads.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -98,6 +101,104 @@ pub struct NemesisOp {
     pub value: Value,
 }
 
+/// An argument in the making: what an engine found, in terms of the calls of one key.
+#[derive(Clone, Debug)]
+pub(crate) struct Argument {
+    pub(crate) anomaly: Anomaly,
+    pub(crate) summary: String,
+    pub(crate) reasons: Vec<String>,
+    /// Calls by number, each with its part in the argument.
+    cast: Vec<(usize, String)>,
+    failing: Option<usize>,
+}
+
+/// Nemesis ops shown from within the window, and from before it.
+const NEMESIS_IN_WINDOW_MAX: usize = 20;
+const NEMESIS_BEFORE_MAX: usize = 3;
+
+impl Argument {
+    pub(crate) fn new(anomaly: Anomaly, summary: impl Into<String>) -> Self {
+        let (reasons, cast) = (Vec::new(), Vec::new());
+        Self { anomaly, summary: summary.into(), reasons, cast, failing: None }
+    }
+
+    /// Adds a step.
+    pub(crate) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reasons.push(reason.into());
+        self
+    }
+
+    /// Adds a call to the evidence; a call that is there already keeps its role.
+    pub(crate) fn with(mut self, call: usize, role: impl Into<String>) -> Self {
+        if !self.cast.iter().any(|(other, _)| *other == call) {
+            self.cast.push((call, role.into()));
+        }
+        self
+    }
+
+    /// Adds the call at which the history became impossible.
+    pub(crate) fn failing(mut self, call: usize, role: impl Into<String>) -> Self {
+        self.failing = Some(call);
+        self.with(call, role)
+    }
+
+    /// Adds a call, at which the history became impossible if no other is named for that.
+    pub(crate) fn failing_unless_named(mut self, call: usize, role: impl Into<String>) -> Self {
+        self.failing = self.failing.or(Some(call));
+        self.with(call, role)
+    }
+}
+
+impl Witness {
+    /// Completes an argument about a key with the calls and the nemesis ops of its window.
+    pub(crate) fn new(history: &History, part: &Part<'_>, argument: Argument) -> Self {
+        let mut cast = argument.cast;
+        cast.sort_by_key(|(call, _)| *call);
+        let events = |number: &usize| {
+            let call = &part.calls[*number];
+            [Some(call.invoke), call.completion].into_iter().flatten()
+        };
+        let all = || cast.iter().flat_map(|(number, _)| events(number));
+        let first = all().min_by_key(|op| op.index);
+        let last = all().max_by_key(|op| op.index);
+        let window = Window {
+            first_index: first.map_or(0, |op| op.index),
+            last_index: last.map_or(0, |op| op.index),
+            from_ns: first.map_or(0, |op| op.time_ns),
+            to_ns: last.map_or(0, |op| op.time_ns),
+        };
+        let ops = cast.iter().map(|(number, role)| {
+            let failing = argument.failing == Some(*number);
+            WitnessOp { failing, ..WitnessOp::of(&part.calls[*number], role.clone()) }
+        });
+        Witness {
+            anomaly: argument.anomaly,
+            key: part.key.cloned(),
+            summary: argument.summary,
+            reasons: argument.reasons,
+            window,
+            ops: ops.collect(),
+            nemesis: nemesis_around(history, window),
+        }
+    }
+}
+
+fn nemesis_around(history: &History, window: Window) -> Vec<NemesisOp> {
+    let ops: Vec<&Op> = history.nemesis().map(|(_, op)| op).collect();
+    let begin = ops.partition_point(|op| op.index < window.first_index);
+    let end = ops.partition_point(|op| op.index <= window.last_index);
+    let shown = begin.saturating_sub(NEMESIS_BEFORE_MAX)..end.min(begin + NEMESIS_IN_WINDOW_MAX);
+    ops[shown]
+        .iter()
+        .map(|op| NemesisOp {
+            index: op.index,
+            time_ns: op.time_ns,
+            f: op.f.to_string(),
+            value: op.value.clone(),
+        })
+        .collect()
+}
+
 impl WitnessOp {
     /// The operation as evidence, with the part it plays.
     pub fn of(call: &Call<'_>, role: impl Into<String>) -> Self {
@@ -116,8 +217,37 @@ impl WitnessOp {
     }
 }
 
+impl fmt::Display for Anomaly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Anomaly::NeverWritten => "a value that was never written",
+            Anomaly::FailedWriteSeen => "the effect of a failed update",
+            Anomaly::ReadFromFuture => "a read from the future",
+            Anomaly::StaleRead => "a stale read",
+            Anomaly::LostUpdate => "a lost update",
+            Anomaly::Duplicate => "a duplicate",
+            Anomaly::Fork => "a fork",
+            Anomaly::NoOrder => "no possible order",
+        })
+    }
+}
+
 impl fmt::Display for Witness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.summary)
+        match &self.key {
+            Some(key) => writeln!(f, "{} on key {key}: {}", self.anomaly, self.summary)?,
+            None => writeln!(f, "{}: {}", self.anomaly, self.summary)?,
+        }
+        for (number, reason) in self.reasons.iter().enumerate() {
+            writeln!(f, "  {}. {reason}", number + 1)?;
+        }
+        let Window { first_index, last_index, from_ns, to_ns } = self.window;
+        writeln!(
+            f,
+            "  window: ops {first_index}–{last_index}, {} – {}",
+            words::seconds(from_ns),
+            words::seconds(to_ns)
+        )?;
+        write!(f, "{}", timeline::Timeline { witness: self })
     }
 }

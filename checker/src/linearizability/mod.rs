@@ -1,22 +1,53 @@
 //! Linearizability: is there one order of all operations that explains every answer and respects
 //! real time?
+//!
+//! Herlihy & Wing (1990). Keys are judged each on its own and in parallel; for each key the
+//! portfolio takes the cheapest method that is exact:
+//!
+//! | engine | for | cost |
+//! |---|---|---|
+//! | zones | registers and lists whose values are written once | linear |
+//! | inclusion | growing sets whose elements are added once | linear |
+//! | depth-first | everything else, any [`Model`] | exponential at worst, within a budget |
+
+pub(crate) mod append;
+pub(crate) mod depth_first;
+pub(crate) mod hash;
+pub(crate) mod inclusion;
+pub(crate) mod judge;
+pub(crate) mod partition;
+pub(crate) mod portfolio;
+pub(crate) mod search_plan;
+pub(crate) mod zones;
 
 use crate::budget::Budget;
 use crate::check::Check;
 use crate::history::History;
+use crate::model::{CasRegister, Model};
 use crate::verdict::Report;
 
 /// Every key is a register with `read`, `write v` and `cas [old, new]`, nil before its first write.
 #[derive(Clone, Debug, Default)]
-pub struct LinearizableRegister {}
+pub struct LinearizableRegister {
+    model: CasRegister,
+}
+
+impl LinearizableRegister {
+    /// Registers with other rules: another initial value, reads of nil that say nothing.
+    pub fn of(model: CasRegister) -> Self {
+        Self { model }
+    }
+}
 
 impl Check for LinearizableRegister {
     fn name(&self) -> &str {
         "linearizable-register"
     }
 
-    fn check(&self, _history: &History, _budget: &Budget) -> Report {
-        Report::unknown(self.name(), "no engine yet")
+    fn check(&self, history: &History, budget: &Budget) -> Report {
+        judge::judge_keys(self.name(), history, budget, |part, meter| {
+            portfolio::register(history, part, &self.model, meter)
+        })
     }
 }
 
@@ -29,7 +60,32 @@ impl Check for LinearizableAppend {
         "linearizable-append"
     }
 
-    fn check(&self, _history: &History, _budget: &Budget) -> Report {
-        Report::unknown(self.name(), "no engine yet")
+    fn check(&self, history: &History, budget: &Budget) -> Report {
+        judge::judge_keys(self.name(), history, budget, |part, meter| portfolio::append(history, part, meter))
+    }
+}
+
+/// Every key is an object of a model of your own, judged by search.
+#[derive(Clone, Debug)]
+pub struct Linearizable<M> {
+    model: M,
+}
+
+impl<M: Model> Linearizable<M> {
+    /// Judges every key by this model.
+    pub fn new(model: M) -> Self {
+        Self { model }
+    }
+}
+
+impl<M: Model> Check for Linearizable<M> {
+    fn name(&self) -> &str {
+        self.model.name()
+    }
+
+    fn check(&self, history: &History, budget: &Budget) -> Report {
+        judge::judge_keys(self.name(), history, budget, |part, meter| {
+            portfolio::by_search(history, part, &self.model, meter)
+        })
     }
 }

@@ -143,7 +143,8 @@ pub enum AbortReason {
     WrongType,
     /// The sum does not fit in 64 bits.
     Overflow,
-    /// The list would outgrow [`MAX_LIST_BYTES`](super::MAX_LIST_BYTES), or the results
+    /// The list would outgrow [`MAX_LIST_BYTES`](super::MAX_LIST_BYTES) or
+    /// [`MAX_LIST_ITEMS`](super::MAX_LIST_ITEMS), or the results
     /// [`MAX_OUTCOME_BYTES`](super::MAX_OUTCOME_BYTES).
     TooLarge,
 }

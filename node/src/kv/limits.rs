@@ -28,8 +28,8 @@ pub const MAX_VALUE_BYTES: usize = 512 << 10;
 /// readable, so it stays below [`MAX_OUTCOME_BYTES`].
 pub const MAX_LIST_BYTES: usize = 1 << 20;
 
-/// Elements of a list in a reply: [`MAX_LIST_BYTES`] of empty elements.
-pub const MAX_LIST_ITEMS: usize = MAX_LIST_BYTES / 4;
+/// Elements of a list: each takes a handle of 32 bytes in memory, and in every reply under way.
+pub const MAX_LIST_ITEMS: usize = 64 << 10;
 
 /// Sessions open at once: each holds the reply of its last request. Beyond it the one used least
 /// recently is forgotten.

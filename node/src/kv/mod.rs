@@ -178,3 +178,29 @@ fn chain(before: u64, slot: Slot, value: &Value, replies: &Result<Vec<Reply>, Co
     }
     hash.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    /// What can't be told apart from outside: equal values in equal slots whose replies differ.
+    #[test]
+    fn the_hash_covers_slot_value_and_replies() {
+        let batch = |bytes: &'static [u8]| Value::Batch(Bytes::from_static(bytes));
+        let replies = |reply: &[Reply]| Ok(reply.to_vec());
+        let hashes = [
+            chain(1, Slot(1), &Value::Noop, &replies(&[])),
+            chain(2, Slot(1), &Value::Noop, &replies(&[])),
+            chain(1, Slot(2), &Value::Noop, &replies(&[])),
+            chain(1, Slot(1), &batch(b""), &replies(&[])),
+            chain(1, Slot(1), &batch(b"x"), &replies(&[])),
+            chain(1, Slot(1), &batch(b"x"), &replies(&[Reply::Superseded])),
+            chain(1, Slot(1), &batch(b"x"), &replies(&[Reply::SessionExpired])),
+            chain(1, Slot(1), &batch(b"x"), &Err(CodecError::Trailing { count: 1 })),
+        ];
+        for (place, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..place].contains(hash), "{place}");
+        }
+    }
+}

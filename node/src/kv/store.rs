@@ -1,7 +1,7 @@
 //! Keys and what they hold, and transactions over them.
 
 use super::codec::{ByteCount, Encode};
-use super::limits::{MAX_LIST_BYTES, MAX_OUTCOME_BYTES};
+use super::limits::{MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_OUTCOME_BYTES};
 use super::{AbortReason, OpResult, Txn, TxnOp, TxnOutcome};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -153,7 +153,7 @@ impl Store {
 impl List {
     fn push(&mut self, item: &Bytes) -> Result<(), AbortReason> {
         let bytes = self.bytes + Self::size(item);
-        if bytes > MAX_LIST_BYTES {
+        if bytes > MAX_LIST_BYTES || self.items.len() == MAX_LIST_ITEMS {
             return Err(AbortReason::TooLarge);
         }
         self.bytes = bytes;

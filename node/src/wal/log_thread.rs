@@ -22,12 +22,23 @@ use std::thread::JoinHandle;
 /// failed. Runs on the log's thread and must not wait for whoever submits.
 pub type Completion = Box<dyn FnMut(Result<Lsn, WalError>) + Send>;
 
-/// Bytes that may wait for the disk: some seconds of a slow disk's work.
-const QUEUE_BYTES_MAX: usize = 64 << 20;
+/// How much may queue up, and how much goes into one write.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Limits {
+    /// Bytes that may wait for the disk. A submission larger than this is taken when the queue is
+    /// empty.
+    pub queue_bytes: usize,
+    /// Bytes after which a batch takes no further record.
+    pub group_bytes: usize,
+}
 
-/// Bytes that go into one batch (one record more than fits is taken, so that any record does):
-/// beyond this a larger write gains no throughput and costs everyone in it latency.
-const GROUP_BYTES_MAX: usize = 4 << 20;
+impl Default for Limits {
+    /// 64 MiB may wait: some seconds of a slow disk's work. 4 MiB go into a batch: beyond that a
+    /// larger write gains no throughput and costs everyone in it latency.
+    fn default() -> Self {
+        Limits { queue_bytes: 64 << 20, group_bytes: 4 << 20 }
+    }
+}
 
 /// A handle to the log's thread. Dropping it flushes what was submitted, then ends the thread and
 /// waits for it.
@@ -64,24 +75,23 @@ impl LogThread {
     where
         D: Disk + Send + 'static,
     {
-        Self::spawn_bounded(wal, completion, QUEUE_BYTES_MAX, GROUP_BYTES_MAX)
+        Self::spawn_limited(wal, completion, Limits::default())
     }
 
-    fn spawn_bounded<D>(
-        wal: Wal<D>,
-        completion: Completion,
-        queue_bytes_max: usize,
-        group_bytes_max: usize,
-    ) -> io::Result<LogThread>
+    /// As [`LogThread::spawn`], with limits of one's own.
+    ///
+    /// # Errors
+    /// If the system has no thread left.
+    pub fn spawn_limited<D>(wal: Wal<D>, completion: Completion, limits: Limits) -> io::Result<LogThread>
     where
         D: Disk + Send + 'static,
     {
         let shared = Arc::new(Shared::default());
         shared.lock().submitted = wal.written();
-        let worker = Worker { shared: Arc::clone(&shared), group_bytes_max };
+        let worker = Worker { shared: Arc::clone(&shared), group_bytes_max: limits.group_bytes.max(1) };
         let thread =
             std::thread::Builder::new().name("wal".to_owned()).spawn(move || worker.run(wal, completion))?;
-        Ok(LogThread { shared, thread: Some(thread), queue_bytes_max })
+        Ok(LogThread { shared, thread: Some(thread), queue_bytes_max: limits.queue_bytes })
     }
 
     /// Queues records, waiting for room while the queue is full, and returns the LSN that the
@@ -199,9 +209,6 @@ impl Worker {
         while let Some(group) = self.next_group() {
             let result = wal.write(&group).and_then(|_| wal.sync());
             let failed = result.is_err();
-            if failed {
-                self.shared.close();
-            }
             completion(result);
             if failed {
                 return;

@@ -1,8 +1,15 @@
 //! The node's tests, one binary.
 
+// The helpers of tests may do what tests may.
+#![allow(clippy::unwrap_used)]
+
+mod cluster;
+mod garbage;
 mod kv;
 mod lab;
 mod lecture;
+mod process;
+mod recovery;
 mod scripts;
 mod sim;
 mod wire;

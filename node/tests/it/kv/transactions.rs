@@ -2,8 +2,8 @@
 
 use super::{add, append, cas, delete, execute, get, put, run, text};
 use paxos_node::kv::{
-    AbortReason, Batch, HASHES_KEPT, Kv, MAX_LIST_BYTES, MAX_VALUE_BYTES, OpResult, Reply, Txn, TxnOp,
-    TxnOutcome,
+    AbortReason, Batch, HASHES_KEPT, Kv, MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_TXN_OPS, MAX_VALUE_BYTES,
+    OpResult, Reply, Txn, TxnOp, TxnOutcome,
 };
 use paxos_node::paxos::{AppliedHash, Slot, Value};
 
@@ -81,6 +81,28 @@ fn a_list_stays_readable() {
     assert_eq!(run(&mut kv, &[append("l", "")]), aborted(0, AbortReason::TooLarge));
     assert!(matches!(kv.read(&Txn { ops: vec![get("l")] }), TxnOutcome::Done(_)));
     assert_eq!(kv.read(&Txn { ops: vec![get("l"), get("l")] }), aborted(1, AbortReason::TooLarge));
+}
+
+/// Else transactions that abort would fill a list that they leave as it was.
+#[test]
+fn an_append_taken_back_takes_no_room() {
+    let mut kv = Kv::new();
+    let half = TxnOp::Append { key: text("l"), value: vec![0; MAX_LIST_BYTES / 2 - 4].into() };
+    run(&mut kv, &[append("l", "")]);
+    for _ in 0..3 {
+        let outcome = run(&mut kv, &[half.clone(), cas("k", Some("absent"), "")]);
+        assert_eq!(outcome, aborted(1, AbortReason::CasMismatch));
+    }
+    assert_eq!(run(&mut kv, &[half]), done(&[OpResult::Done]));
+}
+
+#[test]
+fn a_list_of_small_elements_is_bounded_too() {
+    let mut kv = Kv::new();
+    for _ in 0..MAX_LIST_ITEMS / MAX_TXN_OPS {
+        assert!(matches!(run(&mut kv, &vec![append("l", ""); MAX_TXN_OPS]), TxnOutcome::Done(_)));
+    }
+    assert_eq!(run(&mut kv, &[append("l", "")]), aborted(0, AbortReason::TooLarge));
 }
 
 #[test]

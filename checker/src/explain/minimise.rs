@@ -1,0 +1,246 @@
+//! From an impossible history to its impossible core.
+//!
+//! What makes an explanation small is fewer *constraints*, not fewer operations: leaving out a write
+//! would only make its reads "never written", which is another story. So everything done here leaves
+//! any possible order possible, and whatever stays impossible was so for the reasons that are left:
+//!
+//! * everything that began after the failing operation ended goes; what was open then stays open;
+//! * completed reads go, as many as possible;
+//! * in models where that is sound, all operations of a value go together;
+//! * times go: an operation becomes one that may have happened at any time, or not at all.
+//!
+//! One thing more is for the reader alone: an update that ended before another of the same effect began
+//! goes if what is left is impossible without it too, and the argument says how many went so.
+//!
+//! Work is counted in steps of the search, so that the same history gives the same core.
+
+use std::collections::HashMap;
+
+use crate::budget::Meter;
+use crate::history::op::Value;
+use crate::linearizability::depth_first::{self, Answer, Limits};
+use crate::linearizability::partition::NEVER;
+use crate::linearizability::search_plan::{SearchOp, useful_unknown};
+use crate::model::Model;
+
+/// Steps of search that all attempts together may take.
+const STEPS_MAX: u64 = 4_000_000;
+
+/// The longest core whose times are loosened one by one, and whose orders are traced.
+const TRACED_OPS_MAX: usize = 400;
+
+/// What is left.
+pub(crate) struct Core<O, S> {
+    /// Operations by their place in the caller's slice.
+    pub(crate) ops: Vec<CoreOp<O>>,
+    /// The failing one, by its place in the caller's slice.
+    pub(crate) stuck: usize,
+    /// The longest order that can be made of the core, by places in the caller's slice.
+    pub(crate) order: Vec<usize>,
+    /// Every state that the object can have been in when the failing operation was due.
+    pub(crate) states: Vec<S>,
+    /// Updates left out because a later one did the same.
+    pub(crate) repeated: usize,
+}
+
+pub(crate) struct CoreOp<O> {
+    /// Place in the caller's slice.
+    pub(crate) number: usize,
+    pub(crate) op: SearchOp<O>,
+    /// Whether its times play no part.
+    pub(crate) untimed: bool,
+}
+
+/// Reduces operations that have no order, `stuck` being the first that none gets past.
+pub(crate) fn minimise<M: Model>(
+    model: &M,
+    ops: &[SearchOp<M::Op>],
+    stuck: usize,
+    meter: &Meter,
+) -> Core<M::Op, M::State> {
+    let mut reduction = Reduction { model, meter, steps_left: STEPS_MAX, ops: cut(model, ops, stuck), stuck };
+    let stuck_op = |core: &CoreOp<M::Op>| core.number == stuck;
+    let reads: Vec<Vec<usize>> = reduction
+        .ops
+        .iter()
+        .filter(|core| model.is_pure(&core.op.op) && !stuck_op(core))
+        .map(|core| vec![core.number])
+        .collect();
+    reduction.drop_groups(reads);
+    if model.values_separable() {
+        let groups = reduction.value_groups();
+        reduction.drop_groups(groups);
+    }
+    let before = reduction.ops.len();
+    if model.values_separable() {
+        let repeated = reduction.repeated();
+        reduction.drop_groups(repeated);
+    }
+    let repeated = before - reduction.ops.len();
+    if reduction.ops.len() <= TRACED_OPS_MAX {
+        reduction.loosen();
+    }
+    reduction.drop_useless();
+    reduction.finish(repeated)
+}
+
+/// Only what began before the failing operation ended, and nothing of what happened after that.
+fn cut<M: Model>(model: &M, ops: &[SearchOp<M::Op>], stuck: usize) -> Vec<CoreOp<M::Op>> {
+    let limit = ops[stuck].end;
+    let mut kept = Vec::new();
+    for (number, op) in ops.iter().enumerate().filter(|(_, op)| op.start < limit) {
+        let mut op = op.clone();
+        if op.end > limit {
+            if model.is_pure(&op.op) {
+                continue;
+            }
+            op.end = NEVER;
+        }
+        kept.push(CoreOp { number, op, untimed: false });
+    }
+    kept
+}
+
+struct Reduction<'a, M: Model> {
+    model: &'a M,
+    meter: &'a Meter,
+    steps_left: u64,
+    ops: Vec<CoreOp<M::Op>>,
+    stuck: usize,
+}
+
+impl<M: Model> Reduction<'_, M> {
+    fn is_impossible(&mut self, ops: &[SearchOp<M::Op>]) -> bool {
+        let limits = Limits { meter: self.meter, steps_max: self.steps_left, traced: false };
+        let outcome = depth_first::search(self.model, ops, limits);
+        // Every attempt costs something, if only to set it up.
+        self.steps_left = self.steps_left.saturating_sub(outcome.steps + ops.len() as u64);
+        matches!(outcome.answer, Answer::Invalid { .. })
+    }
+
+    /// Leaves out as many groups as it can, first in large batches, then one by one.
+    fn drop_groups(&mut self, mut groups: Vec<Vec<usize>>) {
+        let mut batch = groups.len();
+        while batch > 0 && self.steps_left > 0 {
+            let mut kept = Vec::new();
+            for groups in groups.chunks(batch) {
+                let mut dropped: Vec<usize> = groups.concat();
+                dropped.sort_unstable();
+                let stays = |core: &&CoreOp<M::Op>| dropped.binary_search(&core.number).is_err();
+                let rest: Vec<_> = self.ops.iter().filter(stays).map(|core| core.op.clone()).collect();
+                if self.is_impossible(&rest) {
+                    self.ops.retain(|core| stays(&core));
+                } else {
+                    kept.extend_from_slice(groups);
+                }
+            }
+            groups = kept;
+            batch = if batch == 1 { 0 } else { batch.min(groups.len().max(1)).div_ceil(2) };
+        }
+    }
+
+    /// Operations joined by the values that they make and need, but for the failing one's.
+    fn value_groups(&self) -> Vec<Vec<usize>> {
+        let mut group_of_value: HashMap<Value, usize> = HashMap::new();
+        // `joined[g]` is a group that g is the same as, itself at the end.
+        let mut joined: Vec<usize> = Vec::new();
+        let find = |joined: &[usize], mut group: usize| {
+            while joined[group] != group {
+                group = joined[group];
+            }
+            group
+        };
+        let mut group_of_op = Vec::new();
+        for core in &self.ops {
+            let mut mine = None;
+            let made = self.model.makes(&core.op.op);
+            for value in self.model.needs(&core.op.op).into_iter().chain(made) {
+                let group = *group_of_value.entry(value).or_insert_with(|| {
+                    joined.push(joined.len());
+                    joined.len() - 1
+                });
+                let group = find(&joined, group);
+                match mine.map(|mine| find(&joined, mine)) {
+                    Some(other) if other != group => joined[group] = other,
+                    Some(_) => {}
+                    None => mine = Some(group),
+                }
+            }
+            group_of_op.push((core.number, mine));
+        }
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); joined.len()];
+        let mut of_stuck = None;
+        for (number, group) in group_of_op {
+            if let Some(group) = group.map(|group| find(&joined, group)) {
+                members[group].push(number);
+                of_stuck = of_stuck.or((number == self.stuck).then_some(group));
+            }
+        }
+        if let Some(group) = of_stuck {
+            members[group].clear();
+        }
+        members.retain(|group| !group.is_empty());
+        members
+    }
+
+    /// Completed updates after whose end another one began that makes the same value.
+    fn repeated(&self) -> Vec<Vec<usize>> {
+        let mut last_start: HashMap<Value, u32> = HashMap::new();
+        let made = |core: &CoreOp<M::Op>| self.model.makes(&core.op.op);
+        for core in self.ops.iter().filter(|core| core.op.end != NEVER) {
+            if let Some(value) = made(core) {
+                let start = last_start.entry(value).or_insert(0);
+                *start = core.op.start.max(*start);
+            }
+        }
+        let repeated = self.ops.iter().filter(|core| {
+            let last = made(core).and_then(|value| last_start.get(&value).copied());
+            core.number != self.stuck && last.is_some_and(|last| core.op.end < last)
+        });
+        repeated.map(|core| vec![core.number]).collect()
+    }
+
+    /// Takes the times of as many operations as it can.
+    fn loosen(&mut self) {
+        for index in 0..self.ops.len() {
+            if self.ops[index].number == self.stuck || self.steps_left == 0 {
+                continue;
+            }
+            let op = &mut self.ops[index].op;
+            let times = (op.start, op.end);
+            (op.start, op.end) = (0, NEVER);
+            let loosened: Vec<_> = self.ops.iter().map(|core| core.op.clone()).collect();
+            if self.is_impossible(&loosened) {
+                self.ops[index].untimed = true;
+            } else {
+                (self.ops[index].op.start, self.ops[index].op.end) = times;
+            }
+        }
+    }
+
+    /// What may not have happened, and would help nobody if it had, is no part of the argument.
+    fn drop_useless(&mut self) {
+        let all: Vec<_> = self.ops.iter().map(|core| core.op.clone()).collect();
+        let useful = useful_unknown(self.model, &all);
+        let mut place = 0;
+        self.ops.retain(|core| {
+            place += 1;
+            core.op.end != NEVER || useful.binary_search(&(place - 1)).is_ok()
+        });
+    }
+
+    fn finish(self, repeated: usize) -> Core<M::Op, M::State> {
+        let traced = self.ops.len() <= TRACED_OPS_MAX;
+        let ops: Vec<_> = self.ops.iter().map(|core| core.op.clone()).collect();
+        let limits = Limits { meter: self.meter, steps_max: STEPS_MAX, traced };
+        let (mut order, mut states, mut stuck) = (Vec::new(), Vec::new(), self.stuck);
+        if let Answer::Invalid { stuck: place, order: places, states: found } =
+            depth_first::search(self.model, &ops, limits).answer
+        {
+            order = places.into_iter().map(|place| self.ops[place].number).collect();
+            states = found;
+            stuck = self.ops[place].number;
+        }
+        Core { ops: self.ops, stuck, order, states, repeated }
+    }
+}

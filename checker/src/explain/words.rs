@@ -1,0 +1,96 @@
+//! Operations and times in the words of a person.
+
+use crate::history::op::Value;
+use crate::history::pair::{Call, Outcome};
+
+/// Elements of a list that are spelt out.
+const ELEMENTS_SHOWN_MAX: usize = 12;
+
+/// Seconds with at least milliseconds, finer only where there is something finer to say.
+pub(crate) fn seconds(ns: u64) -> String {
+    let micros = ns / 1_000;
+    let (whole, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    if fraction.is_multiple_of(1_000) {
+        format!("{whole}.{:03} s", fraction / 1_000)
+    } else {
+        format!("{whole}.{fraction:06} s")
+    }
+}
+
+/// When a call was open: "at 1.000 s–1.200 s".
+pub(crate) fn span(call: &Call<'_>) -> String {
+    let start = seconds(call.invoke.time_ns);
+    match (call.outcome, call.completion) {
+        (Outcome::Ok | Outcome::Failed, Some(completion)) => {
+            format!("at {start}–{}", seconds(completion.time_ns))
+        }
+        (Outcome::Unknown, Some(completion)) => {
+            format!("begun at {start}, given up at {}, outcome unknown", seconds(completion.time_ns))
+        }
+        (_, None) => format!("begun at {start}, never answered"),
+    }
+}
+
+/// When a call ended: "at 1.200 s".
+pub(crate) fn ended(call: &Call<'_>) -> String {
+    match call.completion {
+        Some(completion) => format!("at {}", seconds(completion.time_ns)),
+        None => "never".to_owned(),
+    }
+}
+
+/// When a call began: "at 1.000 s".
+pub(crate) fn began(call: &Call<'_>) -> String {
+    format!("at {}", seconds(call.invoke.time_ns))
+}
+
+/// What it was: "read of 41".
+pub(crate) fn what(call: &Call<'_>) -> String {
+    let argument = &call.invoke.value;
+    match (call.f(), argument) {
+        ("read", _) => match call.result() {
+            Some(value) => format!("read of {}", brief(value)),
+            None => "read".to_owned(),
+        },
+        ("write" | "append" | "add", value) => format!("{} of {}", call.f(), brief(value)),
+        ("cas", Value::List(pair)) if pair.len() == 2 => {
+            format!("cas from {} to {}", brief(&pair[0]), brief(&pair[1]))
+        }
+        (f, value) => match call.result() {
+            Some(result) if result != value => format!("{f} {} with result {}", brief(value), brief(result)),
+            _ => format!("{f} {}", brief(value)),
+        },
+    }
+}
+
+/// Whose and what: "process 7's read of 41".
+pub(crate) fn whose(call: &Call<'_>) -> String {
+    format!("process {}'s {}", call.process(), what(call))
+}
+
+/// Who did what: "process 7 read 41".
+pub(crate) fn did(call: &Call<'_>) -> String {
+    let process = call.process();
+    let value = || brief(call.result().unwrap_or(&call.invoke.value));
+    match call.f() {
+        "read" => format!("process {process} read {}", value()),
+        "write" => format!("process {process} wrote {}", brief(&call.invoke.value)),
+        "append" => format!("process {process} appended {}", brief(&call.invoke.value)),
+        "add" => format!("process {process} added {}", brief(&call.invoke.value)),
+        _ => format!("process {process} did {}", what(call)),
+    }
+}
+
+/// A value, a long list shortened in its middle.
+pub(crate) fn brief(value: &Value) -> String {
+    match value {
+        Value::List(values) if values.len() > ELEMENTS_SHOWN_MAX => {
+            let shown =
+                |values: &[Value]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            let half = ELEMENTS_SHOWN_MAX / 2;
+            let (head, tail) = (&values[..half], &values[values.len() - half..]);
+            format!("[{} … {}] ({} elements)", shown(head), shown(tail), values.len())
+        }
+        _ => value.to_string(),
+    }
+}

@@ -1,0 +1,119 @@
+//! One history per key, and the keys judged in parallel.
+//!
+//! Linearizability is local (Herlihy & Wing 1990, theorem 1): a history over independent objects is
+//! linearizable exactly when its part for each object is.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::hash::Table;
+use crate::history::op::Value;
+use crate::history::pair::{Call, Outcome};
+
+/// Below this many calls a thread costs more than it saves.
+const CALLS_PER_THREAD_MIN: usize = 5_000;
+
+/// The end of an operation whose outcome is unknown: later than everything.
+pub(crate) const NEVER: u32 = u32::MAX;
+
+/// When a call was open, in positions of its own key's events: from 1, without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) start: u32,
+    /// [`NEVER`] while the outcome is unknown.
+    pub(crate) end: u32,
+}
+
+/// Everything about one key.
+#[derive(Debug)]
+pub(crate) struct Part<'h> {
+    pub(crate) key: Option<&'h Value>,
+    /// In the order of invocation. Failed calls are among them; they never count as done.
+    pub(crate) calls: Vec<Call<'h>>,
+    /// For each call.
+    pub(crate) spans: Vec<Span>,
+    /// How many positions there are: every span's start and end is in `1..=positions`.
+    pub(crate) positions: u32,
+}
+
+/// Splits calls (in the order of invocation, over a history of `length` ops) by key, keys in the order
+/// in which they first appear.
+pub(crate) fn by_key<'h>(calls: &[Call<'h>], length: usize) -> Vec<Part<'h>> {
+    const NOBODY: u32 = u32::MAX;
+    let mut parts: Vec<Part<'h>> = Vec::new();
+    let mut part_of_key: Table<Option<&'h Value>, u32> = Table::default();
+    // At each position of the history: the part and the call within it.
+    let mut owner = vec![(NOBODY, 0u32); length];
+    for call in calls {
+        let key = call.invoke.key.as_ref();
+        let index = *part_of_key.entry(key).or_insert_with(|| {
+            parts.push(Part { key, calls: Vec::new(), spans: Vec::new(), positions: 0 });
+            (parts.len() - 1) as u32
+        });
+        let part = &mut parts[index as usize];
+        let place = (index, part.calls.len() as u32);
+        owner[call.start] = place;
+        if let Some(end) = call.end {
+            owner[end] = place;
+        }
+        part.calls.push(*call);
+        part.spans.push(Span { start: 0, end: NEVER });
+    }
+    for (part, call) in owner {
+        if part != NOBODY {
+            let part = &mut parts[part as usize];
+            part.positions += 1;
+            let span = &mut part.spans[call as usize];
+            // Positions start at 1: a start of 0 means that this event is the invocation.
+            if span.start == 0 {
+                span.start = part.positions;
+            } else {
+                span.end = part.positions;
+            }
+        }
+    }
+    parts
+}
+
+impl<'h> Part<'h> {
+    /// The calls that did or may have happened, with their spans and numbers.
+    pub(crate) fn possible(&self) -> impl Iterator<Item = (usize, &Call<'h>, Span)> {
+        let spans = self.spans.iter().copied();
+        self.calls
+            .iter()
+            .zip(spans)
+            .enumerate()
+            .filter(|(_, (call, _))| call.outcome != Outcome::Failed)
+            .map(|(number, (call, span))| (number, call, span))
+    }
+}
+
+/// Answers for all parts, in their order, whichever thread finds them.
+pub(crate) fn judge_all<'h, A: Send>(parts: &[Part<'h>], judge: impl Fn(&Part<'h>) -> A + Sync) -> Vec<A> {
+    let calls: usize = parts.iter().map(|part| part.calls.len()).sum();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.min(parts.len()).min(calls / CALLS_PER_THREAD_MIN).max(1);
+    if threads == 1 {
+        return parts.iter().map(judge).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut answers = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            match parts.get(index) {
+                Some(part) => answers.push((index, judge(part))),
+                None => return answers,
+            }
+        }
+    };
+    let mut answers: Vec<(usize, A)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let joined = workers.into_iter().map(|worker| match worker.join() {
+            Ok(answers) => answers,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        joined.flatten().collect()
+    });
+    answers.sort_by_key(|(index, _)| *index);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}

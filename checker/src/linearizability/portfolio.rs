@@ -1,0 +1,156 @@
+//! Which engine judges a key, and what becomes of its answer.
+
+use super::append::{self, Decoded};
+use super::depth_first::{self, Limits};
+use super::hash::Table;
+use super::inclusion;
+use super::judge::Judged;
+use super::partition::{NEVER, Part};
+use super::search_plan::SearchOp;
+use super::zones::{self, INITIAL, Kind, RegisterOp, ValueId};
+use crate::budget::Meter;
+use crate::explain::minimise::minimise;
+use crate::explain::witness::{Argument, Witness};
+use crate::explain::{append as append_words, order, register, set as set_words};
+use crate::history::History;
+use crate::history::op::Value;
+use crate::model::{self, AppendList, CasRegister, GrowSet, Model};
+use crate::verdict::Verdict;
+
+const ZONES: &str = "zones";
+const INCLUSION: &str = "inclusion";
+const DEPTH_FIRST: &str = "depth-first";
+
+/// A register: zones if every value is written once, else search.
+pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Judged {
+    let (ops, calls) = match decode(part, model) {
+        Ok(decoded) => decoded,
+        Err(reason) => return Judged::unknown(reason),
+    };
+    let (zone_ops, values) = intern(&ops, model.initial());
+    let story = register::Story { part, ops: &zone_ops, calls: &calls, values: &values };
+    match zones::zones(&zone_ops, values.len(), part.positions) {
+        zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
+        zones::Answer::Violation(violation) => invalid(ZONES, history, part, story.tell(&violation)),
+        zones::Answer::NotUnique => match zones::never_written(&zone_ops, values.len()) {
+            Some(violation) => invalid(ZONES, history, part, story.tell(&violation)),
+            None => searched(history, part, model, &ops, &calls, meter),
+        },
+    }
+}
+
+/// A list: zones if every value is appended once, else search.
+pub(crate) fn append(history: &History, part: &Part<'_>, meter: &Meter) -> Judged {
+    let decoded = match append::decode(part) {
+        Ok(decoded) => decoded,
+        Err(reason) => return Judged::unknown(reason),
+    };
+    match decoded {
+        Decoded::NotUnique => by_search(history, part, &AppendList, meter),
+        Decoded::Impossible(found) => invalid(ZONES, history, part, append_words::impossible(part, &found)),
+        Decoded::Register(list) => match zones::zones(&list.ops, list.values, part.positions) {
+            zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
+            zones::Answer::Violation(violation) => {
+                invalid(ZONES, history, part, append_words::tell(part, &list, &violation))
+            }
+            zones::Answer::NotUnique => by_search(history, part, &AppendList, meter),
+        },
+    }
+}
+
+/// A growing set: inclusion if every element is added once, else search.
+pub(crate) fn set(history: &History, part: &Part<'_>, meter: &Meter) -> Judged {
+    let set = match inclusion::decode(part) {
+        Ok(set) => set,
+        Err(reason) => return Judged::unknown(reason),
+    };
+    match inclusion::judge(&set) {
+        inclusion::Answer::Valid => Judged::new(INCLUSION, Verdict::Valid),
+        inclusion::Answer::Violation(violation) => {
+            invalid(INCLUSION, history, part, set_words::tell(part, &set, &violation))
+        }
+        inclusion::Answer::NotUnique => by_search(history, part, &GrowSet, meter),
+    }
+}
+
+/// Any model, by search alone.
+pub(crate) fn by_search<M: Model>(history: &History, part: &Part<'_>, model: &M, meter: &Meter) -> Judged {
+    match decode(part, model) {
+        Ok((ops, calls)) => searched(history, part, model, &ops, &calls, meter),
+        Err(reason) => Judged::unknown(reason),
+    }
+}
+
+fn searched<M: Model>(
+    history: &History,
+    part: &Part<'_>,
+    model: &M,
+    ops: &[SearchOp<M::Op>],
+    calls: &[usize],
+    meter: &Meter,
+) -> Judged {
+    let limits = Limits { meter, steps_max: u64::MAX, traced: false };
+    match depth_first::search(model, ops, limits).answer {
+        depth_first::Answer::Valid => Judged::new(DEPTH_FIRST, Verdict::Valid),
+        depth_first::Answer::Invalid { stuck, .. } => {
+            let core = minimise(model, ops, stuck, meter);
+            invalid(DEPTH_FIRST, history, part, order::tell(model, part, calls, &core))
+        }
+        depth_first::Answer::Exhausted { why, placed, completed } => Judged::new(
+            DEPTH_FIRST,
+            Verdict::Unknown(format!(
+                "{why} after an order for the first {placed} of {completed} completed operations was found; neither a whole order nor a proof that there is none"
+            )),
+        ),
+        depth_first::Answer::TooConcurrent { open } => Judged::new(
+            DEPTH_FIRST,
+            Verdict::Unknown(format!(
+                "{open} operations are open at once, more than the {} that a search can tell apart",
+                depth_first::OPEN_MAX
+            )),
+        ),
+    }
+}
+
+fn invalid(engine: &'static str, history: &History, part: &Part<'_>, argument: Argument) -> Judged {
+    Judged::new(engine, Verdict::Invalid(Witness::new(history, part, argument)))
+}
+
+/// Operations for an engine, and for each the number of its call.
+type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
+
+fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
+    let (mut ops, mut calls) = (Vec::new(), Vec::new());
+    for (number, call, span) in part.possible() {
+        if let Some(op) = model.decode(call)? {
+            ops.push(SearchOp { op, start: span.start, end: span.end });
+            calls.push(number);
+        }
+    }
+    Ok((ops, calls))
+}
+
+fn intern(ops: &[SearchOp<model::RegisterOp>], initial: Value) -> (Vec<RegisterOp>, Vec<Value>) {
+    let mut numbers: Table<Value, ValueId> = Table::default();
+    numbers.insert(initial.clone(), INITIAL);
+    let mut values = vec![initial];
+    let mut number = |value: &Value| match numbers.get(value) {
+        Some(number) => *number,
+        None => {
+            let number = values.len() as ValueId;
+            numbers.insert(value.clone(), number);
+            values.push(value.clone());
+            number
+        }
+    };
+    let zone_ops = ops.iter().map(|SearchOp { op, start, end }| {
+        let kind = match op {
+            model::RegisterOp::Read(value) => Kind::Read(number(value)),
+            model::RegisterOp::Write(value) => Kind::Write(number(value)),
+            model::RegisterOp::Cas(expected, value) => Kind::Cas(number(expected), number(value)),
+        };
+        debug_assert!(*end != NEVER || !matches!(kind, Kind::Read(_)), "reads have results");
+        RegisterOp { kind, start: *start, end: *end }
+    });
+    (zone_ops.collect(), values)
+}

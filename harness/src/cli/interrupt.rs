@@ -1,0 +1,60 @@
+//! Ctrl-C and SIGTERM: the first ends the run in order, the second at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::run::stop::{Stop, StopReason};
+use crate::run::verdict::Answer;
+
+/// Listens for the whole program.
+#[derive(Clone, Debug)]
+pub(super) struct Interrupts {
+    received: Stop,
+}
+
+impl Interrupts {
+    /// Starts listening.
+    pub(super) fn listen() -> std::io::Result<Interrupts> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let received = Stop::default();
+        let told = received.clone();
+        tokio::spawn(async move {
+            let mut first = true;
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if !first {
+                    // The nodes die with this process: the kernel sees to that.
+                    eprintln!("antipaxos: aborted");
+                    std::process::exit(i32::from(Answer::Unknown.code()));
+                }
+                first = false;
+                eprintln!("antipaxos: interrupted: healing, stopping the nodes (once more to abort at once)");
+                told.now(StopReason::Interrupted);
+            }
+        });
+        Ok(Interrupts { received })
+    }
+
+    /// A stop for one run, pulled by the signal.
+    pub(super) fn stop(&self) -> Stop {
+        let stop = Stop::default();
+        let (received, told) = (self.received.clone(), stop.clone());
+        if received.is_stopped() {
+            stop.now(StopReason::Interrupted);
+        } else {
+            tokio::spawn(async move {
+                received.stopped().await;
+                told.now(StopReason::Interrupted);
+            });
+        }
+        stop
+    }
+
+    /// Whether a signal came.
+    pub(super) fn came(&self) -> bool {
+        self.received.is_stopped()
+    }
+}

@@ -1,0 +1,148 @@
+//! The command line: one thin file per subcommand.
+//!
+//! Exit codes, the same for every subcommand: 0 valid, 1 invalid, 2 unknown, 254 wrong usage,
+//! 255 the harness itself failed.
+
+mod check;
+mod interrupt;
+mod mutants;
+mod progress;
+mod schedules;
+mod test;
+mod test_all;
+mod version;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Parser, Subcommand};
+
+use crate::run::options::Options;
+use crate::run::verdict::{HARNESS_FAILED, USAGE};
+use crate::system::paxos::{PaxosOptions, PaxosSystem};
+
+/// Batters a replicated system with real faults, and proves what its clients saw correct, or
+/// shows exactly where it is not.
+#[derive(Debug, Parser)]
+#[command(name = "antipaxos", disable_help_subcommand = true, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    valid: what was recorded is correct, and the faults that were asked for did bite
+  1    invalid: something is wrong with the system under test; the witness is in the output
+  2    unknown: it could not be told (too little was tested, time ran out, interrupted)
+  254  wrong usage
+  255  the harness itself failed";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One run: a cluster, one workload, a nemesis, a verdict
+    #[command(after_help = test::EXAMPLES)]
+    Test(Box<test::Arguments>),
+    /// Every workload in turn under every kind of fault, then a planted bug that must be found
+    #[command(visible_alias = "campaign")]
+    TestAll(test_all::Arguments),
+    /// Plants eight bugs, one after the other, and shows which are caught, by what, how fast
+    Mutants(mutants::Arguments),
+    /// Judges a recorded history
+    Check(check::Arguments),
+    /// What was built, and from which sources
+    Version,
+}
+
+/// Runs the command line; the launcher's hidden subcommand is handled before.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to stdout and is no error.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    ExitCode::from(match cli.command {
+        Command::Test(arguments) => with_runtime(test::main(*arguments)),
+        Command::TestAll(arguments) => with_runtime(test_all::main(arguments)),
+        Command::Mutants(arguments) => with_runtime(mutants::main(arguments)),
+        Command::Check(arguments) => check::main(&arguments),
+        Command::Version => version::main(),
+    })
+}
+
+/// Runs the clients and the nemesis on this thread, as one loop: the order of what they record
+/// is the order in which they did it.
+fn with_runtime(command: impl Future<Output = u8>) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(HARNESS_FAILED, &format!("cannot start the runtime: {error}")),
+    };
+    let code = runtime.block_on(command);
+    // A check that was given up may still be computing; nobody waits for it.
+    runtime.shutdown_background();
+    code
+}
+
+/// Says why nothing was done, and gives the exit code.
+fn complain(code: u8, reason: &str) -> u8 {
+    eprintln!("antipaxos: {reason}");
+    code
+}
+
+/// The node's binary next to this one, as cargo leaves them.
+fn neighbour(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.parent().unwrap_or(Path::new(".")).join(name)
+}
+
+/// Our own node as this run wants it.
+fn paxos(options: &Options) -> PaxosSystem {
+    // Two runs on one machine must not take each other's nodes for their own.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let cluster = since.as_secs() << 24 | u64::from(std::process::id()) & 0xff_ffff;
+    PaxosSystem::new(PaxosOptions {
+        mutant: options.mutant.clone(),
+        retries: options.retries,
+        ..PaxosOptions::new(options.binary.clone(), cluster, options.seed)
+    })
+}
+
+/// A seed for whoever gave none: printed with everything that depends on it.
+fn fresh_seed() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::from(since.subsec_nanos()) ^ since.as_secs().rotate_left(20) & 0xffff_ffff
+}
+
+/// `12.5` as a duration, for flags in seconds.
+fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "a number of seconds is needed".to_owned())?;
+    if !(seconds > 0.0 && seconds <= 86_400.0) {
+        return Err("more than 0 and at most 86400 seconds".to_owned());
+    }
+    Ok(std::time::Duration::from_secs_f64(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn seconds_are_positive_and_finite() {
+        assert_eq!(seconds("1.5"), Ok(std::time::Duration::from_millis(1_500)));
+        for wrong in ["0", "-1", "inf", "NaN", "ten", "1e9"] {
+            assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! One fault, from its installation to its cure; and the heal that restores everything.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use checker::Value;
+
+use super::report::FaultReport;
+use super::{Action, Fault, Outcome, kill, network, pause};
+use crate::run::cluster::{Cluster, ClusterError};
+use crate::run::recorder::Recorder;
+use crate::run::stop::Stop;
+
+/// How long the milder fault underneath lies alone, so that some lag has built up.
+const BENEATH_LEAD: Duration = Duration::from_millis(300);
+
+/// Installs a fault, lets it last, gathers its evidence and cures it, whether or not the run is
+/// stopped meanwhile. An error is a node that did not come back.
+pub async fn inject(
+    cluster: &Cluster,
+    recorder: &Recorder,
+    stop: &Stop,
+    fault: &Fault,
+) -> (FaultReport, Result<(), ClusterError>) {
+    let mut report = FaultReport::begin(fault, recorder.now_ns());
+    let mesh = cluster.mesh();
+    if let Some(beneath) = &fault.beneath {
+        network::install(mesh, network::policies([beneath]), &mut report);
+        stop.sleep(BENEATH_LEAD).await;
+    }
+    note(recorder, fault, "begins", &report);
+    let before = network::read(mesh, &fault.action);
+    report.start_ns = recorder.now_ns();
+    let stopped = match &fault.action {
+        Action::Kill(nodes) => {
+            kill::install(cluster, nodes, &mut report).await;
+            pause::Stopped::new()
+        }
+        Action::Pause(nodes) => pause::install(cluster, nodes, &mut report).await,
+        Action::Cut(_) | Action::Trouble(..) => {
+            let actions = fault.beneath.iter().chain([&fault.action]);
+            network::install(mesh, network::policies(actions), &mut report);
+            pause::Stopped::new()
+        }
+    };
+
+    stop.sleep(fault.length).await;
+
+    let cured = match &fault.action {
+        Action::Kill(nodes) => kill::cure(cluster, nodes).await,
+        Action::Pause(nodes) => {
+            pause::examine(nodes, &stopped, &mut report);
+            pause::cure(cluster, nodes, &mut report).await;
+            Ok(())
+        }
+        Action::Cut(_) | Action::Trouble(..) => {
+            network::examine(mesh, &fault.action, &before, &mut report);
+            Ok(())
+        }
+    };
+    network::install(mesh, network::policies([]), &mut report);
+    if let Err(error) = &cured {
+        report.doubt(format!("its cure failed: {error}"));
+    }
+    report.end_ns = recorder.now_ns();
+    note(recorder, fault, "ends", &report);
+    (report, cured)
+}
+
+/// Restores everything, whatever was done: links, paused nodes, dead nodes.
+pub async fn heal(cluster: &Cluster, recorder: &Recorder) -> Result<(), ClusterError> {
+    let nodes = cluster.ids();
+    let links = cluster.mesh().set_links(network::policies([]));
+    let resumed = cluster.resume(&nodes).await;
+    let restarted = cluster.restart(&nodes).await;
+    recorder.nemesis("heal", Value::Nil, BTreeMap::new());
+    links.expect("an empty map names no link and no fault that could be refused");
+    for (_, result) in resumed {
+        result?;
+    }
+    restarted
+}
+
+/// Puts a fault's beginning or end into the history, where its place in the order counts.
+fn note(recorder: &Recorder, fault: &Fault, moment: &'static str, report: &FaultReport) {
+    let mut extra = BTreeMap::new();
+    extra.insert("fault".to_owned(), fault.number.into());
+    extra.insert("moment".to_owned(), moment.into());
+    if moment == "ends" {
+        extra.insert("bit".to_owned(), report.bit.into());
+        let outcome = match &report.outcome {
+            Outcome::Installed => "installed",
+            Outcome::Skipped(_) => "skipped",
+            Outcome::Indeterminate(_) => "indeterminate",
+        };
+        extra.insert("outcome".to_owned(), outcome.into());
+    }
+    recorder.nemesis(fault.kind.name(), Value::from(report.action.as_str()), extra);
+}

@@ -1,0 +1,225 @@
+//! All links of a cluster: their addresses, their policies, their thread.
+
+use super::link::{self, Counters, LinkContext, SOCKET_BUFFER_BYTES, Tally};
+use super::policy::{Endpoint, Link, Links, PolicyError};
+use crate::system::{FrameInfo, NodeId, System};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
+/// Connections that may wait to be accepted, per link.
+const BACKLOG: u32 = 1024;
+
+/// Reads what a proxy may know about a frame, from what follows its length prefix.
+pub type FrameReader = Arc<dyn Fn(&[u8]) -> Option<FrameInfo> + Send + Sync>;
+
+/// Why a mesh could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum MeshError {
+    /// A listener could not be bound.
+    #[error("{link}: cannot listen on 127.0.0.1: {source}")]
+    Listen {
+        /// The link.
+        link: Link,
+        /// Why.
+        source: io::Error,
+    },
+    /// The thread or its runtime could not be started.
+    #[error("cannot start the proxy thread: {0}")]
+    Start(io::Error),
+}
+
+struct LinkEntry {
+    address: SocketAddr,
+    tally: Arc<Tally>,
+}
+
+/// The proxies of one run. Closes every connection and ends its thread on drop.
+pub struct Mesh {
+    links: BTreeMap<Link, LinkEntry>,
+    upstreams: BTreeMap<NodeId, watch::Sender<Option<SocketAddr>>>,
+    policies: watch::Sender<Arc<Links>>,
+    frames_known: bool,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Mesh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mesh").field("links", &self.links.len()).finish_non_exhaustive()
+    }
+}
+
+impl Mesh {
+    /// Binds a listener for every ordered pair of `nodes` and from the clients to each, and starts
+    /// relaying; no node is up yet. `seed` decides the faults' random parts.
+    ///
+    /// # Errors
+    /// [`MeshError`].
+    pub fn start(nodes: &[NodeId], system: Arc<dyn System>, seed: u64) -> Result<Mesh, MeshError> {
+        let frames =
+            system.capabilities().frames.then(|| -> FrameReader { Arc::new(move |body| system.frame(body)) });
+        Mesh::with_frames(nodes, frames, seed)
+    }
+
+    /// As [`Mesh::start`], for whoever has no whole [`System`]: without a reader of frames the
+    /// links are plain byte streams.
+    ///
+    /// # Errors
+    /// [`MeshError`].
+    pub fn with_frames(nodes: &[NodeId], frames: Option<FrameReader>, seed: u64) -> Result<Mesh, MeshError> {
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(MeshError::Start)?;
+        let (policies, policies_seen) = watch::channel(Arc::new(Links::new()));
+        let frames_known = frames.is_some();
+        let epoch = Instant::now();
+        let mut links = BTreeMap::new();
+        let mut upstreams = BTreeMap::new();
+        let mut serving = Vec::new();
+        for &to in nodes {
+            let (upstream, upstream_seen) = watch::channel(None);
+            upstreams.insert(to, upstream);
+            let diallers = nodes.iter().filter(|&&from| from != to).map(|&from| Endpoint::Node(from));
+            for from in diallers.chain([Endpoint::Clients]) {
+                let link = Link { from, to };
+                let (listener, address) = {
+                    let _inside = runtime.enter();
+                    listen().map_err(|source| MeshError::Listen { link, source })?
+                };
+                let tally = Arc::new(Tally::default());
+                let context = LinkContext {
+                    link,
+                    policies: policies_seen.clone(),
+                    upstream: upstream_seen.clone(),
+                    tally: tally.clone(),
+                    frames: frames.clone(),
+                    epoch,
+                    seed: link_seed(seed, link),
+                };
+                links.insert(link, LinkEntry { address, tally });
+                serving.push((Arc::new(context), listener));
+            }
+        }
+        let (stop, stopped) = oneshot::channel();
+        let body = move || {
+            runtime.block_on(async move {
+                for (context, listener) in serving {
+                    tokio::spawn(link::serve(context, listener));
+                }
+                // An error says that the mesh is gone, which is the same.
+                let _ = stopped.await;
+            });
+        };
+        let thread = thread::Builder::new().name("mesh".into()).spawn(body).map_err(MeshError::Start)?;
+        Ok(Mesh { links, upstreams, policies, frames_known, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where `link` is dialled: the same for the whole run.
+    #[must_use]
+    pub fn address(&self, link: Link) -> Option<SocketAddr> {
+        self.links.get(&link).map(|entry| entry.address)
+    }
+
+    /// What node `from` is told about its peers: each one's id, and where to dial it.
+    #[must_use]
+    pub fn peers(&self, from: NodeId) -> Vec<(NodeId, SocketAddr)> {
+        let own = |link: &Link| link.from == Endpoint::Node(from);
+        self.links
+            .iter()
+            .filter(|(link, _)| own(link))
+            .map(|(link, entry)| (link.to, entry.address))
+            .collect()
+    }
+
+    /// All links, in order.
+    pub fn links(&self) -> impl Iterator<Item = Link> + '_ {
+        self.links.keys().copied()
+    }
+
+    /// Where `node` listens now, or `None` while it is down: connections are then reset as they
+    /// come. Connections that stand are left to end by themselves. Unknown nodes are ignored.
+    pub fn set_upstream(&self, node: NodeId, address: Option<SocketAddr>) {
+        if let Some(upstream) = self.upstreams.get(&node) {
+            upstream.send_replace(address);
+        }
+    }
+
+    /// Replaces the policies of all links at once; links that are not in the map become clean.
+    ///
+    /// # Errors
+    /// [`PolicyError`]: the map is refused as a whole, and the old one stays.
+    pub fn set_links(&self, links: Links) -> Result<(), PolicyError> {
+        for (&link, policy) in &links {
+            if !self.links.contains_key(&link) {
+                return Err(PolicyError::NoSuchLink(link));
+            }
+            policy.check(link, self.frames_known)?;
+        }
+        self.policies.send_replace(Arc::new(links));
+        Ok(())
+    }
+
+    /// The policies in force.
+    #[must_use]
+    pub fn policies(&self) -> Arc<Links> {
+        self.policies.borrow().clone()
+    }
+
+    /// What happened on `link` so far; zeros if there is no such link.
+    #[must_use]
+    pub fn counters(&self, link: Link) -> Counters {
+        self.links.get(&link).map(|entry| entry.tally.read()).unwrap_or_default()
+    }
+
+    /// What happened on every link so far.
+    #[must_use]
+    pub fn all_counters(&self) -> BTreeMap<Link, Counters> {
+        self.links.iter().map(|(&link, entry)| (link, entry.tally.read())).collect()
+    }
+
+    /// Whether the proxy thread still runs; if not, the harness itself has failed.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It may have ended by itself.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    // Inherited by accepted connections; a wish, as for those dialled.
+    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(SOCKET_BUFFER_BYTES);
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let listener = socket.listen(BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// A link's own seed: links must not all lose their n-th frame together.
+fn link_seed(seed: u64, link: Link) -> u64 {
+    let from = match link.from {
+        Endpoint::Clients => 0,
+        Endpoint::Node(node) => u64::from(node.0),
+    };
+    let mixed = seed.wrapping_add((from << 16 | u64::from(link.to.0)).wrapping_mul(0xbf58_476d_1ce4_e5b9));
+    mixed ^ (mixed >> 31)
+}

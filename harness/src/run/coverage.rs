@@ -1,0 +1,145 @@
+//! Did the run test what it was asked to test? Pure.
+//!
+//! A run in which the planned faults did not bite, or too little was asked meanwhile, has shown
+//! nothing: unknown, never valid.
+
+use super::phase::Phase;
+use super::recorder::Counts;
+use super::verdict::{Answer, Part, Subject};
+use crate::nemesis::Kind;
+use crate::nemesis::report::{FaultReport, Outcome, tally};
+
+/// Operations that must succeed in a phase for it to count: a few per client would do, fewer
+/// than this means that the phase saw a dead cluster.
+pub const OK_OPS_MIN: u64 = 10;
+
+/// What a run did, as far as coverage cares.
+#[derive(Clone, Copy, Debug)]
+pub struct Done<'run> {
+    /// The kinds that were asked for.
+    pub requested: &'run [Kind],
+    /// Every fault that was drawn.
+    pub faults: &'run [FaultReport],
+    /// Client operations per phase under load.
+    pub phases: &'run [(Phase, Counts)],
+    /// Keys that should have been read at the end, and those of them that could not be.
+    pub final_reads: (usize, usize),
+}
+
+/// Judges it.
+pub fn judge(done: &Done<'_>) -> Part {
+    let mut missing = Vec::new();
+    let tallies = tally(done.requested, done.faults);
+    for tally in &tallies {
+        if tally.bit == 0 && done.requested.contains(&tally.kind) {
+            missing.push(format!("{}: {}", tally.kind, why_not(tally.kind, done.faults)));
+        }
+    }
+    let silent = missing.len();
+    for (phase, counts) in done.phases {
+        if counts.ok < OK_OPS_MIN {
+            missing.push(format!("{phase}: only {} of {} operations succeeded", counts.ok, counts.asked));
+        }
+    }
+    let thin = missing.len() - silent;
+    let (keys, unread) = done.final_reads;
+    if unread > 0 {
+        missing.push(format!("final reads: {unread} of {keys} never succeeded"));
+    }
+    if missing.is_empty() {
+        let bites: u32 = tallies.iter().map(|tally| tally.bit).sum();
+        let kinds = tallies.len();
+        let reason = match kinds {
+            0 => "no faults were asked for; every phase had its operations".to_owned(),
+            _ => format!("{bites} faults of {kinds} kinds bit; every phase had its operations"),
+        };
+        return Part::new(Subject::Coverage, Answer::Valid, reason);
+    }
+    let mut reasons = Vec::new();
+    if silent > 0 {
+        reasons.push(format!("{silent} of {} requested kinds of faults never bit", done.requested.len()));
+    }
+    if thin > 0 {
+        reasons.push(format!(
+            "too few operations succeeded in {thin} phase{}",
+            if thin == 1 { "" } else { "s" }
+        ));
+    }
+    if unread > 0 {
+        reasons.push(format!("{unread} final reads are missing"));
+    }
+    Part::new(Subject::Coverage, Answer::Unknown, reasons.join("; ")).with_details(missing)
+}
+
+/// The last thing that is known about why a kind never bit.
+fn why_not(kind: Kind, faults: &[FaultReport]) -> String {
+    let Some(last) = faults.iter().rev().find(|report| report.kind == kind) else {
+        return "there was no time for it (a longer --time-limit, or fewer kinds)".to_owned();
+    };
+    match &last.outcome {
+        Outcome::Installed => format!("installed, but it met nothing to hurt ({})", last.evidence.join("; ")),
+        Outcome::Skipped(reason) => format!("skipped: {reason}"),
+        Outcome::Indeterminate(reason) => format!("indeterminate: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(kind: Kind, outcome: Outcome, bit: bool) -> FaultReport {
+        FaultReport { outcome, bit, ..FaultReport::skipped(0, kind, String::new(), 0) }
+    }
+
+    fn counts(ok: u64) -> Counts {
+        Counts { asked: 100, ok, ..Counts::default() }
+    }
+
+    #[test]
+    fn what_was_asked_and_bit_is_covered() {
+        let faults = [report(Kind::KillOne, Outcome::Installed, true)];
+        let phases = [(Phase::WarmUp, counts(50)), (Phase::Faults, counts(90))];
+        let done =
+            Done { requested: &[Kind::KillOne], faults: &faults, phases: &phases, final_reads: (4, 0) };
+        let part = judge(&done);
+        assert_eq!(part.answer, Answer::Valid);
+        assert_eq!(part.reason, "1 faults of 1 kinds bit; every phase had its operations");
+    }
+
+    #[test]
+    fn everything_missing_is_named_with_its_reason() {
+        let faults = [
+            report(Kind::KillLeader, Outcome::Skipped("nobody leads".to_owned()), false),
+            report(Kind::LinkDrop, Outcome::Indeterminate("the proxy is gone".to_owned()), false),
+        ];
+        let phases = [(Phase::WarmUp, counts(50)), (Phase::Faults, counts(3))];
+        let requested = [Kind::KillLeader, Kind::PauseAll, Kind::LinkDrop];
+        let part =
+            judge(&Done { requested: &requested, faults: &faults, phases: &phases, final_reads: (4, 1) });
+        assert_eq!(part.answer, Answer::Unknown);
+        assert_eq!(
+            part.reason,
+            "3 of 3 requested kinds of faults never bit; too few operations succeeded in 1 phase; 1 final reads are missing"
+        );
+        assert_eq!(
+            part.details,
+            [
+                "kill:leader: skipped: nobody leads",
+                "pause:all: there was no time for it (a longer --time-limit, or fewer kinds)",
+                "link:drop: indeterminate: the proxy is gone",
+                "faults: only 3 of 100 operations succeeded",
+                "final reads: 1 of 4 never succeeded",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_fault_that_bit_once_is_covered_however_often_it_failed() {
+        let faults = [
+            report(Kind::KillLeader, Outcome::Skipped("nobody leads".to_owned()), false),
+            report(Kind::KillLeader, Outcome::Installed, true),
+        ];
+        let done = Done { requested: &[Kind::KillLeader], faults: &faults, phases: &[], final_reads: (0, 0) };
+        assert_eq!(judge(&done).answer, Answer::Valid);
+    }
+}

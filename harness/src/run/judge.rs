@@ -1,0 +1,193 @@
+//! Judging what a run recorded: each part from recorded facts only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use checker::{Budget, Check, History, Report, Verdict};
+
+use super::contract::{self, Demands};
+use super::coverage::{self, Done};
+use super::heartbeat::Stall;
+use super::liveness;
+use super::options::Options;
+use super::phases::Facts;
+use super::stop::StopReason;
+use super::verdict::{Answer, Part, RunVerdict, Subject};
+use crate::nemesis::Outcome;
+use crate::system::WhiteBoxReport;
+
+/// What the check of the whole history may spend: the default minute would double a short run.
+pub const CHECK_BUDGET: Budget = Budget { time: Duration::from_secs(60), memory_bytes: 1 << 30 };
+/// A harness that lost more of the run than this, in percent, saw too little to judge.
+const LOST_PERCENT_MAX: u128 = 25;
+
+/// Checks the history on a thread of its own: a checker that panics makes the answer unknown.
+pub async fn check(check: Arc<dyn Check>, history: Arc<History>) -> Report {
+    let name = check.name().to_owned();
+    let judged = tokio::task::spawn_blocking(move || check.check(&history, &CHECK_BUDGET)).await;
+    judged.unwrap_or_else(|error| Report::unknown(name, format!("the check itself failed: {error}")))
+}
+
+/// What there is to judge.
+pub struct Evidence<'run> {
+    /// What was asked for.
+    pub options: &'run Options,
+    /// What happened.
+    pub facts: &'run Facts,
+    /// Why the run, or its judgement, was cut short.
+    pub stopped: Option<&'run StopReason>,
+    /// Of the history; none if it was not judged.
+    pub report: Option<&'run Report>,
+    /// Of the nodes' logs; none if they were not examined.
+    pub white_box: Option<&'run WhiteBoxReport>,
+    /// Gaps in the harness's own heartbeat.
+    pub stalls: &'run [Stall],
+    /// Why the history could not be written, if so.
+    pub recorder_failure: Option<String>,
+}
+
+/// The verdict in its parts, folded.
+pub fn judge(evidence: &Evidence<'_>) -> RunVerdict {
+    let installed = evidence
+        .facts
+        .faults
+        .iter()
+        .filter(|fault| !matches!(fault.outcome, Outcome::Skipped(_)))
+        .map(|fault| fault.kind)
+        .collect();
+    let demands = contract::demands(&installed, usize::from(evidence.options.nodes));
+    let parts = vec![
+        history(evidence, demands),
+        nodes(evidence, demands),
+        liveness(evidence, demands),
+        coverage(evidence),
+        harness(evidence),
+    ];
+    let broken =
+        matches!(evidence.stopped, Some(StopReason::Broken(_))) || evidence.recorder_failure.is_some();
+    let verdict = RunVerdict::fold(parts);
+    if broken { verdict.of_broken_harness() } else { verdict }
+}
+
+fn history(evidence: &Evidence<'_>, demands: Demands) -> Part {
+    let Some(report) = evidence.report else {
+        return Part::new(Subject::History, Answer::Unknown, "not judged: the run was cut short");
+    };
+    let ops = report.ops;
+    let judged = format!("{}: {} operations on {} keys", report.check, ops.invoked, report.keys);
+    let part = |answer, reason| Part::new(Subject::History, contract::weigh(answer, demands.safety), reason);
+    match &report.verdict {
+        Verdict::Valid => part(Answer::Valid, format!("{judged} are in order ({})", report.engine)),
+        Verdict::Unknown(reason) => part(Answer::Unknown, format!("{judged}: {reason}")),
+        Verdict::Invalid(witness) => {
+            let keys: Vec<String> = report.invalid_keys.iter().map(ToString::to_string).collect();
+            let on = if keys.is_empty() { String::new() } else { format!(" (keys {})", keys.join(", ")) };
+            part(Answer::Invalid, format!("{judged} cannot be put in order{on}"))
+                .with_details(witness.to_string().lines().map(str::to_owned).collect())
+        }
+    }
+}
+
+fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
+    let part = |answer, reason| Part::new(Subject::Nodes, contract::weigh(answer, demands.safety), reason);
+    let facts = evidence.facts;
+    let mut details: Vec<String> =
+        facts.casualties.iter().map(|casualty| format!("{}: {}", casualty.node, casualty.exit)).collect();
+    details.extend(facts.troubles.iter().cloned());
+    let mut reasons = Vec::new();
+    if let Some(first) = facts.casualties.first() {
+        let others = match facts.casualties.len() {
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        reasons.push(format!("{} ended by itself: it {}{others}", first.node, first.exit.kind));
+    }
+    if let Some(StopReason::Violation(reason)) = &facts.stopped
+        && facts.troubles.contains(reason)
+    {
+        reasons.push(reason.clone());
+    }
+    if let Some(white_box) = evidence.white_box {
+        details.extend(white_box.violations.iter().cloned());
+        if let Some(first) = white_box.violations.first() {
+            reasons.push(format!("the logs contradict the protocol: {first}"));
+        }
+        if reasons.is_empty() && !white_box.unknown.is_empty() {
+            let reason = format!("the logs could not all be examined: {}", white_box.unknown.join("; "));
+            return part(Answer::Unknown, reason).with_details(details);
+        }
+    }
+    if !reasons.is_empty() {
+        return part(Answer::Invalid, reasons.join("; ")).with_details(details);
+    }
+    let Some(white_box) = evidence.white_box else {
+        return part(Answer::Unknown, "the logs were not examined: the run was cut short".to_owned())
+            .with_details(details);
+    };
+    let examined: Vec<String> = white_box
+        .examined
+        .iter()
+        .map(|(what, count)| format!("{count} {}", what.replace('_', " ")))
+        .collect();
+    let reason = format!("no node ended by itself, and the logs agree ({})", examined.join(", "));
+    part(Answer::Valid, reason).with_details(details)
+}
+
+fn liveness(evidence: &Evidence<'_>, demands: Demands) -> Part {
+    let facts = evidence.facts;
+    if facts.warmed_up == Some(false) {
+        let reason = match &facts.stopped {
+            Some(StopReason::Violation(reason)) => reason.clone(),
+            _ => "a fresh cluster did not get going".to_owned(),
+        };
+        return Part::new(Subject::Liveness, Answer::Invalid, reason);
+    }
+    let Some(recovery) = &facts.recovery else {
+        return Part::new(Subject::Liveness, Answer::Unknown, "not looked at: the run was cut short");
+    };
+    let mut part = liveness::judge(recovery, facts.stopped.is_some());
+    part.answer = contract::weigh(part.answer, demands.liveness_after);
+    part
+}
+
+fn coverage(evidence: &Evidence<'_>) -> Part {
+    let facts = evidence.facts;
+    let mut part = coverage::judge(&Done {
+        requested: &evidence.options.owed,
+        faults: &facts.faults,
+        phases: &facts.phases,
+        final_reads: facts.final_reads.unwrap_or_default(),
+    });
+    if facts.final_reads.is_none() {
+        part.answer = part.answer.max(Answer::Unknown);
+        part.details.push("final reads: the run never came that far".to_owned());
+    }
+    part
+}
+
+fn harness(evidence: &Evidence<'_>) -> Part {
+    let part = |answer, reason| Part::new(Subject::Harness, answer, reason);
+    if let Some(error) = &evidence.recorder_failure {
+        return part(Answer::Unknown, format!("the history could not be written: {error}"));
+    }
+    match evidence.stopped {
+        Some(StopReason::Interrupted) => return part(Answer::Unknown, "interrupted by the user".to_owned()),
+        Some(StopReason::Broken(reason)) => return part(Answer::Unknown, reason.clone()),
+        Some(StopReason::Violation(reason)) => {
+            return part(Answer::Valid, format!("stopped early: {reason}"));
+        }
+        None => {}
+    }
+    let lost: Duration = evidence.stalls.iter().map(|stall| stall.length).sum();
+    let run = Duration::from_secs_f64(evidence.facts.seconds.max(0.0));
+    if lost.as_millis() * 100 > run.as_millis() * LOST_PERCENT_MAX {
+        return part(
+            Answer::Unknown,
+            format!("the harness lost {} ms to stalls: too slow a machine", lost.as_millis()),
+        );
+    }
+    match evidence.stalls.len() {
+        0 => part(Answer::Valid, "no stalls".to_owned()),
+        count => part(Answer::Valid, format!("{count} stalls, {} ms in all", lost.as_millis())),
+    }
+}

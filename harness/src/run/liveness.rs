@@ -1,0 +1,129 @@
+//! Does the cluster come back? Pure.
+//!
+//! Liveness is demanded only where Paxos promises it: every node runs, all hear each other, and
+//! there was time to settle. Time that the harness itself lost (see
+//! [`heartbeat`](super::heartbeat)) is not held against the cluster.
+
+use std::time::Duration;
+
+use super::verdict::{Answer, Part, Subject};
+
+/// How long after the last cure a leader must lead and operations must succeed again: twenty
+/// times the longest election timeout, since a disk under load can be slow.
+pub const SETTLE_MAX: Duration = Duration::from_secs(15);
+/// How long a fresh cluster may take to elect and to answer.
+pub const WARM_UP_MAX: Duration = Duration::from_secs(20);
+
+/// What was seen after everything was restored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// From the last cure until somebody led by the nodes' own word.
+    pub elected_after: Option<Duration>,
+    /// From the last cure until enough operations that began after it had succeeded.
+    pub answered_after: Option<Duration>,
+    /// From the last cure until every node had applied what was chosen at the cure.
+    pub caught_up_after: Option<Duration>,
+    /// The nodes that had not, when the wait ended.
+    pub lagging: Vec<String>,
+    /// How long was waited.
+    pub waited: Duration,
+    /// Time that the harness lost meanwhile.
+    pub lost: Duration,
+}
+
+impl Recovery {
+    /// Whether there is nothing left to wait for.
+    pub fn is_complete(&self) -> bool {
+        self.elected_after.is_some() && self.answered_after.is_some() && self.caught_up_after.is_some()
+    }
+}
+
+/// Judges a recovery. `interrupted`: the wait was cut short by the user or by a violation.
+pub fn judge(recovery: &Recovery, interrupted: bool) -> Part {
+    let part = |answer, reason: String| Part::new(Subject::Liveness, answer, reason);
+    if let (Some(elected), Some(answered)) = (recovery.elected_after, recovery.answered_after) {
+        let reason = format!("a leader {} and answers {} after the last cure", ms(elected), ms(answered));
+        return match recovery.caught_up_after {
+            Some(caught_up) => {
+                part(Answer::Valid, format!("{reason}, all nodes caught up {} after it", ms(caught_up)))
+            }
+            None if interrupted => {
+                part(Answer::Unknown, format!("{reason}; the wait for laggards was cut short"))
+            }
+            None => part(
+                missed(recovery),
+                format!("{reason}, but not everybody caught up within {}", ms(recovery.waited)),
+            )
+            .with_details(recovery.lagging.clone()),
+        };
+    }
+    if interrupted {
+        return part(Answer::Unknown, "not looked at: the run was cut short".to_owned());
+    }
+    let reason = match recovery.elected_after {
+        None => format!(
+            "no leader within {} after the last cure, with every node up and connected",
+            ms(recovery.waited)
+        ),
+        Some(elected) => format!(
+            "a leader {} after the last cure, but too few operations succeeded within {}",
+            ms(elected),
+            ms(recovery.waited)
+        ),
+    };
+    part(missed(recovery), reason)
+}
+
+/// A missed deadline is the cluster's fault, unless the harness lost a good part of the time.
+fn missed(recovery: &Recovery) -> Answer {
+    if recovery.lost * 4 > recovery.waited { Answer::Unknown } else { Answer::Invalid }
+}
+
+fn ms(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms @ 0..10_000 => format!("{ms} ms"),
+        ms => format!("{} s", ms / 1_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Option<Duration> = Some(Duration::from_secs(1));
+
+    fn waited() -> Recovery {
+        Recovery { waited: SETTLE_MAX, ..Recovery::default() }
+    }
+
+    #[test]
+    fn a_cluster_that_comes_back_is_live() {
+        let recovery =
+            Recovery { elected_after: SECOND, answered_after: SECOND, caught_up_after: SECOND, ..waited() };
+        assert!(recovery.is_complete());
+        let part = judge(&recovery, false);
+        assert_eq!(part.answer, Answer::Valid);
+        assert_eq!(
+            part.reason,
+            "a leader 1000 ms and answers 1000 ms after the last cure, all nodes caught up 1000 ms after it"
+        );
+    }
+
+    #[test]
+    fn a_cluster_that_does_not_is_invalid_whatever_is_missing() {
+        for recovery in [
+            waited(),
+            Recovery { elected_after: SECOND, ..waited() },
+            Recovery { elected_after: SECOND, answered_after: SECOND, ..waited() },
+        ] {
+            assert_eq!(judge(&recovery, false).answer, Answer::Invalid, "{recovery:?}");
+            assert_eq!(judge(&recovery, true).answer, Answer::Unknown, "{recovery:?}");
+        }
+    }
+
+    #[test]
+    fn the_harness_does_not_blame_the_cluster_for_its_own_stalls() {
+        let recovery = Recovery { lost: Duration::from_secs(5), ..waited() };
+        assert_eq!(judge(&recovery, false).answer, Answer::Unknown);
+    }
+}

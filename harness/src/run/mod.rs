@@ -1,0 +1,287 @@
+//! One run: a cluster, its clients, its nemesis, and a verdict over what was recorded.
+//!
+//! [`phases`] is the story, to be read first. [`recorder`] is the only writer of the history;
+//! [`clients`] ask, [`arrivals`] says when; [`observer`] knows who leads; [`online`] judges while
+//! the run goes on. At the end [`judge`] draws the [`verdict`] from recorded facts, part by part:
+//! [`coverage`], [`liveness`], and what the fault [`contract`] allows to be demanded.
+
+pub mod arrivals;
+pub mod clients;
+pub mod cluster;
+pub mod contract;
+pub mod coverage;
+pub mod heartbeat;
+pub mod judge;
+pub mod liveness;
+pub mod observer;
+pub mod online;
+pub mod options;
+pub mod phase;
+pub mod phases;
+pub mod progress;
+pub mod recorder;
+pub mod stop;
+pub mod verdict;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use checker::Report;
+use serde_json::json;
+
+use self::clients::Load;
+use self::cluster::{Cluster, ClusterError};
+use self::heartbeat::Heartbeat;
+use self::judge::Evidence;
+use self::options::Options;
+use self::phase::Phase;
+use self::phases::{Facts, Stage};
+use self::progress::Progress;
+use self::recorder::Recorder;
+use self::stop::{Stop, StopReason};
+use self::verdict::{Answer, RunVerdict};
+use crate::nemesis::report;
+use crate::results::manifest::{Commit, Machine, Manifest};
+use crate::results::schedule;
+use crate::results::store::{RunFolder, Store, StoreError, VERDICT_FILE};
+use crate::results::summary::Summary;
+use crate::results::utc::Utc;
+use crate::system::{BinaryInfo, System, SystemError, WhiteBoxReport};
+
+/// Why a run could not begin: nothing was tested.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The binary can't be trusted.
+    #[error(transparent)]
+    System(#[from] SystemError),
+    /// There is no such workload.
+    #[error(transparent)]
+    Workload(#[from] workloads::UnknownWorkload),
+    /// Results can't be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The cluster could not be laid out.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The history or the heartbeat could not be started.
+    #[error("cannot start recording: {0}")]
+    Recording(#[from] std::io::Error),
+}
+
+impl RunError {
+    /// The exit code: wrong use, or a harness that failed.
+    pub fn exit(&self) -> u8 {
+        match self {
+            RunError::System(_) | RunError::Workload(_) | RunError::Store(_) => verdict::USAGE,
+            RunError::Cluster(_) | RunError::Recording(_) => verdict::HARNESS_FAILED,
+        }
+    }
+}
+
+/// A run that came to a verdict.
+#[derive(Debug)]
+pub struct Ended {
+    /// What came out.
+    pub verdict: RunVerdict,
+    /// What a person reads.
+    pub summary: Summary,
+    /// What the history's check said; none if the run was interrupted.
+    pub report: Option<Report>,
+    /// What happened.
+    pub facts: Facts,
+    /// How long it took, judgement included.
+    pub took: std::time::Duration,
+}
+
+/// Runs it: from a cluster that does not exist yet to a folder that explains itself. Leaves no
+/// process behind.
+pub async fn run(
+    options: Options,
+    system: Arc<dyn System>,
+    store: &Store,
+    command_line: &[String],
+    progress: Arc<dyn Progress>,
+    stop: Stop,
+) -> Result<Ended, RunError> {
+    let began = std::time::Instant::now();
+    let now = Utc::now();
+    let binary = system.verify_binary()?;
+    let workload = workloads::by_name(&options.workload, &workload_options(&options))?;
+    let folder = store.create_run(now, &options.workload, options.seed)?;
+    let mut manifest = manifest(&options, &binary, command_line, now);
+    folder.write_json("manifest.json", &manifest)?;
+
+    progress.say(&options.title());
+    let started = SystemTime::now();
+    let recorder = Arc::new(Recorder::create(&folder.file("history.jsonl"))?);
+    let cluster = Arc::new(Cluster::new(system, options.nodes, folder.path(), options.seed)?);
+    let load = Load::new(
+        Arc::clone(&cluster),
+        Arc::clone(&recorder),
+        workload.generator,
+        options.concurrency,
+        options.op_timeout,
+    );
+    let stage = Stage {
+        cluster,
+        recorder,
+        load,
+        check: Arc::from(workload.check),
+        heartbeat: Heartbeat::start()?,
+        stop,
+        progress,
+        folder,
+        options,
+    };
+    let facts = stage.play().await;
+    stage.progress.say(Phase::Judge.name());
+    let (verdict, report, white_box) = draw_verdict(&stage, &facts).await;
+
+    manifest.ended = Some(Utc::now().rfc3339());
+    manifest.complete = facts.stopped.is_none();
+    let summary = summary(&stage, &facts, &verdict, &manifest.repeat);
+    stage.folder.write_json("manifest.json", &manifest)?;
+    stage.folder.write_json(
+        VERDICT_FILE,
+        &json!({
+            "verdict": verdict.verdict,
+            "exit": verdict.exit,
+            "parts": verdict.parts,
+            "check": report,
+            "white_box": white_box,
+            "ops": stage.recorder.counts(),
+            "phases": facts.phases,
+            "not_issued": facts.not_issued,
+            "faults": report::tally(&stage.options.owed, &facts.faults),
+            "leader_changes": facts.leader_changes,
+            "latencies": summary.latencies,
+            "last_status": facts.last_status,
+        }),
+    )?;
+    leave_results(&stage, &facts, &verdict, &summary, started, store)?;
+    stage.progress.done();
+    Ok(Ended { verdict, summary, report, facts, took: began.elapsed() })
+}
+
+fn workload_options(options: &Options) -> workloads::Options {
+    workloads::Options {
+        seed: options.seed,
+        processes: options.concurrency as u64,
+        keys: options.keys,
+        ops_per_key: options.ops_per_key,
+    }
+}
+
+fn manifest(options: &Options, binary: &BinaryInfo, command_line: &[String], now: Utc) -> Manifest {
+    let program = command_line.first().map_or("antipaxos", String::as_str);
+    Manifest {
+        started: now.rfc3339(),
+        ended: None,
+        complete: false,
+        command_line: command_line.to_vec(),
+        repeat: options.command_line(program),
+        seed: options.seed,
+        workload: options.workload.clone(),
+        options: json!(options),
+        binary: json!(binary),
+        harness: env!("CARGO_PKG_VERSION").to_owned(),
+        git: Commit::read(),
+        machine: Machine::read(),
+    }
+}
+
+/// Judges, unless the user wants to leave: an interrupted run is unknown, and stays judgeable.
+async fn draw_verdict(stage: &Stage, facts: &Facts) -> (RunVerdict, Option<Report>, Option<WhiteBoxReport>) {
+    let mut report = None;
+    let mut white_box = None;
+    let mut facts_stopped = facts.stopped.clone();
+    if facts_stopped != Some(StopReason::Interrupted) {
+        let judging = judge_history_and_logs(stage);
+        tokio::select! {
+            (checked, examined) = judging => (report, white_box) = (Some(checked), Some(examined)),
+            () = interrupted(&stage.stop, facts) => facts_stopped = Some(StopReason::Interrupted),
+        }
+    }
+    let stalls = stage.heartbeat.stalls();
+    let verdict = judge::judge(&Evidence {
+        options: &stage.options,
+        facts,
+        stopped: facts_stopped.as_ref(),
+        report: report.as_ref(),
+        white_box: white_box.as_ref(),
+        stalls: &stalls,
+        recorder_failure: stage.recorder.failure(),
+    });
+    (verdict, report, white_box)
+}
+
+async fn judge_history_and_logs(stage: &Stage) -> (Report, WhiteBoxReport) {
+    let history = Arc::new(stage.recorder.snapshot());
+    let report = judge::check(Arc::clone(&stage.check), Arc::clone(&history)).await;
+    let system = Arc::clone(stage.cluster.system());
+    let places = stage.cluster.places();
+    let examined = tokio::task::spawn_blocking(move || system.white_box(&places, &history)).await;
+    let white_box = examined.unwrap_or_else(|error| WhiteBoxReport {
+        unknown: vec![format!("the examination itself failed: {error}")],
+        ..WhiteBoxReport::default()
+    });
+    (report, white_box)
+}
+
+/// Waits for a Ctrl-C that comes while the verdict is drawn. A run that was stopped before for
+/// another reason has used up its one word, and is judged to the end.
+async fn interrupted(stop: &Stop, facts: &Facts) {
+    if facts.stopped.is_some() {
+        std::future::pending::<()>().await;
+    }
+    stop.stopped().await;
+}
+
+fn summary(stage: &Stage, facts: &Facts, verdict: &RunVerdict, repeat: &str) -> Summary {
+    Summary {
+        title: stage.options.title(),
+        verdict: verdict.clone(),
+        ops: stage.recorder.counts(),
+        not_issued: facts.not_issued,
+        seconds: facts.seconds,
+        faults: report::tally(&stage.options.owed, &facts.faults),
+        leader_changes: facts.leader_changes,
+        latencies: stage.load.latencies().quantiles(),
+        open_loop: stage.options.rate.is_some(),
+        folder: stage.folder.path().display().to_string(),
+        repeat: repeat.to_owned(),
+    }
+}
+
+fn leave_results(
+    stage: &Stage,
+    facts: &Facts,
+    verdict: &RunVerdict,
+    summary: &Summary,
+    started: SystemTime,
+    store: &Store,
+) -> Result<(), RunError> {
+    let folder: &RunFolder = &stage.folder;
+    let Options { seed, nodes, keep_data, .. } = stage.options;
+    folder.write("schedule.resolved.toml", &schedule::render(seed, usize::from(nodes), &facts.faults))?;
+    folder.write("summary.txt", &summary.render())?;
+    let mut latencies = stage.load.latencies();
+    latencies.rotate(std::time::Duration::from_nanos(stage.recorder.now_ns()));
+    latencies.write(&folder.file("latency"), started)?;
+    if verdict.verdict == Answer::Valid {
+        if !keep_data {
+            for node in stage.cluster.ids() {
+                folder.remove_folder(&format!("nodes/{node}/data"))?;
+            }
+        }
+    } else {
+        folder.mark_failed()?;
+    }
+    store.retain()?;
+    Ok(())
+}
+
+/// Shared state of tasks of one run: a panic in one must not silence the others.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,171 @@
+//! Who leads: every node is asked about itself, directly, several times a second.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cluster::Cluster;
+use crate::system::{NodeId, NodeStatus};
+
+/// Between two questions to one node: well below an election timeout.
+const POLL: Duration = Duration::from_millis(100);
+/// How long an answer may take: a paused node gives none.
+const ANSWER_MAX: Duration = Duration::from_millis(500);
+/// How old an answer may be and still count for who leads now.
+const FRESH: Duration = Duration::from_millis(800);
+
+/// A ballot as nodes tell it: round, then node.
+pub type Ballot = (u64, u16);
+
+/// What the nodes said last.
+#[derive(Default)]
+pub struct Observer {
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    answers: BTreeMap<NodeId, (Instant, NodeStatus)>,
+    /// Since when every node says the same of itself, poll after poll.
+    quiet_since: Option<Instant>,
+    /// The highest ballot in which anybody was seen leading.
+    highest: Option<Ballot>,
+    elections: u64,
+}
+
+impl Observer {
+    /// Starts asking; the tasks end with the runtime.
+    pub fn start(cluster: &Arc<Cluster>) -> Arc<Observer> {
+        let observer = Arc::new(Observer::default());
+        for node in cluster.ids() {
+            let (cluster, observer) = (Arc::clone(cluster), Arc::clone(&observer));
+            tokio::spawn(async move {
+                loop {
+                    let answer = tokio::time::timeout(ANSWER_MAX, cluster.status(node)).await;
+                    if let Ok(Some(Ok(status))) = answer {
+                        observer.heard(node, status, Instant::now());
+                    }
+                    tokio::time::sleep(POLL).await;
+                }
+            });
+        }
+        observer
+    }
+
+    /// Takes in one answer.
+    fn heard(&self, node: NodeId, status: NodeStatus, now: Instant) {
+        let mut seen = self.lock();
+        if status.is_leader()
+            && let Some(ballot) = status.ballot
+            && seen.highest.is_none_or(|highest| ballot > highest)
+        {
+            seen.highest = Some(ballot);
+            seen.elections += 1;
+        }
+        let before = seen.answers.insert(node, (now, status.clone()));
+        if before.is_none_or(|(_, before)| before.raw != status.raw) {
+            seen.quiet_since = Some(now);
+        }
+    }
+
+    /// Since when no node's word about itself has changed.
+    pub fn quiet_since(&self) -> Option<Instant> {
+        self.lock().quiet_since
+    }
+
+    /// Who led by its own fresh word; of several the one with the highest ballot (an old leader
+    /// behind a partition still believes in itself).
+    pub fn leader(&self) -> Option<NodeId> {
+        self.leader_since(Instant::now().checked_sub(FRESH)?)
+    }
+
+    /// The same, counting only what was said since a moment.
+    pub fn leader_since(&self, moment: Instant) -> Option<NodeId> {
+        self.lock()
+            .answers
+            .iter()
+            .filter(|(_, (at, status))| *at >= moment && status.is_leader())
+            .max_by_key(|(_, (_, status))| status.ballot)
+            .map(|(&node, _)| node)
+    }
+
+    /// How often leadership changed: elections seen, but for the first.
+    pub fn leader_changes(&self) -> u64 {
+        self.lock().elections.saturating_sub(1)
+    }
+
+    /// The highest slot that any node ever said it had applied.
+    pub fn applied_max(&self) -> u64 {
+        self.lock()
+            .answers
+            .values()
+            .filter_map(|(_, status)| status.applied)
+            .map(|at| at.slot)
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The nodes that have not said since `moment` that they applied `slot`, with what they said.
+    pub fn behind(&self, nodes: &[NodeId], slot: u64, moment: Instant) -> Vec<String> {
+        let seen = self.lock();
+        nodes
+            .iter()
+            .filter_map(|node| match seen.answers.get(node) {
+                Some((at, status)) if *at >= moment => match status.applied {
+                    Some(applied) if applied.slot >= slot => None,
+                    Some(applied) => Some(format!("{node} has applied slot {} of {slot}", applied.slot)),
+                    None => None,
+                },
+                _ => Some(format!("{node} does not answer")),
+            })
+            .collect()
+    }
+
+    /// The last answer of every node, for the record.
+    pub fn answers(&self) -> BTreeMap<String, serde_json::Value> {
+        self.lock().answers.iter().map(|(node, (_, status))| (node.to_string(), status.raw.clone())).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leading(round: u64, node: u16) -> NodeStatus {
+        NodeStatus { role: Some("leader".to_owned()), ballot: Some((round, node)), ..NodeStatus::default() }
+    }
+
+    #[test]
+    fn the_highest_ballot_leads_and_old_news_does_not_count() {
+        let observer = Observer::default();
+        let now = Instant::now();
+        assert_eq!(observer.leader(), None);
+        observer.heard(NodeId(1), leading(3, 1), now);
+        observer.heard(NodeId(2), leading(4, 2), now);
+        assert_eq!(observer.leader_since(now), Some(NodeId(2)));
+        assert_eq!(observer.leader_changes(), 1);
+        // The deposed leader goes on believing in itself: no change.
+        observer.heard(NodeId(1), leading(3, 1), now + Duration::from_secs(2));
+        assert_eq!(observer.leader_changes(), 1);
+        assert_eq!(observer.leader_since(now + Duration::from_secs(1)), Some(NodeId(1)));
+        assert_eq!(observer.leader_since(now + Duration::from_secs(3)), None);
+    }
+
+    #[test]
+    fn laggards_are_named() {
+        let observer = Observer::default();
+        let now = Instant::now();
+        let applied = crate::system::AppliedState { slot: 7, hash: 1 };
+        observer.heard(NodeId(1), NodeStatus { applied: Some(applied), ..leading(1, 1) }, now);
+        assert_eq!(observer.applied_max(), 7);
+        assert_eq!(
+            observer.behind(&[NodeId(1), NodeId(2)], 9, now),
+            ["n1 has applied slot 7 of 9", "n2 does not answer"]
+        );
+        assert_eq!(observer.behind(&[NodeId(1)], 7, now), Vec::<String>::new());
+    }
+}

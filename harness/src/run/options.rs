@@ -1,0 +1,174 @@
+//! What a run is asked to be: plain data, all of it in the manifest.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::nemesis::{Family, Kind};
+
+/// One run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Options {
+    /// As `workloads` knows it.
+    pub workload: String,
+    /// How many nodes.
+    pub nodes: u16,
+    /// How many operations may be under way at a time.
+    pub concurrency: usize,
+    /// Operations per second, open loop; none: closed loop.
+    pub rate: Option<f64>,
+    /// Warm-up and faults together.
+    pub time_limit: Duration,
+    /// The kinds of faults that may come.
+    pub nemesis: Vec<Kind>,
+    /// Those of them that must have bitten for the run to count: drawn first.
+    pub owed: Vec<Kind>,
+    /// The usual length of a fault, and of the calm after it.
+    pub nemesis_interval: Duration,
+    /// Decides the plan and the operations.
+    pub seed: u64,
+    /// Keys in use at a time.
+    pub keys: u64,
+    /// After how many operations a key retires; none: the workload's own choice.
+    pub ops_per_key: Option<u64>,
+    /// How long a client waits for an answer.
+    pub op_timeout: Duration,
+    /// How often a client tries again under the same request id.
+    pub retries: u32,
+    /// The node's binary.
+    pub binary: PathBuf,
+    /// The rule to remove.
+    pub mutant: Option<String>,
+    /// Whether data folders are kept after a valid run.
+    pub keep_data: bool,
+    /// Whether a violation found while the run goes on ends it.
+    pub stop_early: bool,
+}
+
+impl Options {
+    /// A run's usual shape, of the binary next to this one.
+    pub fn usual(workload: &str, binary: PathBuf, seed: u64) -> Options {
+        Options {
+            workload: workload.to_owned(),
+            nodes: 5,
+            concurrency: 10,
+            rate: None,
+            time_limit: Duration::from_secs(60),
+            nemesis: Vec::new(),
+            owed: Vec::new(),
+            nemesis_interval: Duration::from_secs(5),
+            seed,
+            keys: 5,
+            ops_per_key: None,
+            op_timeout: Duration::from_secs(2),
+            retries: 0,
+            binary,
+            mutant: None,
+            keep_data: false,
+            stop_early: true,
+        }
+    }
+
+    /// One line for people.
+    pub fn title(&self) -> String {
+        let mutant = self.mutant.as_ref().map(|name| format!(", mutant {name}")).unwrap_or_default();
+        format!(
+            "{} on {} nodes{mutant}, nemesis {}, seed {}",
+            self.workload,
+            self.nodes,
+            nemesis_words(&self.nemesis),
+            self.seed
+        )
+    }
+
+    /// The command line that repeats the plan, `program` being this harness.
+    pub fn command_line(&self, program: &str) -> String {
+        let mut words = vec![program.to_owned(), "test".to_owned()];
+        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        flag("-w", self.workload.clone());
+        flag("--nemesis", nemesis_words(&self.nemesis));
+        if self.owed != self.nemesis {
+            flag("--owe", nemesis_words(&self.owed));
+        }
+        flag("--nemesis-interval", seconds(self.nemesis_interval));
+        flag("--concurrency", self.concurrency.to_string());
+        if let Some(rate) = self.rate {
+            flag("--rate", rate.to_string());
+        }
+        flag("--time-limit", seconds(self.time_limit));
+        flag("--node-count", self.nodes.to_string());
+        flag("--seed", self.seed.to_string());
+        flag("--key-count", self.keys.to_string());
+        if let Some(ops) = self.ops_per_key {
+            flag("--ops-per-key", ops.to_string());
+        }
+        flag("--op-timeout", seconds(self.op_timeout));
+        if self.retries > 0 {
+            flag("--retries", self.retries.to_string());
+        }
+        flag("--bin", shell_word(&self.binary));
+        if let Some(mutant) = &self.mutant {
+            flag("--mutant", mutant.clone());
+        }
+        words.join(" ")
+    }
+}
+
+/// The shortest `--nemesis` that means these kinds.
+pub fn nemesis_words(kinds: &[Kind]) -> String {
+    if kinds.is_empty() {
+        return "none".to_owned();
+    }
+    if kinds.len() == Kind::ALL.len() {
+        return "all".to_owned();
+    }
+    let mut words = Vec::new();
+    for family in Family::ALL {
+        if family.kinds().all(|kind| kinds.contains(&kind)) {
+            words.push(family.name());
+        } else {
+            words.extend(kinds.iter().filter(|kind| kind.family() == family).map(|kind| kind.name()));
+        }
+    }
+    words.join(",")
+}
+
+/// Seconds as `--time-limit` takes them.
+fn seconds(duration: Duration) -> String {
+    duration.as_secs_f64().to_string()
+}
+
+/// A path as a shell takes it.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_repeats_the_run() {
+        let mut options = Options::usual("set", "/tmp/a b/paxos-node".into(), 42);
+        options.nemesis = [Family::Kill.kinds().collect(), vec![Kind::LinkDrop]].concat();
+        options.owed = options.nemesis.clone();
+        options.rate = Some(500.0);
+        options.time_limit = Duration::from_millis(12_500);
+        assert_eq!(
+            options.command_line("antipaxos"),
+            "antipaxos test -w set --nemesis kill,link:drop --nemesis-interval 5 --concurrency 10 --rate 500 \
+             --time-limit 12.5 --node-count 5 --seed 42 --key-count 5 --op-timeout 2 --bin '/tmp/a b/paxos-node'"
+        );
+        assert_eq!(options.title(), "set on 5 nodes, nemesis kill,link:drop, seed 42");
+    }
+
+    #[test]
+    fn kinds_are_told_in_the_shortest_words() {
+        assert_eq!(nemesis_words(&[]), "none");
+        assert_eq!(nemesis_words(&Kind::ALL), "all");
+        assert_eq!(nemesis_words(&[Kind::KillOne, Kind::PauseAll]), "kill:one,pause:all");
+    }
+}

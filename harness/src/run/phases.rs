@@ -1,0 +1,406 @@
+//! A run, read from top to bottom:
+//! start → warm-up → faults → heal → settle → final reads → stop → judge.
+//!
+//! Whatever happens in between (a violation, Ctrl-C, a node that dies), the later phases still
+//! do their part: everything is healed, the nodes are stopped, and what was recorded is judged.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use checker::Check;
+use tokio::task::JoinSet;
+
+use super::clients::{Load, Running};
+use super::cluster::{Casualty, Cluster, ClusterError};
+use super::heartbeat::Heartbeat;
+use super::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX};
+use super::observer::Observer;
+use super::online;
+use super::options::Options;
+use super::phase::Phase;
+use super::progress::{Moment, Progress};
+use super::recorder::{Counts, FLUSH_INTERVAL, Recorder};
+use super::stop::{Stop, StopReason};
+use crate::nemesis::plan::{Next, Observed, Planner, Settings};
+use crate::nemesis::report::FaultReport;
+use crate::nemesis::{heal, inject};
+use crate::results::store::RunFolder;
+
+/// The calm before the first fault, at least: something must have been written to be lost.
+const WARM_UP_MIN: Duration = Duration::from_millis(500);
+/// How much longer than asked the faults may go on at least, if some are still owed.
+const EXTENSION_MIN: Duration = Duration::from_secs(5);
+/// Between two looks at whether a wait is over.
+const LOOK: Duration = Duration::from_millis(20);
+/// Between two looks for nodes that died.
+const CASUALTIES_POLL: Duration = Duration::from_millis(50);
+/// Between two words to the progress display.
+const PROGRESS_POLL: Duration = Duration::from_millis(200);
+/// How long the final reads may take.
+const FINAL_READS_MAX: Duration = Duration::from_secs(20);
+/// How long nothing may change before the nodes are stopped: several of the observer's polls.
+const QUIET_MIN: Duration = Duration::from_millis(600);
+/// How long that is waited for.
+const QUIET_MAX: Duration = Duration::from_secs(5);
+/// How long answers under way are waited for when the run was interrupted.
+const INTERRUPTED_PATIENCE: Duration = Duration::from_millis(500);
+/// Operations per slot that must succeed after the heal for the cluster to be live again.
+const ANSWERS_PER_SLOT: u64 = 2;
+
+/// What a run left to be judged, besides its history.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Every fault that was drawn.
+    pub faults: Vec<FaultReport>,
+    /// Operations per phase under load.
+    pub phases: Vec<(Phase, Counts)>,
+    /// How the cluster came back; none if it never came that far.
+    pub recovery: Option<Recovery>,
+    /// Whether a fresh cluster elected and answered; none if that was not looked at.
+    pub warmed_up: Option<bool>,
+    /// Keys to read at the end, and those never read; none if it never came that far.
+    pub final_reads: Option<(usize, usize)>,
+    /// Nodes that ended by themselves.
+    pub casualties: Vec<Casualty>,
+    /// Nodes that could not be started, restarted or stopped.
+    pub troubles: Vec<String>,
+    /// Why the run ended before its time.
+    pub stopped: Option<StopReason>,
+    /// Arrivals that were never asked.
+    pub not_issued: u64,
+    /// Elections seen after the first.
+    pub leader_changes: u64,
+    /// Under load, in seconds.
+    pub seconds: f64,
+    /// What every node said of itself last.
+    pub last_status: std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+/// Everything a run works with.
+pub struct Stage {
+    /// What was asked for.
+    pub options: Options,
+    /// The nodes and links.
+    pub cluster: Arc<Cluster>,
+    /// The history.
+    pub recorder: Arc<Recorder>,
+    /// The clients.
+    pub load: Arc<Load>,
+    /// Judges the history, also while it grows.
+    pub check: Arc<dyn Check>,
+    /// The harness's own pulse.
+    pub heartbeat: Heartbeat,
+    /// Ends the run early.
+    pub stop: Stop,
+    /// Shows it.
+    pub progress: Arc<dyn Progress>,
+    /// Where it goes.
+    pub folder: RunFolder,
+}
+
+/// What the phases share while they go on.
+struct Play<'run> {
+    stage: &'run Stage,
+    facts: Facts,
+    observer: Arc<Observer>,
+    now: Arc<std::sync::Mutex<(Phase, Option<String>)>>,
+    phase_start: Counts,
+}
+
+impl Stage {
+    /// Plays all phases but the judgement. Leaves no node running.
+    pub async fn play(&self) -> Facts {
+        let mut background = JoinSet::new();
+        let mut play = Play {
+            stage: self,
+            facts: Facts::default(),
+            observer: Arc::default(),
+            now: Arc::new(std::sync::Mutex::new((Phase::Start, None))),
+            phase_start: Counts::default(),
+        };
+        play.enter(Phase::Start);
+        let nodes = self.cluster.ids();
+        let started = tokio::select! {
+            started = self.cluster.start(&nodes) => started,
+            // Those that came up so far are stopped with the others.
+            () = self.stop.stopped() => Ok(()),
+        };
+        if play.came_up(started) && !self.stop.is_stopped() {
+            play.observer = Observer::start(&self.cluster);
+            play.background(&mut background);
+            play.under_load().await;
+        }
+        play.enter(Phase::Stop);
+        drop(background);
+        play.facts.troubles.extend(self.cluster.stop().await);
+        play.facts.casualties.extend(self.cluster.casualties());
+        play.facts.stopped = self.stop.reason();
+        play.facts.not_issued = self.load.not_issued();
+        play.facts.leader_changes = play.observer.leader_changes();
+        play.facts.last_status = play.observer.answers();
+        self.recorder.sync();
+        play.facts
+    }
+}
+
+impl Play<'_> {
+    /// Everything between start and stop.
+    async fn under_load(&mut self) {
+        let Stage { options, load, stop, recorder, .. } = self.stage;
+        let began = Instant::now();
+        let limit = began + options.time_limit;
+        let clients = load.start(options.rate, options.seed);
+
+        self.enter(Phase::WarmUp);
+        self.warm_up(began).await;
+        if options.nemesis.is_empty() {
+            // Nobody is ever hurt.
+            stop.sleep_until(limit).await;
+        }
+        self.leave(Phase::WarmUp);
+        if !options.nemesis.is_empty() {
+            self.enter(Phase::Faults);
+            self.faults(limit).await;
+            self.leave(Phase::Faults);
+        }
+
+        self.enter(Phase::Heal);
+        let healed = heal(&self.stage.cluster, recorder).await;
+        let whole = self.came_up(healed);
+
+        self.enter(Phase::Settle);
+        if whole && self.facts.warmed_up == Some(true) {
+            self.settle().await;
+        }
+        self.leave(Phase::Settle);
+        self.quieten(clients).await;
+        self.facts.seconds = began.elapsed().as_secs_f64();
+
+        if !stop.is_stopped() {
+            self.enter(Phase::FinalReads);
+            self.facts.final_reads = Some(load.final_reads(FINAL_READS_MAX, stop).await);
+            self.until_quiet().await;
+        }
+    }
+
+    /// Lets the nodes write down what they know: nobody asks anything any more, and what a node
+    /// says of itself stops changing. Its log is examined afterwards.
+    async fn until_quiet(&self) {
+        let began = Instant::now();
+        while began.elapsed() < QUIET_MAX {
+            let since = self.observer.quiet_since().unwrap_or(began).max(began);
+            if since.elapsed() >= QUIET_MIN || !self.stage.stop.sleep(LOOK).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits for a leader and for operations that succeed.
+    async fn warm_up(&mut self, began: Instant) {
+        let stop = &self.stage.stop;
+        let enough = self.answers_needed();
+        let deadline = began + WARM_UP_MAX;
+        let earliest = began + WARM_UP_MIN;
+        loop {
+            let ready = self.stage.recorder.counts().ok >= enough && self.observer.leader().is_some();
+            if ready && Instant::now() >= earliest {
+                self.facts.warmed_up = Some(true);
+                return;
+            }
+            if Instant::now() >= deadline {
+                self.facts.warmed_up = Some(false);
+                let counts = self.stage.recorder.counts();
+                stop.now(StopReason::Violation(format!(
+                    "a fresh cluster did not get going within {} s: {}, {} of {} operations succeeded",
+                    WARM_UP_MAX.as_secs(),
+                    if self.observer.leader().is_some() { "a leader leads" } else { "nobody leads" },
+                    counts.ok,
+                    counts.asked
+                )));
+                return;
+            }
+            if !stop.sleep(LOOK).await {
+                return;
+            }
+        }
+    }
+
+    /// One fault after another, calm in between, until the time is over.
+    async fn faults(&mut self, limit: Instant) {
+        let Stage { options, cluster, recorder, stop, progress, .. } = self.stage;
+        let mut planner = Planner::new(Settings {
+            seed: options.seed,
+            kinds: options.nemesis.clone(),
+            owed: options.owed.clone(),
+            nodes: cluster.ids(),
+            interval: options.nemesis_interval,
+        });
+        // What is owed may overrun the limit by as much.
+        let extended = limit + (options.time_limit / 2).max(EXTENSION_MIN);
+        while !stop.is_stopped() {
+            let observed = Observed {
+                leader: self.observer.leader(),
+                nodes: cluster.conditions(),
+                remaining: limit.saturating_duration_since(Instant::now()),
+                extension: extended.saturating_duration_since(Instant::now().max(limit)),
+            };
+            let calm = match planner.next(&observed) {
+                Next::Finished => {
+                    stop.sleep_until(limit).await;
+                    return;
+                }
+                Next::Skip { number, kind, reason, calm } => {
+                    progress.say(&format!("{kind}: skipped: {reason}"));
+                    planner.settle(kind, false);
+                    self.note_fault(FaultReport::skipped(number, kind, reason, recorder.now_ns()));
+                    calm
+                }
+                Next::Fault(fault) => {
+                    self.show_fault(Some(fault.kind.to_string()));
+                    let (report, cured) = inject(cluster, recorder, stop, &fault).await;
+                    self.show_fault(None);
+                    let length_ms = (report.end_ns - report.start_ns) / 1_000_000;
+                    let evidence = report.evidence.join("; ");
+                    let bit = if report.bit { "bit" } else { "did not bite" };
+                    progress.say(&format!(
+                        "{}: {} for {length_ms} ms: {bit} ({evidence})",
+                        report.kind, report.action
+                    ));
+                    planner.settle(fault.kind, report.bit);
+                    self.note_fault(report);
+                    if !self.came_up(cured) {
+                        return;
+                    }
+                    fault.calm
+                }
+            };
+            stop.sleep(calm).await;
+        }
+    }
+
+    /// Everything is restored: the cluster must elect, answer and catch up.
+    async fn settle(&mut self) {
+        let Stage { cluster, recorder, stop, heartbeat, .. } = self.stage;
+        let healed = Instant::now();
+        recorder.mark();
+        let nodes = cluster.ids();
+        let goal = self.observer.applied_max();
+        let enough = self.answers_needed();
+        let mut recovery = Recovery::default();
+        loop {
+            let waited = healed.elapsed();
+            if recovery.elected_after.is_none() && self.observer.leader_since(healed).is_some() {
+                recovery.elected_after = Some(waited);
+            }
+            if recovery.answered_after.is_none() && recorder.ok_since_mark() >= enough {
+                recovery.answered_after = Some(waited);
+            }
+            recovery.lagging = self.observer.behind(&nodes, goal, healed);
+            if recovery.caught_up_after.is_none() && recovery.lagging.is_empty() {
+                recovery.caught_up_after = Some(waited);
+            }
+            recovery.waited = waited;
+            if recovery.is_complete() || waited >= SETTLE_MAX || !stop.sleep(LOOK).await {
+                break;
+            }
+        }
+        recovery.lost = heartbeat.lost_since(healed);
+        self.facts.recovery = Some(recovery);
+    }
+
+    async fn quieten(&self, clients: Running) {
+        let patience = match self.stage.stop.reason() {
+            Some(StopReason::Interrupted) => INTERRUPTED_PATIENCE,
+            _ => self.stage.options.op_timeout * 2,
+        };
+        clients.finish(patience).await;
+    }
+
+    fn answers_needed(&self) -> u64 {
+        self.stage.options.concurrency as u64 * ANSWERS_PER_SLOT
+    }
+
+    /// Tasks that end with the run: they watch, flush and show.
+    fn background(&self, tasks: &mut JoinSet<()>) {
+        let Stage { cluster, recorder, check, load, stop, progress, options, .. } = self.stage;
+        let (cluster, stop_here) = (Arc::clone(cluster), stop.clone());
+        tasks.spawn(async move {
+            loop {
+                if let Some(first) = cluster.casualties().first() {
+                    stop_here.now(StopReason::Violation(format!(
+                        "{} ended by itself: {}",
+                        first.node, first.exit.kind
+                    )));
+                }
+                tokio::time::sleep(CASUALTIES_POLL).await;
+            }
+        });
+        let (flushed, timed) = (Arc::clone(recorder), Arc::clone(load));
+        tasks.spawn(async move {
+            loop {
+                tokio::time::sleep(FLUSH_INTERVAL).await;
+                flushed.flush();
+                timed.latencies().rotate(Duration::from_nanos(flushed.now_ns()));
+            }
+        });
+        if options.stop_early {
+            tasks.spawn(online::watch(Arc::clone(recorder), Arc::clone(check), stop.clone()));
+        }
+        let (progress, recorder, observer) =
+            (Arc::clone(progress), Arc::clone(recorder), Arc::clone(&self.observer));
+        let (now, time_limit) = (Arc::clone(&self.now), options.time_limit);
+        tasks.spawn(async move {
+            loop {
+                let (phase, fault) = super::lock(&now).clone();
+                progress.show(&Moment {
+                    phase,
+                    elapsed: Duration::from_nanos(recorder.now_ns()),
+                    time_limit,
+                    counts: recorder.counts(),
+                    leader: observer.leader().map_or_else(|| "-".to_owned(), |node| node.to_string()),
+                    fault,
+                });
+                tokio::time::sleep(PROGRESS_POLL).await;
+            }
+        });
+    }
+
+    /// Notes why nodes did not come up, and stops the run for it.
+    fn came_up(&mut self, result: Result<(), ClusterError>) -> bool {
+        let Err(error) = result else { return true };
+        let text = error.to_string();
+        self.stage.stop.now(if error.blames_node() {
+            StopReason::Violation(text.clone())
+        } else {
+            StopReason::Broken(text.clone())
+        });
+        match error {
+            ClusterError::DiedAtStart { node, exit } => self.facts.casualties.push(Casualty { node, exit }),
+            _ => self.facts.troubles.push(text),
+        }
+        false
+    }
+
+    fn note_fault(&mut self, report: FaultReport) {
+        if let Err(error) = self.stage.folder.append_json("nemesis.jsonl", &report) {
+            self.stage.stop.now(StopReason::Broken(error.to_string()));
+        }
+        self.facts.faults.push(report);
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        super::lock(&self.now).0 = phase;
+        self.stage.progress.say(phase.name());
+        self.phase_start = self.stage.recorder.counts();
+        self.stage.recorder.sync();
+    }
+
+    /// Notes what was asked and answered in a phase under load.
+    fn leave(&mut self, phase: Phase) {
+        self.facts.phases.push((phase, self.stage.recorder.counts().since(self.phase_start)));
+    }
+
+    fn show_fault(&self, fault: Option<String>) {
+        super::lock(&self.now).1 = fault;
+    }
+}

@@ -1,0 +1,246 @@
+//! The only writer of the history, and the only place where an operation gets its index.
+//!
+//! Relies on its callers for the two halves of one promise: [`Recorder::invoke`] is called before
+//! the first byte of a request is written, [`Recorder::complete`] after its reply was decoded.
+//! Promises that indices are dense, that the order of the file is the order of the indices (both
+//! are given under one lock), that time never runs backwards along it, and that nothing is kept
+//! back for longer than [`FLUSH_INTERVAL`] while anybody ticks it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use checker::{History, Op, OpType, Process, Value};
+
+/// The longest time for which a recorded operation may be missing from the file.
+pub const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes buffered before they go to the file: a few hundred operations.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Records one run.
+pub struct Recorder {
+    started: Instant,
+    tape: Mutex<Tape>,
+}
+
+struct Tape {
+    ops: Vec<Op>,
+    writer: BufWriter<Box<dyn Write + Send>>,
+    /// The same file, to be synced.
+    file: Option<File>,
+    counts: Counts,
+    time_ns: u64,
+    /// When the open operation of each process began.
+    open: HashMap<Process, u64>,
+    mark_ns: u64,
+    ok_since_mark: u64,
+    /// The first failure to write; the operations themselves stay in memory.
+    broken: Option<io::Error>,
+}
+
+/// How many client operations came to what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Invoked.
+    pub asked: u64,
+    /// Did happen.
+    pub ok: u64,
+    /// Did not happen.
+    pub failed: u64,
+    /// May have happened.
+    pub unknown: u64,
+}
+
+impl Counts {
+    /// What was added since `before`.
+    pub fn since(self, before: Counts) -> Counts {
+        Counts {
+            asked: self.asked - before.asked,
+            ok: self.ok - before.ok,
+            failed: self.failed - before.failed,
+            unknown: self.unknown - before.unknown,
+        }
+    }
+
+    /// Invoked and not answered yet.
+    pub fn open(self) -> u64 {
+        self.asked - self.ok - self.failed - self.unknown
+    }
+}
+
+/// What is known of an operation besides its place in the order, which the recorder gives.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Who.
+    pub process: Process,
+    /// What.
+    pub f: &'static str,
+    /// On which key.
+    pub key: Option<i64>,
+    /// With which argument or result.
+    pub value: Value,
+    /// Why it failed or is unknown.
+    pub error: Option<String>,
+    /// When it should have started, under an open loop.
+    pub intended_ns: Option<u64>,
+    /// More facts, opaque to the checker.
+    pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+impl Event {
+    /// An event with nothing but its bare minimum.
+    pub fn new(process: Process, f: &'static str, key: Option<i64>, value: Value) -> Event {
+        Event { process, f, key, value, error: None, intended_ns: None, extra: BTreeMap::new() }
+    }
+}
+
+impl Recorder {
+    /// Starts the clock and creates the file.
+    pub fn create(path: &Path) -> io::Result<Recorder> {
+        let file = File::create_new(path)?;
+        let recorder = Recorder::to_writer(Box::new(file.try_clone()?));
+        recorder.lock().file = Some(file);
+        Ok(recorder)
+    }
+
+    /// Records to any writer.
+    pub fn to_writer(writer: Box<dyn Write + Send>) -> Recorder {
+        let tape = Tape {
+            ops: Vec::new(),
+            writer: BufWriter::with_capacity(BUFFER_BYTES, writer),
+            file: None,
+            counts: Counts::default(),
+            time_ns: 0,
+            open: HashMap::new(),
+            mark_ns: 0,
+            ok_since_mark: 0,
+            broken: None,
+        };
+        Recorder { started: Instant::now(), tape: Mutex::new(tape) }
+    }
+
+    /// Nanoseconds since the run started: the clock of every `time_ns` and `intended_ns`.
+    pub fn now_ns(&self) -> u64 {
+        self.at_ns(Instant::now())
+    }
+
+    /// The same for another instant; instants before the start count as the start.
+    pub fn at_ns(&self, instant: Instant) -> u64 {
+        u64::try_from(instant.saturating_duration_since(self.started).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// When the run started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// A client is about to ask. Gives the operation as recorded.
+    pub fn invoke(&self, event: Event) -> Op {
+        let mut tape = self.lock();
+        tape.counts.asked += 1;
+        let op = self.record(&mut tape, OpType::Invoke, event).clone();
+        tape.open.insert(op.process, op.time_ns);
+        op
+    }
+
+    /// A client was answered, or gave up. Gives the operation as recorded.
+    pub fn complete(&self, op_type: OpType, event: Event) -> Op {
+        let mut tape = self.lock();
+        let began_ns = tape.open.remove(&event.process);
+        match op_type {
+            OpType::Ok => {
+                tape.counts.ok += 1;
+                tape.ok_since_mark += u64::from(began_ns >= Some(tape.mark_ns));
+            }
+            OpType::Fail => tape.counts.failed += 1,
+            OpType::Info => tape.counts.unknown += 1,
+            OpType::Invoke => panic!("an invocation is not a completion"),
+        }
+        self.record(&mut tape, op_type, event).clone()
+    }
+
+    /// The nemesis did something: always `info`, in the same stream and order.
+    pub fn nemesis(&self, f: &'static str, value: Value, extra: BTreeMap<String, serde_json::Value>) -> u64 {
+        let event = Event { extra, ..Event::new(Process::Nemesis, f, None, value) };
+        let mut tape = self.lock();
+        self.record(&mut tape, OpType::Info, event).time_ns
+    }
+
+    /// The counts so far.
+    pub fn counts(&self) -> Counts {
+        self.lock().counts
+    }
+
+    /// From now on, successes are counted apart if they began from now on: an answer that was
+    /// already under way proves nothing about what came after.
+    pub fn mark(&self) {
+        let mut tape = self.lock();
+        tape.mark_ns = self.now_ns().max(tape.time_ns + 1);
+        tape.ok_since_mark = 0;
+    }
+
+    /// Operations that began after the last [`Recorder::mark`] and succeeded.
+    pub fn ok_since_mark(&self) -> u64 {
+        self.lock().ok_since_mark
+    }
+
+    /// Everything recorded so far: a legal history at any time, since a prefix is.
+    pub fn snapshot(&self) -> History {
+        History::new(self.lock().ops.clone())
+    }
+
+    /// Pushes what is buffered into the file.
+    pub fn flush(&self) {
+        let mut tape = self.lock();
+        if let Err(error) = tape.writer.flush() {
+            tape.broken.get_or_insert(error);
+        }
+    }
+
+    /// The same, and waits until it is on the disk.
+    pub fn sync(&self) {
+        self.flush();
+        let mut tape = self.lock();
+        if let Some(Err(error)) = tape.file.as_ref().map(File::sync_data) {
+            tape.broken.get_or_insert(error);
+        }
+    }
+
+    /// The first failure to write the file, if there was one.
+    pub fn failure(&self) -> Option<String> {
+        self.lock().broken.as_ref().map(ToString::to_string)
+    }
+
+    fn record<'tape>(&self, tape: &'tape mut Tape, op_type: OpType, event: Event) -> &'tape Op {
+        // Read under the lock, so that time and index agree.
+        tape.time_ns = self.now_ns().max(tape.time_ns);
+        let op = Op {
+            index: tape.ops.len() as u64,
+            time_ns: tape.time_ns,
+            intended_ns: event.intended_ns,
+            op_type,
+            process: event.process,
+            f: event.f.into(),
+            key: event.key.map(Value::Int),
+            value: event.value,
+            error: event.error,
+            extra: event.extra,
+        };
+        if tape.broken.is_none() {
+            let written = serde_json::to_writer(&mut tape.writer, &op)
+                .map_err(io::Error::from)
+                .and_then(|()| tape.writer.write_all(b"\n"));
+            tape.broken = written.err();
+        }
+        tape.ops.push(op);
+        &tape.ops[tape.ops.len() - 1]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tape> {
+        // A panic elsewhere must not cost the history.
+        self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

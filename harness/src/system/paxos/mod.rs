@@ -1,0 +1,163 @@
+//! Our own Multi-Paxos node behind the [`System`] seam.
+//!
+//! The one folder of the harness that knows Paxos: [`binary`] decides whether a binary may be
+//! trusted, [`translate`] turns a workload's words into transactions and answers into completions,
+//! [`connection`] carries them under sessions and request ids, [`status`] asks a node about itself,
+//! [`white_box`] reads stopped nodes' logs. Uses `paxos-node`'s codecs, not its client: what is
+//! retried is the workload's choice, and recorded.
+
+pub mod binary;
+pub mod connection;
+pub mod status;
+pub mod translate;
+pub mod white_box;
+
+use super::{
+    BinaryInfo, Capabilities, CommandSpec, ConnectError, Connection, FrameInfo, NodePlace, NodeStatus,
+    StatusError, System, SystemError, Target, WhiteBoxReport,
+};
+use checker::History;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// How a cluster of `paxos-node`s is run.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub struct PaxosOptions {
+    /// The node's binary.
+    pub binary: PathBuf,
+    /// Number of the cluster: nodes refuse frames of any other.
+    pub cluster: u64,
+    /// Milliseconds per tick; the node's own default if `None`.
+    pub tick_ms: Option<u64>,
+    /// Ticks between heartbeats; the node's own default if `None`.
+    pub heartbeat_ticks: Option<u32>,
+    /// Least and most ticks without a leader before a node stands; the node's own default if `None`.
+    pub election_ticks: Option<(u32, u32)>,
+    /// Elections without random timeouts: shows the lectures' duel.
+    pub fixed_election: bool,
+    /// Seeds the nodes' randomness, differently for each node.
+    pub seed: u64,
+    /// The rule to remove, in a build that holds mutants.
+    pub mutant: Option<String>,
+    /// How often a client tries again, under the same request id, when it doesn't know what
+    /// became of an operation.
+    pub retries: u32,
+}
+
+impl PaxosOptions {
+    /// The usual cluster of this binary: the node's own timing, no mutant, no retries.
+    #[must_use]
+    pub fn new(binary: PathBuf, cluster: u64, seed: u64) -> PaxosOptions {
+        PaxosOptions {
+            binary,
+            cluster,
+            tick_ms: None,
+            heartbeat_ticks: None,
+            election_ticks: None,
+            fixed_election: false,
+            seed,
+            mutant: None,
+            retries: 0,
+        }
+    }
+}
+
+/// A cluster of `paxos-node`s.
+#[derive(Clone, Debug)]
+pub struct PaxosSystem {
+    options: PaxosOptions,
+}
+
+impl PaxosSystem {
+    /// A system with these options.
+    #[must_use]
+    pub fn new(options: PaxosOptions) -> PaxosSystem {
+        PaxosSystem { options }
+    }
+
+    /// The options it was made with.
+    #[must_use]
+    pub fn options(&self) -> &PaxosOptions {
+        &self.options
+    }
+}
+
+impl System for PaxosSystem {
+    fn name(&self) -> &'static str {
+        "paxos"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { frames: true, per_link: true, status: true, white_box: true }
+    }
+
+    fn verify_binary(&self) -> Result<BinaryInfo, SystemError> {
+        binary::verify(&self.options.binary, self.options.mutant.as_deref())
+    }
+
+    fn command(&self, place: &NodePlace) -> CommandSpec {
+        let options = &self.options;
+        let mut args: Vec<OsString> = Vec::new();
+        let mut flag = |name: &str, value: OsString| args.extend([name.into(), value]);
+        flag("--id", place.node.0.to_string().into());
+        flag("--cluster", options.cluster.to_string().into());
+        flag("--data", place.data.clone().into());
+        flag("--listen", "127.0.0.1:0".into());
+        flag("--announce", place.announce.clone().into());
+        let peers: Vec<String> =
+            place.peers.iter().map(|(node, address)| format!("{}={address}", node.0)).collect();
+        if !peers.is_empty() {
+            flag("--peers", peers.join(",").into());
+        }
+        if let Some(ms) = options.tick_ms {
+            flag("--tick-ms", ms.to_string().into());
+        }
+        if let Some(ticks) = options.heartbeat_ticks {
+            flag("--heartbeat-ticks", ticks.to_string().into());
+        }
+        if let Some((min, max)) = options.election_ticks {
+            flag("--election-ticks", format!("{min}..{max}").into());
+        }
+        if options.fixed_election {
+            flag("--election", "fixed".into());
+        }
+        flag("--seed", options.seed.wrapping_add(u64::from(place.node.0)).to_string().into());
+        if let Some(mutant) = &options.mutant {
+            flag("--mutant", mutant.into());
+        }
+        CommandSpec { program: options.binary.clone(), args }
+    }
+
+    fn announced(&self, place: &NodePlace) -> io::Result<Option<SocketAddr>> {
+        let text = match fs::read_to_string(&place.announce) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let address = text.trim().parse().map_err(|_| {
+            let file = place.announce.display();
+            io::Error::new(io::ErrorKind::InvalidData, format!("{file}: not an address: {:?}", text.trim()))
+        })?;
+        Ok(Some(address))
+    }
+
+    fn frame(&self, frame: &[u8]) -> Option<FrameInfo> {
+        connection::frame_info(frame)
+    }
+
+    fn connect(&self, targets: Vec<Target>) -> BoxFuture<'static, Result<Box<dyn Connection>, ConnectError>> {
+        connection::connect(self.options.clone(), targets).boxed()
+    }
+
+    fn status(&self, address: SocketAddr) -> BoxFuture<'static, Result<NodeStatus, StatusError>> {
+        status::ask(self.options.cluster, address).boxed()
+    }
+
+    fn white_box(&self, places: &[NodePlace], history: &History) -> WhiteBoxReport {
+        white_box::examine(places, history)
+    }
+}

@@ -1,0 +1,103 @@
+//! What the logs of stopped nodes say about the run: the same promises that the history is judged
+//! by, seen from the inside.
+//!
+//! From each node's log follow the values that it *learned*: those it wrote down as learned, and
+//! those that it had accepted last when it marked a prefix as chosen ([`learned`]). From all logs
+//! together follow the values that were *chosen*: learned by anybody, or accepted by a quorum in
+//! one ballot. Then ([`check`]):
+//!
+//! 1. every slot has one chosen value, whoever tells it;
+//! 2. one ballot proposed one value per slot;
+//! 3. what a node marks as chosen is all there: no gap below its mark;
+//! 4. an acknowledged update is chosen: the slot that its answer named holds its request;
+//! 5. an update that was refused for certain is not chosen anywhere;
+//! 6. replaying each node's learned prefix gives the same hash at the same slot ([`replay`]);
+//! 7. a request that is in the log twice executed once;
+//! 8. a read returned what the replayed state held at the slot that its answer named.
+//!
+//! Each finding is a sentence with node, slot and index of the operation in the history.
+
+mod check;
+mod learned;
+mod replay;
+
+use crate::system::{NodeId, NodePlace, WhiteBoxReport};
+use checker::History;
+use paxos_node::paxos::Record;
+use paxos_node::wal;
+
+/// One stopped node's log.
+#[derive(Clone, Debug)]
+pub struct NodeLog {
+    /// Whose.
+    pub node: NodeId,
+    /// All of it, in order.
+    pub records: Vec<Record>,
+}
+
+/// Findings reported in full; of more than that only the number, since one bug shows everywhere.
+pub const FINDINGS_MAX: usize = 20;
+
+/// Reads the nodes' logs and examines them.
+pub(super) fn examine(places: &[NodePlace], history: &History) -> WhiteBoxReport {
+    let mut logs = Vec::new();
+    let mut findings = Findings::default();
+    for place in places {
+        match wal::read_only(&place.data) {
+            Ok(survey) => logs.push(NodeLog { node: place.node, records: survey.records }),
+            // A node would refuse to start from it.
+            Err(error) if error.is_refusal() => {
+                findings.violation(format!("{}: its log can't be trusted: {error}", place.node));
+            }
+            Err(error) => findings.unknown(format!("{}: its log can't be read: {error}", place.node)),
+        }
+    }
+    check::all(&logs, places.len(), history, &mut findings);
+    findings.report()
+}
+
+/// Examines logs that have been read, of a cluster of `nodes`. Pure.
+#[must_use]
+pub fn examine_logs(logs: &[NodeLog], nodes: usize, history: &History) -> WhiteBoxReport {
+    let mut findings = Findings::default();
+    check::all(logs, nodes, history, &mut findings);
+    findings.report()
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings {
+    report: WhiteBoxReport,
+    violations: usize,
+    unknowns: usize,
+}
+
+impl Findings {
+    fn violation(&mut self, words: String) {
+        self.violations += 1;
+        if self.violations <= FINDINGS_MAX {
+            self.report.violations.push(words);
+        }
+    }
+
+    fn unknown(&mut self, words: String) {
+        self.unknowns += 1;
+        if self.unknowns <= FINDINGS_MAX {
+            self.report.unknown.push(words);
+        }
+    }
+
+    fn examined(&mut self, what: &str, count: usize) {
+        *self.report.examined.entry(what.to_owned()).or_default() += count as u64;
+    }
+
+    fn report(mut self) -> WhiteBoxReport {
+        if let Some(more) = self.violations.checked_sub(FINDINGS_MAX + 1) {
+            self.report.violations.push(format!("and {} more like these", more + 1));
+        }
+        if let Some(more) = self.unknowns.checked_sub(FINDINGS_MAX + 1) {
+            self.report.unknown.push(format!("and {} more like these", more + 1));
+        }
+        self.report
+    }
+}

@@ -1,0 +1,139 @@
+//! Executing the learned log again, node by node.
+
+use super::Findings;
+use super::check::{Chosen, slot_of};
+use super::learned::{NodeView, prefix};
+use crate::system::paxos::translate;
+use checker::{History, Op, OpType, Process};
+use paxos_node::kv::{Batch, Command, Kv, Reply, RequestId, Txn, TxnOp, TxnOutcome};
+use paxos_node::paxos::{Slot, Value};
+use std::collections::BTreeMap;
+
+/// The reads of a history, by the slot whose state they saw.
+pub(super) struct Reads<'a>(BTreeMap<Slot, Vec<&'a Op>>);
+
+impl<'a> Reads<'a> {
+    pub(super) fn of(history: &'a History) -> Reads<'a> {
+        let mut reads: BTreeMap<Slot, Vec<&Op>> = BTreeMap::new();
+        for op in history.ops() {
+            let is_read =
+                op.op_type == OpType::Ok && op.f == "read" && matches!(op.process, Process::Client(_));
+            if let (true, Some(slot)) = (is_read, slot_of(op)) {
+                reads.entry(slot).or_default().push(op);
+            }
+        }
+        Reads(reads)
+    }
+}
+
+/// Replays what was chosen, looking up reads and repeated requests; then each node's own learned
+/// prefix, whose states must be the same. The logs of `unread` nodes are missing.
+pub(super) fn replay(
+    views: &[NodeView<'_>],
+    chosen: &Chosen<'_>,
+    unread: usize,
+    reads: &Reads<'_>,
+    findings: &mut Findings,
+) {
+    let reference = Replay::run(chosen, Some(reads), findings);
+    for view in views {
+        let own = Replay::run(&view.learned, None, findings);
+        let differs =
+            (1u64..).zip(own.hashes.iter().zip(&reference.hashes)).find(|(_, (own, all))| own != all);
+        if let Some((slot, (own, all))) = differs {
+            findings.violation(format!(
+                "slot {slot}: {}'s state differs from here on: its log gives hash {own:016x}, all logs together {all:016x}",
+                view.log.node
+            ));
+        }
+    }
+    let end = reference.hashes.len() as u64;
+    let Some((slot, ops)) = reads.0.range(Slot(end + 1)..).next() else { return };
+    let words = format!(
+        "op {}: a read was answered at slot {slot}, but slot {} is chosen nowhere in the logs",
+        ops[0].index,
+        end + 1
+    );
+    if unread == 0 {
+        findings.violation(words);
+    } else {
+        findings.unknown(words);
+    }
+}
+
+struct Replay {
+    kv: Kv,
+    /// After slot 1, 2, ….
+    hashes: Vec<u64>,
+    /// What each request was answered when it executed.
+    answers: BTreeMap<RequestId, (Slot, Reply)>,
+}
+
+impl Replay {
+    /// Replays the values up to the first gap.
+    fn run(values: &Chosen<'_>, reads: Option<&Reads<'_>>, findings: &mut Findings) -> Replay {
+        let mut replay = Replay { kv: Kv::new(), hashes: Vec::new(), answers: BTreeMap::new() };
+        for (slot, value) in prefix(values) {
+            let replies = replay.kv.apply(slot, value);
+            replay.hashes.push(replay.kv.applied().hash);
+            let Some(reads) = reads else { continue };
+            match replies {
+                Ok(replies) => replay.once(slot, value, replies, findings),
+                Err(error) => {
+                    findings.violation(format!("slot {slot}: a value was chosen that is no batch: {error}"))
+                }
+            }
+            for op in reads.0.get(&slot).into_iter().flatten() {
+                replay.check_read(slot, op, findings);
+            }
+        }
+        findings.examined("replayed slots", replay.hashes.len());
+        replay
+    }
+
+    /// A request that comes again must be answered as the first time, or not at all.
+    fn once(&mut self, slot: Slot, value: &Value, replies: Vec<Reply>, findings: &mut Findings) {
+        let Value::Batch(bytes) = value else { return };
+        let Ok(batch) = Batch::decode(bytes.clone()) else { return };
+        for (command, reply) in batch.commands.iter().zip(replies) {
+            let Command::Execute { request: Some(request), .. } = command else { continue };
+            findings.examined("requests in the log", 1);
+            let Some((first, answer)) = self.answers.get(request) else {
+                if matches!(reply, Reply::Outcome(_)) {
+                    self.answers.insert(*request, (slot, reply));
+                }
+                continue;
+            };
+            findings.examined("requests in the log again", 1);
+            if matches!(reply, Reply::Outcome(_)) && reply != *answer {
+                findings.violation(format!(
+                    "slot {slot}: request {request} executed twice: in slot {first} it said {answer:?}, here {reply:?}"
+                ));
+            }
+        }
+    }
+
+    fn check_read(&self, slot: Slot, op: &Op, findings: &mut Findings) {
+        let key = match &op.key {
+            None => None,
+            Some(checker::Value::Int(key)) => Some(*key),
+            // Not a key that this system was ever asked for.
+            Some(_) => return,
+        };
+        findings.examined("reads replayed", 1);
+        let txn = Txn { ops: vec![TxnOp::Get { key: translate::key(key) }] };
+        let state = match self.kv.read(&txn) {
+            TxnOutcome::Done(results) => results.first().and_then(translate::read),
+            TxnOutcome::Aborted { .. } => None,
+        };
+        if state.as_ref() != Some(&op.value) {
+            let state = state.map_or("nothing that can be read".to_owned(), |state| state.to_string());
+            findings.violation(format!(
+                "op {}: a read of key {} returned {} at slot {slot}, where the log gives {state}",
+                op.index,
+                key.map_or("(the only one)".to_owned(), |key| key.to_string()),
+                op.value
+            ));
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! What the command line may say, and what it means.
+
+use super::failure::Failure;
+use crate::paxos::{ElectionMode, NodeId, Timing};
+use clap::Parser;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A Multi-Paxos replica: a node of a replicated key-value store.
+///
+/// Listens on one address for peers, clients and status questions. Dials its peers, again and
+/// again until they are there: nodes may start in any order. Keeps all it must not forget in one
+/// folder. SIGTERM and SIGINT stop it in good order.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "paxos-node", version = VERSION, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// This node's id, 1 to 15
+    #[arg(long)]
+    id: u16,
+
+    /// The cluster's number, the same on all its nodes and clients: keeps clusters apart
+    #[arg(long)]
+    cluster: u64,
+
+    /// The folder of this node's log; made if missing. Never let two nodes share one, and never
+    /// empty it: a node that forgets what it promised can break agreement
+    #[arg(long, value_name = "FOLDER")]
+    data: PathBuf,
+
+    /// The address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    listen: HostPort,
+
+    /// A file to write the address into, once the node serves there
+    #[arg(long, value_name = "FILE")]
+    announce: Option<PathBuf>,
+
+    /// The other nodes: 2=127.0.0.1:4002,3=127.0.0.1:4003. None: a cluster of one
+    #[arg(long, value_name = "ID=HOST:PORT,…", value_delimiter = ',')]
+    peers: Vec<Peer>,
+
+    /// Milliseconds per tick, the unit of the following two
+    #[arg(long, value_name = "MS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    tick_ms: u64,
+
+    /// A leader with nothing else to say speaks this often
+    #[arg(long, value_name = "TICKS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    heartbeat_ticks: u64,
+
+    /// A follower that hears nothing for so long (drawn from this range) stands for leader
+    #[arg(long, value_name = "MIN..MAX", default_value = "30..60")]
+    election_ticks: TickRange,
+
+    /// How that time is drawn: anew for each attempt, or always the minimum, which shows the duel
+    /// of two proposers
+    #[arg(long, value_name = "HOW", default_value = "randomised")]
+    election: Election,
+
+    /// Feeds the random choices; by default different in each life
+    #[arg(long)]
+    seed: Option<u64>,
+
+    /// In a build with mutants: the rule to remove
+    #[arg(long, value_name = "NAME")]
+    mutant: Option<String>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal · 64 bad arguments · 65 the log can't be trusted · \
+                          70 the node found itself wrong · 74 the disk or the network said no";
+
+#[cfg(not(feature = "mutants"))]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " build ", env!("PAXOS_NODE_BUILD_ID"));
+#[cfg(feature = "mutants")]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " build ", env!("PAXOS_NODE_BUILD_ID"), " mutants");
+
+/// Everything a node needs to know, checked.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// This node.
+    pub id: NodeId,
+    /// The cluster.
+    pub cluster: u64,
+    /// The log's folder.
+    pub data: PathBuf,
+    /// Where to listen.
+    pub listen: String,
+    /// Where to write the address.
+    pub announce: Option<PathBuf>,
+    /// The other nodes' addresses.
+    pub peers: BTreeMap<NodeId, String>,
+    /// Length of a tick.
+    pub tick: Duration,
+    /// The protocol's periods.
+    pub timing: Timing,
+    /// How election timeouts are chosen.
+    pub election: ElectionMode,
+    /// For the random choices; `None`: any.
+    pub seed: Option<u64>,
+    /// The name of a rule to remove.
+    pub mutant: Option<String>,
+}
+
+impl Arguments {
+    /// Checks what clap can't: how the arguments fit together.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] with one sentence.
+    pub fn check(self) -> Result<Options, Failure> {
+        let id = node_id(self.id).map_err(|error| Failure::Usage(format!("--id: {error}")))?;
+        let mut peers = BTreeMap::new();
+        for peer in self.peers {
+            if peer.id == id {
+                return Err(Failure::Usage(format!("--peers names {id}, which is this node")));
+            }
+            if peers.insert(peer.id, peer.address.0).is_some() {
+                return Err(Failure::Usage(format!("--peers names {} twice", peer.id)));
+            }
+        }
+        let (min, max) = (*self.election_ticks.0.start(), *self.election_ticks.0.end());
+        if self.heartbeat_ticks >= min {
+            return Err(Failure::Usage(format!(
+                "--heartbeat-ticks {} must be below --election-ticks' minimum {min}: followers would \
+                 depose every leader",
+                self.heartbeat_ticks
+            )));
+        }
+        let timing = Timing {
+            heartbeat_ticks: self.heartbeat_ticks,
+            election_ticks_min: min,
+            election_ticks_max: max,
+            ..Timing::default()
+        };
+        Ok(Options {
+            id,
+            cluster: self.cluster,
+            data: self.data,
+            listen: self.listen.0,
+            announce: self.announce,
+            peers,
+            tick: Duration::from_millis(self.tick_ms),
+            timing,
+            election: self.election.0,
+            seed: self.seed,
+            mutant: self.mutant,
+        })
+    }
+}
+
+fn node_id(id: u16) -> Result<NodeId, String> {
+    if (1..=NodeId::MAX.0).contains(&id) {
+        Ok(NodeId(id))
+    } else {
+        Err(format!("node ids run from 1 to {}, not {id}", NodeId::MAX.0))
+    }
+}
+
+/// `HOST:PORT`; whether the host exists is seen when it is used.
+#[derive(Clone, Debug)]
+struct HostPort(String);
+
+impl FromStr for HostPort {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<HostPort, String> {
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                Ok(HostPort(text.to_owned()))
+            }
+            _ => Err(format!("`{text}` is not HOST:PORT")),
+        }
+    }
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `ID=HOST:PORT`.
+#[derive(Clone, Debug)]
+struct Peer {
+    id: NodeId,
+    address: HostPort,
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Peer, String> {
+        let (id, address) = text.split_once('=').ok_or(format!("`{text}` is not ID=HOST:PORT"))?;
+        let id = id.parse().map_err(|_| format!("`{id}` is not a node id"))?;
+        let (id, address) = (node_id(id)?, address.parse::<HostPort>()?);
+        if address.0.ends_with(":0") {
+            return Err(format!("port 0 of {id} can't be dialled"));
+        }
+        Ok(Peer { id, address })
+    }
+}
+
+/// `MIN..MAX`, both included.
+#[derive(Clone, Debug)]
+struct TickRange(RangeInclusive<u64>);
+
+/// An hour of millisecond ticks, and room for the back-off's doublings.
+const TICKS_MAX: u64 = 3_600_000;
+
+impl FromStr for TickRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TickRange, String> {
+        let parsed = text
+            .split_once("..")
+            .and_then(|(min, max)| Some((min.parse::<u64>().ok()?, max.parse::<u64>().ok()?)));
+        match parsed {
+            Some((min, max)) if 1 <= min && min <= max && max <= TICKS_MAX => Ok(TickRange(min..=max)),
+            _ => Err(format!("`{text}` is not MIN..MAX with 1 ≤ MIN ≤ MAX ≤ {TICKS_MAX}")),
+        }
+    }
+}
+
+/// `randomised` or `fixed`.
+#[derive(Clone, Debug)]
+struct Election(ElectionMode);
+
+impl FromStr for Election {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Election, String> {
+        match text {
+            "randomised" => Ok(Election(ElectionMode::Randomised)),
+            "fixed" => Ok(Election(ElectionMode::Fixed)),
+            _ => Err(format!("`{text}` is neither `randomised` nor `fixed`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(more: &[&str]) -> Result<Options, String> {
+        let all = ["paxos-node", "--id", "1", "--cluster", "7", "--data", "d"].iter().chain(more);
+        let arguments = Arguments::try_parse_from(all).map_err(|error| error.to_string())?;
+        arguments.check().map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_full_command_line_says_what_it_says() {
+        let peers = "2=127.0.0.1:4002,3=localhost:4003";
+        let options = parse(&[
+            "--peers",
+            peers,
+            "--election-ticks",
+            "20..40",
+            "--tick-ms",
+            "5",
+            "--election",
+            "fixed",
+            "--seed",
+            "9",
+        ])
+        .unwrap();
+        assert_eq!(options.peers[&NodeId(3)], "localhost:4003");
+        assert_eq!((options.timing.election_ticks_min, options.timing.election_ticks_max), (20, 40));
+        assert_eq!((options.tick, options.seed), (Duration::from_millis(5), Some(9)));
+        assert_eq!(options.election, ElectionMode::Fixed);
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        for (arguments, complaint) in [
+            (&["--peers", "1=h:1"][..], "--peers names n1, which is this node"),
+            (&["--peers", "2=h:1,2=h:2"], "--peers names n2 twice"),
+            (&["--peers", "16=h:1"], "node ids run from 1 to 15, not 16"),
+            (&["--peers", "2"], "`2` is not ID=HOST:PORT"),
+            (&["--peers", "x=h:1"], "`x` is not a node id"),
+            (&["--peers", "2=h"], "`h` is not HOST:PORT"),
+            (&["--peers", "2=h:0"], "port 0 of n2 can't be dialled"),
+            (&["--listen", "h:99999"], "`h:99999` is not HOST:PORT"),
+            (&["--election-ticks", "9..3"], "`9..3` is not MIN..MAX"),
+            (&["--election-ticks", "5..9"], "--heartbeat-ticks 5 must be below"),
+            (&["--election", "rigged"], "`rigged` is neither"),
+            (&["--tick-ms", "0"], "0 is not in 1..=10000"),
+            (&["--id", "1"], "cannot be used multiple times"),
+        ] {
+            let found = parse(arguments).unwrap_err();
+            assert!(found.contains(complaint), "{arguments:?}: {found}");
+        }
+        let zero = Arguments::try_parse_from(["paxos-node", "--id", "0", "--cluster", "7", "--data", "d"]);
+        assert_eq!(zero.unwrap().check().unwrap_err().to_string(), "--id: node ids run from 1 to 15, not 0");
+    }
+}

@@ -1,0 +1,168 @@
+//! The loop: waits for events, feeds them to the service, and does what it asks.
+
+use super::clients::Clients;
+use super::console;
+use super::event::{EVENTS_QUEUED_MAX, Event, Inbox, Senders};
+use super::failure::Failure;
+use super::held::Held;
+use super::incoming::Gate;
+use super::links::Links;
+use super::status::{NodeStatus, ShellStatus};
+use crate::BUILD_ID;
+use crate::paxos::{Ballot, NodeId, RoleName};
+use crate::service::{Output, Service};
+use crate::wal::LogThread;
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// With this many bytes waiting for the disk nothing more is taken from peers and clients: half
+/// of what the log's queue holds, so that handing records over never blocks the loop.
+const LOG_BACKLOG_MAX: usize = 32 << 20;
+
+/// The node at work.
+pub(super) struct Server {
+    pub(super) id: NodeId,
+    pub(super) service: Service,
+    pub(super) log: LogThread,
+    pub(super) held: Held,
+    pub(super) links: Links,
+    pub(super) clients: Arc<Clients>,
+    pub(super) gate: Arc<Gate>,
+    pub(super) senders: Senders,
+    pub(super) started: Instant,
+    /// What was last said about who leads.
+    pub(super) said: (RoleName, Option<Ballot>),
+}
+
+impl Server {
+    /// Serves until a signal asks it to stop; returns its name.
+    ///
+    /// # Errors
+    /// When the node can't go on.
+    pub(super) async fn run(&mut self, inbox: &mut Inbox) -> Result<&'static str, Failure> {
+        let mut burst = Vec::new();
+        self.act()?;
+        loop {
+            let busy = self.log.backlog_bytes() > LOG_BACKLOG_MAX;
+            inbox.wait(busy, &mut burst).await;
+            for event in burst.drain(..) {
+                if let Event::Stop { signal } = event {
+                    return Ok(signal);
+                }
+                self.take(event)?;
+            }
+            self.act()?;
+            self.say_who_leads();
+        }
+    }
+
+    fn take(&mut self, event: Event) -> Result<(), Failure> {
+        match event {
+            Event::Peer { from, message } => self.service.peer(from, message),
+            Event::Client { client, request } => self.service.client(client, request),
+            Event::ClientGone { client } => {
+                self.clients.remove(client);
+                self.service.client_gone(client);
+            }
+            Event::Status { answer } => {
+                // Whoever asked may have gone meanwhile.
+                let _ = answer.send(self.status());
+            }
+            Event::Durable(lsn) => {
+                for send in self.held.release(lsn) {
+                    self.links.send(send.to, send.message);
+                }
+                self.service.durable(lsn);
+            }
+            Event::LogFailed(failure) => return Err(Failure::Io(failure)),
+            Event::Tick => self.service.tick(),
+            Event::Stop { .. } => unreachable!("the loop takes it"),
+        }
+        Ok(())
+    }
+
+    /// Does what the service asks. Records go first: a message that waits for one of them must
+    /// find its place in the log taken.
+    fn act(&mut self) -> Result<(), Failure> {
+        let Output { records, sends, replies, fatal } = self.service.output();
+        if let Some(evidence) = fatal {
+            return Err(Failure::Internal(evidence));
+        }
+        if !records.is_empty() && self.log.submit(records).is_err() {
+            return Err(Failure::Io("the log takes no more records".to_owned()));
+        }
+        for send in sends {
+            if let Some(send) = self.held.admit(send) {
+                self.links.send(send.to, send.message);
+            }
+        }
+        for (client, reply) in replies {
+            self.clients.reply(client, reply);
+        }
+        Ok(())
+    }
+
+    /// Answers everybody who waits, makes everything durable, and ends.
+    ///
+    /// # Errors
+    /// If the log fails at the last moment.
+    pub(super) async fn stop(mut self, signal: &str, inbox: &Inbox) -> Result<(), Failure> {
+        console::say(self.id, format_args!("stopping on {signal}"));
+        self.service.stop();
+        self.act()?;
+        self.clients.close().await;
+        // Ends the log's thread after its last write.
+        drop(self.log);
+        if let Some(failure) = inbox.log_failure() {
+            return Err(Failure::Io(failure));
+        }
+        console::say(self.id, "stopped");
+        Ok(())
+    }
+
+    fn say_who_leads(&mut self) {
+        let replica = self.service.replica();
+        let now = (replica.role(), replica.leader());
+        if now == self.said {
+            return;
+        }
+        let (was, _) = std::mem::replace(&mut self.said, now);
+        let promised = replica.promised();
+        match now {
+            (RoleName::Leader, _) => {
+                console::say(self.id, format_args!("elected: leads in ballot {promised}"))
+            }
+            (RoleName::Candidate, _) => {
+                console::say(self.id, format_args!("stands for leader in ballot {promised}"));
+            }
+            (RoleName::Follower, leader) => {
+                if was == RoleName::Leader {
+                    console::say(self.id, format_args!("deposed: has promised ballot {promised}"));
+                }
+                if let Some(ballot) = leader {
+                    console::say(self.id, format_args!("follows {} in ballot {ballot}", ballot.node));
+                }
+            }
+        }
+    }
+
+    fn status(&self) -> Bytes {
+        let shell = ShellStatus {
+            build_id: BUILD_ID.to_owned(),
+            pid: std::process::id(),
+            uptime_ms: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            events_queued: EVENTS_QUEUED_MAX - self.senders.events.capacity(),
+            sends_held: self.held.len(),
+            sends_dropped: self.held.dropped(),
+            log_backlog_bytes: self.log.backlog_bytes(),
+            log_durable: self.held.durable().0,
+            clients: self.clients.len(),
+            connections_refused: self.gate.refused(),
+            links: self.links.status(),
+        };
+        let status = NodeStatus { service: self.service.status(), shell };
+        // Numbers, strings and lists always make JSON.
+        serde_json::to_vec(&status).map(Bytes::from).unwrap_or_default()
+    }
+}

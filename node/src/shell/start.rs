@@ -1,0 +1,196 @@
+//! From arguments to a serving node: open the log, recover, listen, announce, serve.
+
+use super::arguments::Options;
+use super::clients::Clients;
+use super::console;
+use super::event::{Inbox, LogProgress};
+use super::failure::Failure;
+use super::held::Held;
+use super::incoming::Gate;
+use super::links::Links;
+use super::server::Server;
+use crate::BUILD_ID;
+use crate::paxos::{Lsn, NodeId};
+use crate::service::{Config, Service};
+use crate::wal::{self, Folder, Identity, LogThread, Outcome, Recovery, Wal, WalError};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Runs a node until a signal stops it.
+///
+/// # Errors
+/// When it can't start, or can't go on.
+pub fn run(options: Options) -> Result<(), Failure> {
+    remove_rule(&options)?;
+    retract(&options)?;
+    let (wal, recovery) = recover(&options)?;
+    // One thread for everything but the disk: the core is one state machine, and a node that
+    // leaves the other processors to its neighbours is the better neighbour.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Io(format!("can't start the runtime: {error}")))?;
+    runtime.block_on(serve(options, wal, recovery.records))
+}
+
+async fn serve(
+    options: Options,
+    wal: Wal<Folder>,
+    records: Vec<crate::paxos::Record>,
+) -> Result<(), Failure> {
+    let Options { id, cluster, .. } = options;
+    // The clock gives each life numbers that no earlier one used: microseconds pass faster than
+    // messages do.
+    let incarnation = micros_since_1970();
+    let config = Config {
+        cluster,
+        id,
+        nodes: nodes(&options),
+        timing: options.timing,
+        election: options.election,
+        tick_ms: u64::try_from(options.tick.as_millis()).unwrap_or(u64::MAX),
+        incarnation,
+    };
+    let durable = Lsn(records.len() as u64);
+    let seed = options.seed.unwrap_or(incarnation ^ u64::from(id.0) << 48);
+    let service = Service::new(config, &records, seed).map_err(|error| {
+        Failure::LogRefused(format!("{}: the log contradicts itself: {error}", options.data.display()))
+    })?;
+    drop(records);
+
+    let listener = TcpListener::bind(&options.listen)
+        .await
+        .map_err(|error| Failure::Io(format!("can't listen on {}: {error}", options.listen)))?;
+    let address = listener
+        .local_addr()
+        .map_err(|error| Failure::Io(format!("can't tell where {} is: {error}", options.listen)))?;
+
+    let progress = Arc::new(watch::Sender::new(LogProgress { durable, failed: None }));
+    let (senders, mut inbox) = Inbox::new(Arc::clone(&progress), options.tick)
+        .map_err(|error| Failure::Io(format!("can't wait for signals: {error}")))?;
+    let log = LogThread::spawn(wal, Box::new(move |result| tell(&progress, result)))
+        .map_err(|error| Failure::Io(format!("can't start the log's thread: {error}")))?;
+    let clients = Arc::new(Clients::new(cluster, id));
+    let peers = options.peers.keys().copied();
+    let gate = Arc::new(Gate::new(cluster, id, peers, senders.clone(), Arc::clone(&clients)));
+    tokio::spawn(Arc::clone(&gate).accept(listener));
+    let links = Links::start(cluster, id, &options.peers, incarnation);
+    announce(&options, address)?;
+
+    let said = (service.replica().role(), service.replica().leader());
+    let (held, started) = (Held::new(durable), Instant::now());
+    let mut server = Server { id, service, log, held, links, clients, gate, senders, started, said };
+    match server.run(&mut inbox).await {
+        Ok(signal) => server.stop(signal, &inbox).await,
+        Err(failure) => {
+            // At once: a disk that hangs must not keep a node alive that knows itself to be wrong.
+            std::mem::forget(server);
+            Err(failure)
+        }
+    }
+}
+
+fn nodes(options: &Options) -> Vec<NodeId> {
+    let mut nodes: Vec<NodeId> = options.peers.keys().copied().chain([options.id]).collect();
+    nodes.sort_unstable();
+    nodes
+}
+
+/// Runs on the log's thread: sets a value, waits for nobody.
+fn tell(progress: &watch::Sender<LogProgress>, result: Result<Lsn, WalError>) {
+    progress.send_modify(|progress| match result {
+        Ok(durable) => progress.durable = durable,
+        Err(error) => progress.failed = Some(error.to_string()),
+    });
+}
+
+fn micros_since_1970() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Opens the log and says what was found.
+fn recover(options: &Options) -> Result<(Wal<Folder>, Recovery), Failure> {
+    let identity = Identity { cluster: options.cluster, node: options.id };
+    let opened =
+        Folder::open(&options.data).and_then(|folder| Wal::open(folder, identity, wal::Options::default()));
+    let (wal, recovery) = opened.map_err(|error| {
+        let text = error.to_string();
+        if error.is_refusal() { Failure::LogRefused(text) } else { Failure::Io(text) }
+    })?;
+    let count = recovery.records.len();
+    let place = options.data.display();
+    match (&recovery.outcome, recovery.fresh) {
+        (_, true) => {
+            console::say(options.id, format_args!("recovery: {place} is fresh, this node knows nothing"))
+        }
+        (Outcome::Clean, false) => {
+            console::say(options.id, format_args!("recovery: {place} is clean, {count} records"));
+        }
+        (Outcome::TornTailCut(tail), false) => console::say(
+            options.id,
+            format_args!("recovery: {count} records; a torn tail, never acknowledged, was cut: {tail}"),
+        ),
+    }
+    Ok((wal, recovery))
+}
+
+/// Removes what an earlier life announced: until this one serves, nobody should look for it there.
+fn retract(options: &Options) -> Result<(), Failure> {
+    let Some(file) = &options.announce else { return Ok(()) };
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::Io(format!("can't remove the old {}: {error}", file.display())))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Tells the world where the node serves: a file for programs, stdout and stderr for people.
+fn announce(options: &Options, address: SocketAddr) -> Result<(), Failure> {
+    if let Some(file) = &options.announce {
+        write_whole(file, &address.to_string())
+            .map_err(|error| Failure::Io(format!("can't write {}: {error}", file.display())))?;
+    }
+    let Options { id, cluster, .. } = options;
+    console::say(*id, format_args!("serves cluster {cluster} at {address}, build {BUILD_ID}"));
+    // Whoever closed our stdout doesn't want to know.
+    let _ = writeln!(io::stdout(), "{id} of cluster {cluster} serves at {address}");
+    Ok(())
+}
+
+/// All of it or nothing, for whoever polls the file.
+fn write_whole(file: &Path, text: &str) -> io::Result<()> {
+    let mut draft = file.as_os_str().to_owned();
+    draft.push(".tmp");
+    File::create(&draft)?.write_all(text.as_bytes())?;
+    std::fs::rename(&draft, file)
+}
+
+#[cfg(feature = "mutants")]
+fn remove_rule(options: &Options) -> Result<(), Failure> {
+    use crate::mutants::{Mutant, activate};
+    let Some(name) = &options.mutant else { return Ok(()) };
+    let Some(mutant) = Mutant::by_name(name) else {
+        let names: Vec<&str> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
+        return Err(Failure::Usage(format!("--mutant: no `{name}`; there are {}", names.join(", "))));
+    };
+    // The service will run on this thread, and only there.
+    activate(Some(mutant));
+    console::say(options.id, format_args!("MUTANT {name}: {}", mutant.rule()));
+    Ok(())
+}
+
+#[cfg(not(feature = "mutants"))]
+fn remove_rule(options: &Options) -> Result<(), Failure> {
+    match &options.mutant {
+        None => Ok(()),
+        Some(_) => Err(Failure::Usage("--mutant: this build has no mutants".to_owned())),
+    }
+}

@@ -1,0 +1,5 @@
+//! Workloads against systems in memory: a perfect one, and ones that are broken on purpose.
+
+mod generators;
+mod system;
+mod verdicts;
