@@ -11,5 +11,6 @@ mod lecture;
 mod process;
 mod recovery;
 mod scripts;
+mod service;
 mod sim;
 mod wire;
