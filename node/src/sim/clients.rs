@@ -60,7 +60,7 @@ struct Client {
     sequence: u64,
     call: Option<Ongoing>,
     node: NodeId,
-    /// The connection in use; a new number for each.
+    /// The connection in use; a new number for each, so that it tells the node as well.
     connection: u32,
     attempt: u64,
     /// Alarms set before this one was are void.
@@ -76,6 +76,15 @@ struct Ongoing {
     first_attempt: u64,
     /// An attempt is or may be under way whose end is not known: nothing is certain any more.
     in_doubt: bool,
+}
+
+impl Client {
+    fn turn_to(&mut self, node: NodeId) {
+        if self.node != node {
+            self.node = node;
+            self.connection += 1;
+        }
+    }
 }
 
 impl Clients {
@@ -127,7 +136,7 @@ impl Clients {
 
     /// One client, stuck to one node, asks one thing more; for after [`finish`](Self::finish).
     pub fn ask(&mut self, client: usize, node: NodeId, txn: Txn, world: &mut World) {
-        self.clients[client].node = node;
+        self.clients[client].turn_to(node);
         self.habits.loyalty = 1_000_000;
         self.begin(client, txn, world);
     }
@@ -162,9 +171,13 @@ impl Clients {
             Happening::Alarm(_) => {}
             Happening::Down(node) => {
                 for index in 0..self.clients.len() {
-                    let waits = self.clients[index].call.is_some() && self.clients[index].node == *node;
-                    // A broken connection is noticed at once, or (the packet was lost) not at all.
-                    if waits && self.dice.coin() {
+                    let client = &mut self.clients[index];
+                    if client.node != *node {
+                        continue;
+                    }
+                    client.connection += 1;
+                    // That it broke is noticed at once, or (the packet was lost) not before time.
+                    if client.call.is_some() && self.dice.coin() {
                         self.set_alarm(index, 100, world);
                     }
                 }
@@ -179,7 +192,8 @@ impl Clients {
         } else if !self.finishing {
             let txn = self.next_txn();
             if self.dice.chance(self.habits.roam) {
-                self.clients[index].node = *self.dice.pick(&self.nodes);
+                let node = *self.dice.pick(&self.nodes);
+                self.clients[index].turn_to(node);
             }
             self.begin(index, txn, world);
         }
@@ -289,9 +303,9 @@ impl Clients {
             return;
         }
         if let Some(hint) = hint.filter(|_| self.dice.coin()) {
-            client.node = hint;
+            client.turn_to(hint);
         } else if !self.dice.chance(self.habits.loyalty) {
-            client.node = *self.dice.pick(&self.nodes);
+            client.turn_to(*self.dice.pick(&self.nodes));
         }
         self.attempt(index, world);
     }

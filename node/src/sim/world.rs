@@ -42,7 +42,7 @@ pub struct Conditions {
     pub segment_bytes: u64,
     /// The network at the start.
     pub weather: Weather,
-    /// The way between clients and nodes. Never repeats a message: clients hold connections.
+    /// The way between clients and nodes; it is never late.
     pub client_weather: Weather,
     /// How long a sync takes, in microseconds: at least, at most.
     pub sync_us: (u64, u64),
@@ -107,8 +107,8 @@ enum Event {
     Deliver { from: NodeId, to: NodeId, message: Message },
     Synced { node: NodeId, life: u64 },
     Wake { node: NodeId, life: u64 },
-    Request { node: NodeId, client: ClientToken, request: ClientRequest },
-    HangUp { node: NodeId, client: ClientToken },
+    Request { node: NodeId, life: u64, client: ClientToken, request: ClientRequest },
+    HangUp { node: NodeId, life: u64, client: ClientToken },
     Answer { client: ClientToken, reply: ClientReply },
     Alarm(u64),
     Fault(Fault),
@@ -194,17 +194,20 @@ impl World {
         self.happenings.is_empty() && self.agenda.next_at().is_none_or(|at| at > deadline)
     }
 
-    /// A client's request sets out for a node.
+    /// A client's request sets out for a node, on a connection that belongs to the process there
+    /// now. A connection leads to one node, and the ids on it ascend.
     pub fn request(&mut self, node: NodeId, client: ClientToken, request: ClientRequest) {
         self.requested.insert(fingerprint(&request.command));
         let shown = Show(&request.command);
-        self.trace.line(self.agenda.now(), format_args!("c{} -> {node} {shown}", client.0));
-        self.client_link(node, Event::Request { node, client, request });
+        self.trace.line(self.agenda.now(), format_args!("{} -> {node} {shown}", Show(&client)));
+        let life = self.machine(node).life;
+        self.client_link(node, Event::Request { node, life, client, request });
     }
 
     /// A client closes its connection to a node.
     pub fn hang_up(&mut self, node: NodeId, client: ClientToken) {
-        self.client_link(node, Event::HangUp { node, client });
+        let life = self.machine(node).life;
+        self.client_link(node, Event::HangUp { node, life, client });
     }
 
     /// Goes off after so many microseconds.
@@ -309,17 +312,25 @@ impl World {
                 trace.line(agenda.now(), format_args!("{node} <- {from} {}", Show(&message)));
                 running.service.peer(from, message);
             }
-            Event::Request { client, request, .. } => {
-                trace.line(agenda.now(), format_args!("{node} <- c{} {}", client.0, Show(&request.command)));
+            Event::Request { life, client, request, .. }
+                if life == current && !running.hung_up.contains(&client) =>
+            {
+                trace.line(agenda.now(), format_args!("{node} <- {} {}", Show(&client), Show(&request.command)));
                 running.service.client(client, request);
             }
-            Event::HangUp { client, .. } => running.service.client_gone(client),
+            Event::HangUp { life, client, .. } if life == current => {
+                running.hung_up.insert(client);
+                running.service.client_gone(client);
+            }
             Event::Synced { life, .. } if life == current => return self.on_synced(node),
             Event::Wake { life, .. } if life == current => {
                 running.wake_is_due = false;
                 return self.respond(node);
             }
-            Event::Synced { .. } | Event::Wake { .. } => return Ok(()),
+            // Connections end with the process, or when the client closes them.
+            Event::Synced { .. } | Event::Wake { .. } | Event::Request { .. } | Event::HangUp { .. } => {
+                return Ok(());
+            }
             Event::Tick { .. } | Event::Answer { .. } | Event::Alarm(_) | Event::Fault(_) => {
                 unreachable!("not for a process")
             }
@@ -411,7 +422,7 @@ impl World {
             }
         }
         for (client, reply) in replies {
-            self.trace.line(self.agenda.now(), format_args!("{node} -> c{} {}", client.0, Show(&reply)));
+            self.trace.line(self.agenda.now(), format_args!("{node} -> {} {}", Show(&client), Show(&reply)));
             self.client_link(node, Event::Answer { client, reply });
         }
         self.write_batch(node)
@@ -502,8 +513,12 @@ impl World {
             self.trace.line(self.agenda.now(), format_args!("lost between a client and {node}"));
             return;
         }
-        let us = self.network_dice.within(weather.delay_us_min..=weather.delay_us_max);
-        self.agenda.after(us, event);
+        let mut us = || self.network_dice.within(weather.delay_us_min..=weather.delay_us_max);
+        let (first, second) = (us(), us());
+        if self.network_dice.chance(weather.duplicate) {
+            self.agenda.after(second, event.clone());
+        }
+        self.agenda.after(first, event);
     }
 
     // ---- Faults ------------------------------------------------------------------------------
