@@ -144,7 +144,8 @@ impl Clients {
     /// A list, register or counter, as the clients call their keys.
     #[must_use]
     pub fn keys(&self) -> Vec<Bytes> {
-        let named = |kind: &str| (0..self.habits.keys).map(move |number| key(kind, number)).collect::<Vec<_>>();
+        let named =
+            |kind: &str| (0..self.habits.keys).map(move |number| key(kind, number)).collect::<Vec<_>>();
         [named("list"), named("register"), named("counter")].concat()
     }
 
@@ -234,7 +235,12 @@ impl Clients {
         self.set_alarm(index, patience_us, world);
     }
 
-    fn on_answer(&mut self, token: ClientToken, reply: &ClientReply, world: &mut World) -> Result<(), String> {
+    fn on_answer(
+        &mut self,
+        token: ClientToken,
+        reply: &ClientReply,
+        world: &mut World,
+    ) -> Result<(), String> {
         let index = (token.0 >> 32) as usize;
         let Some(client) = self.clients.get_mut(index) else { return Ok(()) };
         let Some(ongoing) = &mut client.call else { return Ok(()) };
@@ -295,7 +301,8 @@ impl Clients {
         let client = &mut self.clients[index];
         let Some(ongoing) = &client.call else { return };
         let tried = client.attempt - ongoing.first_attempt + 1;
-        let is_anonymous = matches!(&ongoing.command, Command::Execute { request: None, txn } if !txn.is_read_only());
+        let is_anonymous =
+            matches!(&ongoing.command, Command::Execute { request: None, txn } if !txn.is_read_only());
         let is_tired = tried >= self.habits.attempts_max && !self.finishing;
         if is_tired || (is_anonymous && (ongoing.in_doubt || !self.finishing)) {
             let told = if ongoing.in_doubt { Told::Unknown } else { Told::Failed };
@@ -334,21 +341,22 @@ impl Clients {
 
     fn next_txn(&mut self) -> Txn {
         let [append, put, cas, add, several, read] = self.habits.mix;
-        let ops = match self.dice.weighted(&[(0, append), (1, put), (2, cas), (3, add), (4, several), (5, read)]) {
-            0 => vec![self.append()],
-            1 => vec![self.put()],
-            2 => vec![self.cas()],
-            3 => vec![self.add()],
-            4 => {
-                let (append, add) = (self.append(), self.add());
-                let get = TxnOp::Get { key: append.key().clone() };
-                vec![add, append, get]
-            }
-            _ => {
-                let keys = self.keys();
-                vec![TxnOp::Get { key: self.dice.pick(&keys).clone() }]
-            }
-        };
+        let ops =
+            match self.dice.weighted(&[(0, append), (1, put), (2, cas), (3, add), (4, several), (5, read)]) {
+                0 => vec![self.append()],
+                1 => vec![self.put()],
+                2 => vec![self.cas()],
+                3 => vec![self.add()],
+                4 => {
+                    let (append, add) = (self.append(), self.add());
+                    let get = TxnOp::Get { key: append.key().clone() };
+                    vec![add, append, get]
+                }
+                _ => {
+                    let keys = self.keys();
+                    vec![TxnOp::Get { key: self.dice.pick(&keys).clone() }]
+                }
+            };
         Txn { ops }
     }
 

@@ -8,6 +8,8 @@ mod garbage;
 mod kv;
 mod lab;
 mod lecture;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod process;
 mod recovery;
 mod scripts;
