@@ -24,8 +24,8 @@ pub async fn inject(
 ) -> (FaultReport, Result<(), ClusterError>) {
     let mut report = FaultReport::begin(fault, recorder.now_ns());
     let mesh = cluster.mesh();
-    if let Some(beneath) = &fault.beneath {
-        network::install(mesh, network::policies([beneath]), &mut report);
+    if !fault.beneath.is_empty() {
+        network::install(mesh, network::policies(&fault.beneath), &mut report);
         stop.sleep(BENEATH_LEAD).await;
     }
     note(recorder, fault, "begins", &report);

@@ -235,9 +235,9 @@ pub struct Fault {
     pub kind: Kind,
     /// What is done to whom.
     pub action: Action,
-    /// A milder fault that lies under this one from before its start until its cure: the
-    /// cluster is hurt while it limps.
-    pub beneath: Option<Action>,
+    /// Milder faults that lie under this one from before its start until its cure: the cluster
+    /// is hurt while it limps.
+    pub beneath: Vec<Action>,
     /// From installation to the start of the cure.
     pub length: Duration,
     /// Calm after the cure, before the next fault.

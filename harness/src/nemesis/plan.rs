@@ -122,10 +122,10 @@ impl Planner {
         self.number += 1;
         let length = pace.mul_f64(rng.random_range(0.5..=1.0)).clamp(LENGTH_MIN, LENGTH_MAX);
         let calm = pace.mul_f64(rng.random_range(0.5..=1.0)).max(CALM_MIN);
-        let limping = self.owed.is_empty() && rng.random_ratio(1, 3);
+        let limping = self.owed.is_empty() && rng.random_ratio(2, 3);
         match self.action(kind, observed, &mut rng) {
             Ok(action) => {
-                let beneath = if limping { self.beneath(&action, &mut rng) } else { None };
+                let beneath = if limping { self.beneath(&action, &mut rng) } else { Vec::new() };
                 Next::Fault(Fault { number, kind, action, beneath, length, calm })
             }
             Err(reason) => Next::Skip { number, kind, reason, calm: CALM_MIN },
@@ -218,21 +218,33 @@ impl Planner {
         })
     }
 
-    /// A lagging minority under a kill or a pause: the state in which a new leader must take
-    /// over what only some have accepted. Only where delays were asked for.
-    fn beneath(&self, action: &Action, rng: &mut ChaCha8Rng) -> Option<Action> {
+    /// Slow links under a kill or a pause, and one node that misses most of what the others
+    /// accept: the state in which a new leader must take over what is chosen already, but known
+    /// to none and accepted by few of those it hears. Only where delays and drops were asked for.
+    fn beneath(&self, action: &Action, rng: &mut ChaCha8Rng) -> Vec<Action> {
         let struck = match action {
             Action::Kill(nodes) | Action::Pause(nodes) => nodes,
-            Action::Cut(_) | Action::Trouble(..) => return None,
+            Action::Cut(_) | Action::Trouble(..) => return Vec::new(),
         };
         let nodes = &self.settings.nodes;
-        let laggards: Vec<NodeId> = nodes.iter().copied().filter(|node| !struck.contains(node)).collect();
-        if !self.settings.kinds.contains(&Kind::LinkDelay) || laggards.is_empty() {
-            return None;
+        let mut beneath = Vec::new();
+        if nodes.len() < 2 {
+            return beneath;
         }
-        let laggard = any(&laggards, rng);
-        let links = around(laggard, nodes).into_iter().filter(|&(_, to)| to == laggard).collect();
-        Some(Action::Trouble(links, delay(rng)))
+        if self.settings.kinds.contains(&Kind::LinkDelay) {
+            let delay_ms = rng.random_range(20..=60);
+            beneath.push(Action::Trouble(
+                every_link(nodes),
+                Trouble::Delay { delay_ms, jitter_ms: delay_ms / 4 },
+            ));
+        }
+        let laggards: Vec<NodeId> = nodes.iter().copied().filter(|node| !struck.contains(node)).collect();
+        if self.settings.kinds.contains(&Kind::LinkDrop) && !laggards.is_empty() {
+            let laggard = any(&laggards, rng);
+            let into = struck.iter().map(|&node| (node, laggard)).collect();
+            beneath.push(Action::Trouble(into, Trouble::Drop { ppm: percent(rng, 50, 70) }));
+        }
+        beneath
     }
 }
 
@@ -295,9 +307,9 @@ fn around(node: NodeId, nodes: &[NodeId]) -> BTreeSet<Direction> {
 
 /// All links, or those of one node.
 fn some_links(nodes: &[NodeId], rng: &mut ChaCha8Rng) -> BTreeSet<Direction> {
-    if rng.random() {
-        nodes.iter().flat_map(|&node| around(node, nodes)).collect()
-    } else {
-        around(any(nodes, rng), nodes)
-    }
+    if rng.random() { every_link(nodes) } else { around(any(nodes, rng), nodes) }
+}
+
+fn every_link(nodes: &[NodeId]) -> BTreeSet<Direction> {
+    nodes.iter().flat_map(|&node| around(node, nodes)).collect()
 }

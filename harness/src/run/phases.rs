@@ -262,8 +262,10 @@ impl Play<'_> {
                     let length_ms = (report.end_ns - report.start_ns) / 1_000_000;
                     let evidence = report.evidence.join("; ");
                     let bit = if report.bit { "bit" } else { "did not bite" };
+                    let beneath: String =
+                        report.beneath.iter().map(|action| format!(" under {action}")).collect();
                     progress.say(&format!(
-                        "{}: {} for {length_ms} ms: {bit} ({evidence})",
+                        "{}: {}{beneath} for {length_ms} ms: {bit} ({evidence})",
                         report.kind, report.action
                     ));
                     planner.settle(fault.kind, report.bit);
