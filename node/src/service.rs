@@ -211,8 +211,10 @@ impl Service {
         self.replica.durable(lsn);
     }
 
-    /// The node is about to stop: everybody who waits is told what is known.
+    /// The node is about to stop: everybody who waits is told what is known, and the log says how
+    /// far the chosen prefix reaches.
     pub fn stop(&mut self) {
+        self.replica.mark_chosen();
         self.abandon(UnknownReason::Stopping);
         let forwarded = std::mem::take(&mut self.forwarded);
         for (_, forwarded) in forwarded {

@@ -9,14 +9,18 @@
 //! * in models where that is sound, all operations of a value go together;
 //! * times go: an operation becomes one that may have happened at any time, or not at all.
 //!
+//! One thing more is for the reader alone: an update that ended before another of the same effect began
+//! goes if what is left is impossible without it too, and the argument says how many went so.
+//!
 //! Work is counted in steps of the search, so that the same history gives the same core.
 
 use std::collections::HashMap;
 
 use crate::budget::Meter;
 use crate::history::op::Value;
-use crate::linearizability::depth_first::{self, Answer, Limits, SearchOp, useful_unknown};
+use crate::linearizability::depth_first::{self, Answer, Limits};
 use crate::linearizability::partition::NEVER;
+use crate::linearizability::search_plan::{SearchOp, useful_unknown};
 use crate::model::Model;
 
 /// Steps of search that all attempts together may take.
@@ -35,6 +39,8 @@ pub(crate) struct Core<O, S> {
     pub(crate) order: Vec<usize>,
     /// Every state that the object can have been in when the failing operation was due.
     pub(crate) states: Vec<S>,
+    /// Updates left out because a later one did the same.
+    pub(crate) repeated: usize,
 }
 
 pub(crate) struct CoreOp<O> {
@@ -65,11 +71,17 @@ pub(crate) fn minimise<M: Model>(
         let groups = reduction.value_groups();
         reduction.drop_groups(groups);
     }
+    let before = reduction.ops.len();
+    if model.values_separable() {
+        let repeated = reduction.repeated();
+        reduction.drop_groups(repeated);
+    }
+    let repeated = before - reduction.ops.len();
     if reduction.ops.len() <= TRACED_OPS_MAX {
         reduction.loosen();
     }
     reduction.drop_useless();
-    reduction.finish()
+    reduction.finish(repeated)
 }
 
 /// Only what began before the failing operation ended, and nothing of what happened after that.
@@ -171,6 +183,23 @@ impl<M: Model> Reduction<'_, M> {
         members
     }
 
+    /// Completed updates after whose end another one began that makes the same value.
+    fn repeated(&self) -> Vec<Vec<usize>> {
+        let mut last_start: HashMap<Value, u32> = HashMap::new();
+        let made = |core: &CoreOp<M::Op>| self.model.makes(&core.op.op);
+        for core in self.ops.iter().filter(|core| core.op.end != NEVER) {
+            if let Some(value) = made(core) {
+                let start = last_start.entry(value).or_insert(0);
+                *start = core.op.start.max(*start);
+            }
+        }
+        let repeated = self.ops.iter().filter(|core| {
+            let last = made(core).and_then(|value| last_start.get(&value).copied());
+            core.number != self.stuck && last.is_some_and(|last| core.op.end < last)
+        });
+        repeated.map(|core| vec![core.number]).collect()
+    }
+
     /// Takes the times of as many operations as it can.
     fn loosen(&mut self) {
         for index in 0..self.ops.len() {
@@ -200,7 +229,7 @@ impl<M: Model> Reduction<'_, M> {
         });
     }
 
-    fn finish(self) -> Core<M::Op, M::State> {
+    fn finish(self, repeated: usize) -> Core<M::Op, M::State> {
         let traced = self.ops.len() <= TRACED_OPS_MAX;
         let ops: Vec<_> = self.ops.iter().map(|core| core.op.clone()).collect();
         let limits = Limits { meter: self.meter, steps_max: STEPS_MAX, traced };
@@ -212,6 +241,6 @@ impl<M: Model> Reduction<'_, M> {
             states = found;
             stuck = self.ops[place].number;
         }
-        Core { ops: self.ops, stuck, order, states }
+        Core { ops: self.ops, stuck, order, states, repeated }
     }
 }

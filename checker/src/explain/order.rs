@@ -56,6 +56,12 @@ pub(crate) fn tell<M: Model>(
         };
         argument = argument.with(calls[core_op.number], role);
     }
+    if core.repeated > 0 {
+        argument = argument.because(format!(
+            "{} earlier operations are not shown: later ones that are shown did the same again.",
+            core.repeated
+        ));
+    }
     argument.because(match core.ops.len().saturating_sub(1) {
         0 => "It can't be explained even when everything else is left out.".to_owned(),
         1 => "Only one other operation matters: without all the rest there is still no order.".to_owned(),

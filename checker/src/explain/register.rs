@@ -89,6 +89,8 @@ impl<'h> Story<'_, 'h> {
     /// observer completed.
     fn evidence(&self, op: usize) -> Vec<(usize, usize)> {
         let mut reached: Vec<(usize, Option<usize>)> = vec![(op, None)];
+        let mut known = vec![false; self.ops.len()];
+        known[op] = true;
         let mut place = 0;
         while let Some(&(unknown, _)) = reached.get(place) {
             if self.ops[unknown].end != NEVER {
@@ -104,7 +106,7 @@ impl<'h> Story<'_, 'h> {
             let value = self.left(unknown);
             for (other, candidate) in self.ops.iter().enumerate() {
                 let sees = matches!(candidate.kind, Kind::Read(seen) | Kind::Cas(seen, _) if seen == value);
-                if sees && !reached.iter().any(|(known, _)| *known == other) {
+                if sees && !std::mem::replace(&mut known[other], true) {
                     reached.push((other, Some(place)));
                 }
             }
@@ -278,9 +280,17 @@ impl<'h> Story<'_, 'h> {
                 (Anomaly::LostUpdate, "a lost update", "found a value that was gone")
             }
         };
+        let (subject, succeeded): (fn(&Call<'_>) -> String, _) = match stale.f() {
+            "read" => (did, ""),
+            _ => (whose, " succeeded"),
+        };
         let argument = Argument::new(
             anomaly,
-            format!("{} {}, but {replaced} and {never_again}: {name}", did(stale), span(stale)),
+            format!(
+                "{} {}{succeeded}, but {replaced} and {never_again}: {name}",
+                subject(stale),
+                span(stale)
+            ),
         )
         .failing(self.calls[older.last_start], role);
         let argument = self.old_was_first(argument, older, newer);
@@ -288,8 +298,7 @@ impl<'h> Story<'_, 'h> {
         let argument = argument.because(if old == INITIAL || newer.first_end.is_none() {
             format!("{old_value} was never put back, so it can't have been read after {new_value}.")
         } else {
-            "Each of these values was written only once, so both can't have been there before the other."
-                .to_owned()
+            format!("Each of {old_value} and {new_value} was written only once, so neither can have been there both before and after the other.")
         });
         let argument = self.with_writer(argument, old);
         self.with_writer(argument, new)
@@ -322,13 +331,14 @@ impl<'h> Story<'_, 'h> {
     fn new_was_first(&self, argument: Argument, older: &Zone, newer: &Zone) -> Argument {
         let Some(first_end) = newer.first_end else { return argument };
         let (first, next) = (self.call(first_end), self.call(older.last_start));
-        let (new, old) = (self.value(self.left(first_end)), self.value(self.seen(older.last_start)));
+        let new = self.value(self.left(first_end));
         let argument = argument
             .because(format!(
-                "{new} was there before {} found {old}: {} had finished {}, before that began {}.",
+                "{new} was there before {} began: {} had finished {}, that {} began {}.",
                 whose(next),
                 whose(first),
                 ended(first),
+                next.f(),
                 began(next)
             ))
             .with(self.calls[first_end], format!("shows that {new} was there by then"));

@@ -27,7 +27,8 @@ pub(crate) struct Timeline<'w> {
 impl fmt::Display for Timeline<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ops = &self.witness.ops;
-        let drawn = &ops[..ops.len().min(OPS_DRAWN_MAX)];
+        // The end is where it went wrong.
+        let (left_out, drawn) = ops.split_at(ops.len().saturating_sub(OPS_DRAWN_MAX));
         let mut events: Vec<u64> =
             drawn.iter().flat_map(|op| [Some(op.invoke_index), op.complete_index]).flatten().collect();
         events.sort_unstable();
@@ -35,14 +36,14 @@ impl fmt::Display for Timeline<'_> {
         let columns = events.len() * EVENT_COLUMNS + 1;
         let labels: Vec<String> = drawn.iter().map(label).collect();
         let width = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+        if !left_out.is_empty() {
+            writeln!(f, "    … {} earlier ones, then", left_out.len())?;
+        }
         for (op, label) in drawn.iter().zip(&labels) {
             let marker = if op.failing { '>' } else { ' ' };
             let bar = bar(op, columns, column);
             write!(f, "  {marker} {label:width$}  {bar}  ")?;
             writeln!(f, "{}", times(op))?;
-        }
-        if ops.len() > drawn.len() {
-            writeln!(f, "    … and {} more", ops.len() - drawn.len())?;
         }
         for nemesis in &self.witness.nemesis {
             let (f_, at) = (&nemesis.f, words::seconds(nemesis.time_ns));

@@ -5,10 +5,7 @@
 //! compare-and-set from u, a read is a read of its last value, and an acknowledged append that no
 //! read shows is a write that nobody read. The [`zones`](super::zones) do the rest.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
-use super::hash::Mix;
+use super::hash::Table;
 use super::partition::{NEVER, Part, Span};
 use super::zones::{INITIAL, Kind, RegisterOp, ValueId};
 use crate::history::op::Value;
@@ -73,7 +70,7 @@ pub(crate) fn decode(part: &Part<'_>) -> Result<Decoded, String> {
             _ => return Err(no_such_function("list", call)),
         }
     }
-    let mut place_of: HashMap<&Value, Option<ValueId>, BuildHasherDefault<Mix>> = HashMap::default();
+    let mut place_of: Table<&Value, Option<ValueId>> = Table::default();
     for append in &appends {
         if place_of.insert(append.value, None).is_some() {
             return Ok(Decoded::NotUnique);
@@ -107,11 +104,7 @@ fn impossible_value(read: usize, value: &Value) -> Decoded {
 }
 
 /// Why a read is no prefix of the longest.
-fn misfit(
-    read: &Read<'_>,
-    longest: &Read<'_>,
-    place_of: &HashMap<&Value, Option<ValueId>, BuildHasherDefault<Mix>>,
-) -> Impossible {
+fn misfit(read: &Read<'_>, longest: &Read<'_>, place_of: &Table<&Value, Option<ValueId>>) -> Impossible {
     for (place, value) in read.values.iter().enumerate() {
         if !place_of.contains_key(value) {
             return Impossible::NeverAppended { read: read.call, value: value.clone() };
@@ -127,7 +120,7 @@ fn misfit(
 fn register(
     reads: &[Read<'_>],
     appends: &[Append<'_>],
-    place_of: &HashMap<&Value, Option<ValueId>, BuildHasherDefault<Mix>>,
+    place_of: &Table<&Value, Option<ValueId>>,
     longest: Option<&Read<'_>>,
 ) -> ListRegister {
     let mut next_value = longest.map_or(INITIAL, |read| read.values.len() as ValueId) + 1;

@@ -16,28 +16,16 @@
 //! The first operation in order of ends that no attempt ever got past is the one at which the history
 //! became impossible: without it, and with everything then open left open, there is an order.
 
-use std::collections::HashMap;
 use std::collections::HashSet;
 use std::hash::{BuildHasherDefault, Hash};
 
-use super::hash::Mix;
-use super::partition::NEVER;
+use super::hash::{Mix, Table};
+use super::search_plan::{Plan, Planned, SearchOp};
 use crate::budget::{Exhausted, Meter};
-use crate::history::op::Value;
 use crate::model::Model;
 
 /// Steps between two looks at the clock and the memory.
 const STEPS_PER_CHECK: u64 = 256;
-
-/// An operation that did or may have happened.
-#[derive(Clone, Debug)]
-pub(crate) struct SearchOp<O> {
-    pub(crate) op: O,
-    /// Positions of one order, at least 1, all different.
-    pub(crate) start: u32,
-    /// [`NEVER`] when the outcome is unknown.
-    pub(crate) end: u32,
-}
 
 /// The most completed operations open at once that a search can tell apart.
 pub(crate) const OPEN_MAX: usize = 1024;
@@ -94,138 +82,6 @@ pub(crate) fn search<M: Model>(model: &M, ops: &[SearchOp<M::Op>], limits: Limit
         65..=256 => Search::<M, 4>::new(model, &plan, limits).run(),
         257..=OPEN_MAX => Search::<M, 16>::new(model, &plan, limits).run(),
         open => Outcome { answer: Answer::TooConcurrent { open }, steps: 0 },
-    }
-}
-
-type Table<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
-
-/// The operations arranged for searching. Completed ones are named by *rank*: their place by end.
-struct Plan<'a, O> {
-    /// By rank.
-    completed: Vec<Planned<'a, O>>,
-    /// Every start and end of the completed ones, in order.
-    events: Vec<Event>,
-    /// Equal operations of unknown outcome.
-    unknown: Vec<UnknownClass<'a, O>>,
-    /// The most completed operations open at once.
-    slots: usize,
-}
-
-struct Planned<'a, O> {
-    op: &'a O,
-    /// Equal operations share a class.
-    class: u32,
-    /// Place in the mask while open. Two operations open at once never share one.
-    slot: u32,
-    pure: bool,
-    end: u32,
-    /// Place of its end among the plan's events.
-    end_event: u32,
-    number: usize,
-}
-
-struct UnknownClass<'a, O> {
-    op: &'a O,
-    class: u32,
-    /// Starts in order, with the operation's place in the caller's slice.
-    starts: Vec<(u32, usize)>,
-}
-
-#[derive(Clone, Copy)]
-struct Event {
-    rank: u32,
-    start: bool,
-}
-
-impl<'a, O: Eq + Hash> Plan<'a, O> {
-    fn new<M: Model<Op = O>>(model: &M, ops: &'a [SearchOp<O>]) -> Self {
-        let mut classes: Table<&O, u32> = Table::default();
-        let mut class = |op: &'a O| {
-            let next = classes.len() as u32;
-            *classes.entry(op).or_insert(next)
-        };
-        let mut by_end: Vec<usize> = (0..ops.len()).filter(|&number| ops[number].end != NEVER).collect();
-        by_end.sort_unstable_by_key(|&number| ops[number].end);
-        let mut completed: Vec<Planned<'a, O>> = by_end
-            .iter()
-            .map(|&number| {
-                let SearchOp { op, end, .. } = &ops[number];
-                let pure = model.is_pure(op);
-                Planned { op, class: class(op), slot: 0, pure, end: *end, end_event: 0, number }
-            })
-            .collect();
-        let (events, slots) = assign_slots(&mut completed, ops);
-        let mut unknown: Vec<UnknownClass<'a, O>> = Vec::new();
-        let mut place: Table<u32, usize> = Table::default();
-        for number in useful_unknown(model, ops) {
-            let op = &ops[number].op;
-            let class = class(op);
-            let index = *place.entry(class).or_insert_with(|| {
-                unknown.push(UnknownClass { op, class, starts: Vec::new() });
-                unknown.len() - 1
-            });
-            unknown[index].starts.push((ops[number].start, number));
-        }
-        for class in &mut unknown {
-            class.starts.sort_unstable();
-        }
-        Plan { completed, events, unknown, slots }
-    }
-}
-
-fn assign_slots<O>(completed: &mut [Planned<'_, O>], ops: &[SearchOp<O>]) -> (Vec<Event>, usize) {
-    let mut timed: Vec<(u32, Event)> = Vec::with_capacity(completed.len() * 2);
-    for (rank, planned) in completed.iter().enumerate() {
-        let rank = rank as u32;
-        timed.push((ops[planned.number].start, Event { rank, start: true }));
-        timed.push((planned.end, Event { rank, start: false }));
-    }
-    timed.sort_unstable_by_key(|(position, _)| *position);
-    let events: Vec<Event> = timed.into_iter().map(|(_, event)| event).collect();
-    let mut free: Vec<u32> = Vec::new();
-    let mut slots = 0;
-    for (place, event) in events.iter().enumerate() {
-        let planned = &mut completed[event.rank as usize];
-        if event.start {
-            planned.slot = free.pop().unwrap_or_else(|| {
-                slots += 1;
-                slots - 1
-            });
-        } else {
-            planned.end_event = place as u32;
-            free.push(planned.slot);
-        }
-    }
-    (events, slots as usize)
-}
-
-/// The operations of unknown outcome that can matter: not pure, and needed by something that
-/// completed or that can matter itself.
-pub(crate) fn useful_unknown<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> Vec<usize> {
-    let mut waiting: Vec<(usize, Option<Value>)> = Vec::new();
-    let mut needed: HashSet<Value> = HashSet::new();
-    for (number, search_op) in ops.iter().enumerate() {
-        if search_op.end != NEVER {
-            needed.extend(model.needs(&search_op.op));
-        } else if !model.is_pure(&search_op.op) {
-            waiting.push((number, model.makes(&search_op.op)));
-        }
-    }
-    let mut useful = Vec::new();
-    loop {
-        let before = waiting.len();
-        waiting.retain(|(number, made)| {
-            let wanted = made.as_ref().is_none_or(|value| needed.contains(value));
-            if wanted {
-                needed.extend(model.needs(&ops[*number].op));
-                useful.push(*number);
-            }
-            !wanted
-        });
-        if waiting.len() == before {
-            useful.sort_unstable();
-            return useful;
-        }
     }
 }
 

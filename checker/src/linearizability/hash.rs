@@ -4,7 +4,11 @@
 //! library's hasher costs more than everything else. Nobody chooses these keys to hurt us, and no
 //! result depends on the order of a table.
 
-use std::hash::Hasher;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// A table of small keys.
+pub(crate) type Table<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 
 /// Multiply, rotate, fold.
 #[derive(Clone, Copy, Debug, Default)]

@@ -8,10 +8,7 @@
 //!
 //! An add of unknown outcome happened if a read shows its element, and says nothing otherwise.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
-
-use super::hash::Mix;
+use super::hash::Table;
 use super::partition::{NEVER, Part, Span};
 use crate::history::op::Value;
 use crate::model::{list_of, no_such_function};
@@ -85,7 +82,7 @@ pub(crate) enum Violation {
 /// Decodes one key. An error means that some op is none of a set.
 pub(crate) fn decode(part: &Part<'_>) -> Result<Set, String> {
     let mut set = Set::default();
-    let mut numbers: HashMap<&Value, ElementId, BuildHasherDefault<Mix>> = HashMap::default();
+    let mut numbers: Table<&Value, ElementId> = Table::default();
     for (call_number, call, span) in part.possible() {
         let mut number = |element| {
             *numbers.entry(element).or_insert_with(|| {

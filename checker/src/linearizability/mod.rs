@@ -2,13 +2,13 @@
 //! real time?
 //!
 //! Herlihy & Wing (1990). Keys are judged each on its own and in parallel; for each key the
-//! [`portfolio`] takes the cheapest method that is exact:
+//! portfolio takes the cheapest method that is exact:
 //!
 //! | engine | for | cost |
 //! |---|---|---|
-//! | [`zones`] | registers and lists whose values are written once | linear |
-//! | [`inclusion`] | growing sets whose elements are added once | linear |
-//! | [`depth_first`] | everything else, any [`Model`] | exponential at worst, within a budget |
+//! | zones | registers and lists whose values are written once | linear |
+//! | inclusion | growing sets whose elements are added once | linear |
+//! | depth-first | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
 pub(crate) mod depth_first;
@@ -17,6 +17,7 @@ pub(crate) mod inclusion;
 pub(crate) mod judge;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
+pub(crate) mod search_plan;
 pub(crate) mod zones;
 
 use crate::budget::Budget;

@@ -3,11 +3,9 @@
 //! Linearizability is local (Herlihy & Wing 1990, theorem 1): a history over independent objects is
 //! linearizable exactly when its part for each object is.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::hash::Mix;
+use super::hash::Table;
 use crate::history::op::Value;
 use crate::history::pair::{Call, Outcome};
 
@@ -42,7 +40,7 @@ pub(crate) struct Part<'h> {
 pub(crate) fn by_key<'h>(calls: &[Call<'h>], length: usize) -> Vec<Part<'h>> {
     const NOBODY: u32 = u32::MAX;
     let mut parts: Vec<Part<'h>> = Vec::new();
-    let mut part_of_key: HashMap<Option<&'h Value>, u32, BuildHasherDefault<Mix>> = HashMap::default();
+    let mut part_of_key: Table<Option<&'h Value>, u32> = Table::default();
     // At each position of the history: the part and the call within it.
     let mut owner = vec![(NOBODY, 0u32); length];
     for call in calls {

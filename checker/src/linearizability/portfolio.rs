@@ -1,12 +1,12 @@
 //! Which engine judges a key, and what becomes of its answer.
 
-use std::collections::HashMap;
-
 use super::append::{self, Decoded};
-use super::depth_first::{self, Limits, SearchOp};
+use super::depth_first::{self, Limits};
+use super::hash::Table;
 use super::inclusion;
 use super::judge::Judged;
 use super::partition::{NEVER, Part};
+use super::search_plan::SearchOp;
 use super::zones::{self, INITIAL, Kind, RegisterOp, ValueId};
 use crate::budget::Meter;
 use crate::explain::minimise::minimise;
@@ -131,8 +131,7 @@ fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
 }
 
 fn intern(ops: &[SearchOp<model::RegisterOp>], initial: Value) -> (Vec<RegisterOp>, Vec<Value>) {
-    let mut numbers: HashMap<Value, ValueId, std::hash::BuildHasherDefault<super::hash::Mix>> =
-        HashMap::default();
+    let mut numbers: Table<Value, ValueId> = Table::default();
     numbers.insert(initial.clone(), INITIAL);
     let mut values = vec![initial];
     let mut number = |value: &Value| match numbers.get(value) {

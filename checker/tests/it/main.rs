@@ -1,11 +1,13 @@
 //! The crate from outside, as recorders and workloads use it.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod brute_force;
 mod budget;
 mod engines_agree;
+mod history;
 mod jsonl;
 mod models;
-mod recorded_histories;
 mod simulate;
 mod verdicts;
 mod well_formed;

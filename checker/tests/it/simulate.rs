@@ -172,9 +172,9 @@ impl World {
                 }
                 self.state = pair[1].clone();
             }
-            "append" => self.state = Value::List([elements, &[argument.clone()]].concat()),
+            "append" => self.state = Value::List([elements, std::slice::from_ref(argument)].concat()),
             "add" if elements.contains(argument) => {}
-            "add" => self.state = Value::List([elements, &[argument.clone()]].concat()),
+            "add" => self.state = Value::List([elements, std::slice::from_ref(argument)].concat()),
             other => panic!("{other}"),
         }
         Some(argument.clone())

@@ -1,116 +1,380 @@
-//! The invariants of [`super`] over the states of a whole cluster, as only a simulation can see
-//! them. An all-seeing observer notes what every replica accepted; from that it knows what is
-//! chosen, independently of what any replica believes.
+//! The invariants of [`super`] over a whole cluster, as only a simulation can see it.
+//!
+//! An all-seeing [`Observer`] is told what every node wrote, what its disk confirmed, what it said
+//! and what it applied. From that alone it knows what is chosen, whatever the replicas believe; and
+//! each step is held against the invariants. The work per step is proportional to what changed.
 
-use super::{Ballot, NodeId, NodeSet, Replica, Slot, Value};
-use std::collections::BTreeMap;
-
-/// What the observer has seen of one slot.
-#[derive(Default, Debug)]
-struct SlotHistory {
-    /// Per ballot: the value proposed, and who has accepted it.
-    ballots: BTreeMap<Ballot, (Value, NodeSet)>,
-    /// The value chosen and the lowest ballot it was chosen in.
-    chosen: Option<(Ballot, Value)>,
-}
+use super::{AppliedHash, Ballot, Message, NodeId, NodeSet, Record, Replica, Slot, Value};
+use std::collections::BTreeSet;
 
 /// Watches a cluster through its whole life, crashes included.
 #[derive(Debug)]
 pub struct Observer {
     nodes: usize,
-    slots: BTreeMap<Slot, SlotHistory>,
-    promised: BTreeMap<NodeId, Ballot>,
+    /// By slot, from slot 1.
+    slots: Vec<SlotHistory>,
+    /// By node, from node 1.
+    watched: Vec<Watched>,
+    /// The state hash after each slot, from slot 1, as the first node to apply it had it.
+    hashes: Vec<u64>,
+    chosen_slots: u64,
+    ballots_used: u64,
+}
+
+/// What has happened in one slot.
+#[derive(Default, Debug)]
+struct SlotHistory {
+    /// Each ballot that proposed here, in order of appearance; a handful even in a bad week.
+    proposals: Vec<Proposal>,
+    /// The lowest ballot known to have chosen a value here: an index of `proposals`.
+    chosen: Option<usize>,
+}
+
+#[derive(Debug)]
+struct Proposal {
+    ballot: Ballot,
+    value: Value,
+    /// Who holds it on disk.
+    acceptors: NodeSet,
+}
+
+/// What has been seen of one node.
+#[derive(Clone, Debug)]
+struct Watched {
+    promised: Ballot,
+    promised_durable: Ballot,
+    /// Ballots of its own that its disk knows as used.
+    used: BTreeSet<Ballot>,
+    /// Everything learned up to here has been compared with what is chosen.
+    learned_upto: Slot,
+    applied: AppliedHash,
+}
+
+impl Default for Watched {
+    fn default() -> Watched {
+        Watched {
+            promised: Ballot::ZERO,
+            promised_durable: Ballot::ZERO,
+            used: BTreeSet::new(),
+            learned_upto: Slot::ZERO,
+            applied: AppliedHash::default(),
+        }
+    }
 }
 
 impl Observer {
-    /// An observer of a cluster of `nodes` replicas.
+    /// An observer of a cluster of `nodes` replicas, with ids from 1.
     #[must_use]
     pub fn new(nodes: usize) -> Observer {
-        Observer { nodes, slots: BTreeMap::new(), promised: BTreeMap::new() }
+        Observer {
+            nodes,
+            slots: Vec::new(),
+            watched: vec![Watched::default(); nodes],
+            hashes: Vec::new(),
+            chosen_slots: 0,
+            ballots_used: 0,
+        }
     }
 
-    /// A replica's acceptance became durable.
+    /// A replica asked for a record to be written; nobody may know of it yet. Whoever proposes
+    /// accepts its own proposal, so here is also where proposals are first seen.
     ///
     /// # Errors
     /// Names the invariant broken.
-    pub fn accepted(&mut self, by: NodeId, slot: Slot, ballot: Ballot, value: &Value) -> Result<(), String> {
-        let history = self.slots.entry(slot).or_default();
-        let (proposed, acceptors) =
-            history.ballots.entry(ballot).or_insert_with(|| (value.clone(), NodeSet::EMPTY));
-        if proposed != value {
-            return Err(format!("I6: ballot {ballot} proposed two values in {slot:?}"));
+    pub fn wrote(&mut self, by: NodeId, record: &Record) -> Result<(), String> {
+        match record {
+            Record::BallotUsed(ballot) => self.invariant_ballot_is_fresh(by, *ballot),
+            Record::Promised(ballot) => self.invariant_never_below_promise(by, *ballot),
+            Record::Accepted { slot, ballot, value } => {
+                self.invariant_never_below_promise(by, *ballot)?;
+                let proposal = self.invariant_one_value_per_ballot(*slot, *ballot, value)?;
+                self.invariant_chosen_value_stays(*slot, proposal)
+            }
+            Record::Learned { slot, value, .. } => self.invariant_learned_is_chosen(by, *slot, value),
+            Record::ChosenUpto(_) => Ok(()),
         }
-        acceptors.insert(by);
-        let is_quorum = 2 * acceptors.len() > self.nodes;
-        if let Some((chosen_in, chosen)) = &history.chosen {
-            if ballot > *chosen_in && chosen != value {
-                return Err(format!(
-                    "I9: {slot:?} was chosen in {chosen_in}, yet {ballot} proposes another value"
-                ));
+    }
+
+    /// A replica's disk confirmed a record, or gave it back after a restart.
+    ///
+    /// # Errors
+    /// Names the invariant broken.
+    pub fn durable(&mut self, by: NodeId, record: &Record) -> Result<(), String> {
+        match record {
+            Record::BallotUsed(ballot) => {
+                self.ballots_used += 1;
+                self.watched(by).used.insert(*ballot);
             }
-            if is_quorum && chosen != value {
-                return Err(format!("I2: {slot:?} was chosen in {chosen_in} and, differently, in {ballot}"));
+            Record::Promised(ballot) => self.promise_is_durable(by, *ballot),
+            Record::Accepted { slot, ballot, value } => {
+                self.promise_is_durable(by, *ballot);
+                let proposal = self.invariant_one_value_per_ballot(*slot, *ballot, value)?;
+                self.slot(*slot).proposals[proposal].acceptors.insert(by);
+                self.invariant_one_value_per_slot(*slot, proposal)?;
             }
-        } else if is_quorum {
-            history.chosen = Some((ballot, value.clone()));
-            let later = history.ballots.range(ballot..).find(|(_, (other, _))| other != value);
-            if let Some((later, _)) = later {
-                return Err(format!(
-                    "I9: {slot:?} was chosen in {ballot}, yet {later} proposed another value"
-                ));
-            }
+            Record::Learned { .. } | Record::ChosenUpto(_) => {}
         }
         Ok(())
     }
 
-    /// Looks at a running replica.
+    /// A message leaves a node: what it reveals must be on that node's disk.
+    ///
+    /// # Errors
+    /// Names what was revealed too early.
+    pub fn left(&mut self, by: NodeId, message: &Message) -> Result<(), String> {
+        let watched = &self.watched[usize::from(by.0) - 1];
+        let on_disk = match message {
+            Message::Prepare { ballot, .. } => {
+                watched.used.contains(ballot) && watched.promised_durable >= *ballot
+            }
+            Message::Promise { ballot, .. } => watched.promised_durable >= *ballot,
+            Message::Reject { promised, .. } => watched.promised_durable >= *promised,
+            Message::Accept { ballot, .. } => watched.used.contains(ballot),
+            Message::Accepted { ballot, slot } => self.holds(by, *slot, *ballot),
+            Message::Heartbeat { .. }
+            | Message::HeartbeatAck { .. }
+            | Message::LearnRequest { .. }
+            | Message::LearnReply { .. }
+            | Message::Forward { .. }
+            | Message::ForwardReply { .. } => true,
+        };
+        match on_disk {
+            true => Ok(()),
+            false => Err(format!("disk before ACK: {by} says {message:?} before its disk has that")),
+        }
+    }
+
+    /// Looks at a running replica after a step: its promise, and what it newly learned.
     ///
     /// # Errors
     /// Names the invariant broken.
-    pub fn look(&mut self, replica: &Replica, from: Slot) -> Result<(), String> {
-        let before = self.promised.entry(replica.id()).or_insert(Ballot::ZERO);
-        if replica.promised() < *before {
+    pub fn look(&mut self, replica: &Replica) -> Result<(), String> {
+        let node = replica.id();
+        let watched = self.watched(node);
+        if replica.promised() < watched.promised {
             return Err(format!(
-                "I4: {} promised {before} and now only {}",
-                replica.id(),
+                "I4: {node} promised {} and now only {}",
+                watched.promised,
                 replica.promised()
             ));
         }
-        *before = replica.promised();
-        let mut slot = from;
-        while slot <= replica.last_slot() {
-            if let Some((ballot, _)) = replica.accepted(slot)
-                && ballot > replica.promised()
-            {
-                return Err(format!("I4: {} accepted {slot:?} in {ballot} above its promise", replica.id()));
-            }
-            if let Some(learned) = replica.learned(slot) {
-                match self.chosen(slot) {
-                    None => {
-                        return Err(format!("I3: {} learned {slot:?}, which nobody chose", replica.id()));
-                    }
-                    Some(chosen) if chosen != learned => {
-                        return Err(format!(
-                            "I2: {} learned another value in {slot:?} than was chosen",
-                            replica.id()
-                        ));
-                    }
-                    Some(_) => {}
-                }
-            }
-            slot = slot.next();
+        watched.promised = replica.promised();
+        while self.watched(node).learned_upto < replica.chosen_upto() {
+            let slot = self.watched(node).learned_upto.next();
+            let Some(learned) = replica.learned(slot) else {
+                return Err(format!("I7: {node} knows {slot:?} to be chosen, but not what"));
+            };
+            self.invariant_learned_is_chosen(node, slot, learned)?;
+            self.watched(node).learned_upto = slot;
         }
         Ok(())
     }
 
-    /// A replica crashed: promises that never became durable were never made.
+    /// A node's state machine stands where it says; `hash_at` tells its hash after each of the
+    /// slots since the last call.
+    ///
+    /// # Errors
+    /// Names the invariant broken.
+    pub fn applied(
+        &mut self,
+        by: NodeId,
+        applied: AppliedHash,
+        hash_at: impl Fn(Slot) -> Option<u64>,
+    ) -> Result<(), String> {
+        let before = self.watched(by).applied.slot;
+        if applied.slot < before || applied.slot > self.watched(by).learned_upto {
+            return Err(format!(
+                "I7: {by} applied up to {before:?}, now up to {:?}, and knows {:?} to be chosen",
+                applied.slot,
+                self.watched(by).learned_upto
+            ));
+        }
+        let mut slot = before;
+        while slot < applied.slot {
+            slot = slot.next();
+            if let Some(hash) = hash_at(slot) {
+                self.invariant_equal_prefix_equal_hash(by, AppliedHash { slot, hash })?;
+            }
+        }
+        self.watched(by).applied = applied;
+        Ok(())
+    }
+
+    /// A node lost its memory and, of its disk, what was not durable.
     pub fn crashed(&mut self, node: NodeId) {
-        self.promised.remove(&node);
+        let watched = self.watched(node);
+        watched.promised = watched.promised_durable;
+        watched.learned_upto = Slot::ZERO;
+        watched.applied = AppliedHash::default();
     }
 
     /// The value chosen in a slot, if any.
     #[must_use]
     pub fn chosen(&self, slot: Slot) -> Option<&Value> {
-        self.slots.get(&slot)?.chosen.as_ref().map(|(_, value)| value)
+        let history = self.slots.get(usize::try_from(slot.0.checked_sub(1)?).ok()?)?;
+        history.chosen.map(|proposal| &history.proposals[proposal].value)
+    }
+
+    /// Whether a ballot has proposed anything in a slot yet.
+    #[must_use]
+    pub fn is_proposed(&self, slot: Slot, ballot: Ballot) -> bool {
+        let index = usize::try_from(slot.0).unwrap_or(usize::MAX).wrapping_sub(1);
+        let history = self.slots.get(index);
+        history.is_some_and(|history| history.proposals.iter().any(|proposal| proposal.ballot == ballot))
+    }
+
+    /// How many slots have a chosen value.
+    #[must_use]
+    pub fn chosen_slots(&self) -> u64 {
+        self.chosen_slots
+    }
+
+    /// How many ballots were used, as far as disks know.
+    #[must_use]
+    pub fn ballots_used(&self) -> u64 {
+        self.ballots_used
+    }
+
+    // ---- The invariants, by number -----------------------------------------------------------
+
+    /// I2: once a quorum holds a value, no other can be chosen.
+    fn invariant_one_value_per_slot(&mut self, slot: Slot, proposal: usize) -> Result<(), String> {
+        let nodes = self.nodes;
+        let history = self.slot(slot);
+        let this = &history.proposals[proposal];
+        // Counted here and not with the protocol's own arithmetic, which might be what is wrong.
+        if 2 * this.acceptors.len() <= nodes {
+            return Ok(());
+        }
+        match history.chosen {
+            None => {
+                history.chosen = Some(proposal);
+                self.chosen_slots += 1;
+            }
+            Some(before) if history.proposals[before].value != this.value => {
+                return Err(format!(
+                    "I2: {slot:?} was chosen in {} and, differently, in {}",
+                    history.proposals[before].ballot, this.ballot
+                ));
+            }
+            Some(before) if this.ballot < history.proposals[before].ballot => history.chosen = Some(proposal),
+            Some(_) => return Ok(()),
+        }
+        for later in 0..self.slot(slot).proposals.len() {
+            self.invariant_chosen_value_stays(slot, later)?;
+        }
+        Ok(())
+    }
+
+    /// I3: what a replica takes for chosen is chosen.
+    fn invariant_learned_is_chosen(&self, node: NodeId, slot: Slot, learned: &Value) -> Result<(), String> {
+        match self.chosen(slot) {
+            None => Err(format!("I3: {node} learned {slot:?}, where nothing is chosen")),
+            Some(chosen) if chosen != learned => {
+                Err(format!("I2: {node} learned another value in {slot:?} than was chosen"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// I4: an acceptor never accepts or promises below its promise.
+    fn invariant_never_below_promise(&mut self, node: NodeId, ballot: Ballot) -> Result<(), String> {
+        let watched = self.watched(node);
+        if ballot < watched.promised {
+            return Err(format!("I4: {node} promised {}, then took part in {ballot}", watched.promised));
+        }
+        watched.promised = ballot;
+        Ok(())
+    }
+
+    /// I5: no ballot is used twice. One that never became durable was never shown to anybody.
+    fn invariant_ballot_is_fresh(&mut self, node: NodeId, ballot: Ballot) -> Result<(), String> {
+        if ballot.node != node {
+            return Err(format!("I5: {node} uses {ballot}, which is not its own"));
+        }
+        if self.watched(node).used.contains(&ballot) {
+            return Err(format!("I5: {node} uses {ballot} a second time"));
+        }
+        Ok(())
+    }
+
+    /// I6: in one ballot, one slot is proposed one value. Returns where the proposal stands.
+    fn invariant_one_value_per_ballot(
+        &mut self,
+        slot: Slot,
+        ballot: Ballot,
+        value: &Value,
+    ) -> Result<usize, String> {
+        let proposals = &mut self.slot(slot).proposals;
+        match proposals.iter().position(|proposal| proposal.ballot == ballot) {
+            Some(known) if proposals[known].value != *value => {
+                Err(format!("I6: {ballot} proposed two values in {slot:?}"))
+            }
+            Some(known) => Ok(known),
+            None => {
+                proposals.push(Proposal { ballot, value: value.clone(), acceptors: NodeSet::EMPTY });
+                Ok(proposals.len() - 1)
+            }
+        }
+    }
+
+    /// I8: replicas that applied the same prefix have the same state hash.
+    fn invariant_equal_prefix_equal_hash(&mut self, node: NodeId, applied: AppliedHash) -> Result<(), String> {
+        let index = usize::try_from(applied.slot.0).unwrap_or(usize::MAX).wrapping_sub(1);
+        match self.hashes.get(index) {
+            Some(hash) if *hash != applied.hash => {
+                Err(format!("I8: {node} has another state after {:?} than others had", applied.slot))
+            }
+            Some(_) => Ok(()),
+            None => {
+                // A node that jumped further than it remembers hashes leaves a hole; none does so
+                // before others have been there.
+                if index == self.hashes.len() {
+                    self.hashes.push(applied.hash);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// I9: a ballot above the one that chose a value proposes that value.
+    fn invariant_chosen_value_stays(&mut self, slot: Slot, proposal: usize) -> Result<(), String> {
+        let history = self.slot(slot);
+        let Some(chosen) = history.chosen.map(|index| &history.proposals[index]) else { return Ok(()) };
+        let this = &history.proposals[proposal];
+        if this.ballot > chosen.ballot && this.value != chosen.value {
+            return Err(format!(
+                "I9: {slot:?} was chosen in {}, yet {} proposes another value",
+                chosen.ballot, this.ballot
+            ));
+        }
+        Ok(())
+    }
+
+    // ---- Places ------------------------------------------------------------------------------
+
+    fn promise_is_durable(&mut self, node: NodeId, ballot: Ballot) {
+        let watched = self.watched(node);
+        watched.promised_durable = watched.promised_durable.max(ballot);
+    }
+
+    fn holds(&self, node: NodeId, slot: Slot, ballot: Ballot) -> bool {
+        let index = usize::try_from(slot.0).unwrap_or(usize::MAX).wrapping_sub(1);
+        self.slots.get(index).is_some_and(|history| {
+            let proposal = history.proposals.iter().find(|proposal| proposal.ballot == ballot);
+            proposal.is_some_and(|proposal| proposal.acceptors.contains(node))
+        })
+    }
+
+    fn watched(&mut self, node: NodeId) -> &mut Watched {
+        &mut self.watched[usize::from(node.0) - 1]
+    }
+
+    fn slot(&mut self, slot: Slot) -> &mut SlotHistory {
+        let index = usize::try_from(slot.0).expect("a slot in memory").checked_sub(1).expect("slots start at 1");
+        if index >= self.slots.len() {
+            self.slots.resize_with(index + 1, SlotHistory::default);
+        }
+        &mut self.slots[index]
     }
 }

@@ -233,6 +233,12 @@ impl Replica {
         self.applied = applied;
     }
 
+    /// Writes down how far the chosen prefix reaches, before a stop in good order: whoever reads
+    /// the log afterwards then knows as much as the node did.
+    pub fn mark_chosen(&mut self) {
+        self.learner.mark(&mut self.journal);
+    }
+
     /// Whether this node stopped leading since the last call: whatever it had proposed has an
     /// unknown outcome, and its reads get no barrier.
     pub fn take_deposed(&mut self) -> bool {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 /// Clients at a time. Fewer than the connections in all, so that clients can't lock peers out.
@@ -72,8 +72,15 @@ pub(super) struct Clients {
 #[derive(Debug, Default)]
 struct Registry {
     next: u64,
-    queues: BTreeMap<ClientToken, mpsc::Sender<Answer>>,
+    queues: BTreeMap<ClientToken, Queue>,
     writers: JoinSet<()>,
+}
+
+/// The way to one client, and the task at its end.
+#[derive(Debug)]
+struct Queue {
+    answers: mpsc::Sender<Answer>,
+    writer: AbortHandle,
 }
 
 impl Clients {
@@ -95,8 +102,8 @@ impl Clients {
         let (answers, queue) = mpsc::channel(ANSWERS_QUEUED_MAX);
         let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
         let writer = Writer { cluster: self.cluster, id: self.id, write, in_flight: Arc::clone(&in_flight) };
-        registry.writers.spawn(writer.run(queue));
-        registry.queues.insert(client, answers.clone());
+        let writer = registry.writers.spawn(writer.run(queue));
+        registry.queues.insert(client, Queue { answers: answers.clone(), writer });
         Ok(Connected { client, in_flight, answers })
     }
 
@@ -104,8 +111,9 @@ impl Clients {
     pub(super) fn reply(&self, client: ClientToken, reply: ClientReply) {
         let mut registry = self.lock();
         let Some(queue) = registry.queues.get(&client) else { return };
-        if queue.try_send(Answer::Reply(reply)).is_err() {
-            // Gone without saying so, or answered more often than it asked. Either way, cut.
+        if queue.answers.try_send(Answer::Reply(reply)).is_err() {
+            // Gone without saying so, or answered more often than it asked. Its reader notices.
+            queue.writer.abort();
             registry.queues.remove(&client);
         }
     }
@@ -124,7 +132,7 @@ impl Clients {
     pub(super) async fn close(&self) {
         let registry = std::mem::take(&mut *self.lock());
         for queue in registry.queues.values() {
-            let _ = queue.try_send(Answer::Close);
+            let _ = queue.answers.try_send(Answer::Close);
         }
         let mut writers = registry.writers;
         let _ = timeout(FLUSH_WAIT, async { while writers.join_next().await.is_some() {} }).await;

@@ -26,7 +26,7 @@ pub fn say_fatal(text: impl fmt::Display) {
 /// but still answers its peers would be worse than a dead one.
 pub fn exit_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
-        say_fatal(format_args!("a bug: {panic}"));
+        say_fatal(format_args!("a bug: {}", panic.to_string().replace('\n', " ")));
         std::process::exit(i32::from(failure::INTERNAL));
     }));
 }

@@ -119,6 +119,11 @@ impl Inbox {
         self.take_tick(burst);
     }
 
+    /// What the log's thread failed with, if it did.
+    pub(super) fn log_failure(&self) -> Option<String> {
+        self.log.borrow().failed.clone()
+    }
+
     fn log_event(&mut self) -> Event {
         let progress = self.log.borrow_and_update();
         match &progress.failed {

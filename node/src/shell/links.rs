@@ -6,7 +6,7 @@
 //! link that is down drops everything, and what waited too long is dropped too, for by then the
 //! protocol has sent again. What does get through leaves in order, many frames to a write.
 
-use super::console;
+use super::console::{self, Throttle};
 use super::status::LinkStatus;
 use crate::paxos::{Message, NodeId};
 use crate::wire::peer::{self, Envelope};
@@ -109,6 +109,7 @@ impl Links {
                 address: address.clone(),
                 queued,
                 gauges: Arc::clone(&gauges),
+                complaints: Throttle::new(),
             };
             tokio::spawn(task.run());
             (to, Link { queue, gauges })
@@ -177,6 +178,7 @@ struct LinkTask {
     address: String,
     queued: mpsc::Receiver<Queued>,
     gauges: Arc<Gauges>,
+    complaints: Throttle,
 }
 
 /// Why a connection was given up.
@@ -269,7 +271,7 @@ impl LinkTask {
             Err(error) => {
                 self.gauges.drop_one();
                 let kind = peer::kind(&queued.message).name();
-                console::say(self.from, format_args!("can't send {kind} to {}: {error}", self.to));
+                self.complaints.say(self.from, format_args!("can't send {kind} to {}: {error}", self.to));
             }
         }
     }
@@ -287,5 +289,80 @@ fn lost(answer: Option<Result<crate::wire::Frame, crate::wire::ReadError>>) -> L
         Some(Ok(frame)) if frame.header.kind == Kind::Error => Lost::Refused(client::decode_error(&frame)),
         Some(Ok(frame)) => Lost::Refused(format!("it sent {} on our link", frame.header.kind.name())),
         Some(Err(_)) | None => Lost::Broken,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::paxos::{Ballot, Slot, Value};
+    use bytes::Bytes;
+    use tokio::net::TcpListener;
+
+    const VALUE_BYTES: usize = 64 << 10;
+
+    fn accept(slot: u64) -> Message {
+        let ballot = Ballot { round: 1, node: NodeId(1) };
+        let value = Value::Batch(Bytes::from_static(&[7; VALUE_BYTES]));
+        Message::Accept { ballot, slot: Slot(slot), value, chosen_upto: Slot(0) }
+    }
+
+    /// A link to n2, connected, and the other end of it.
+    async fn connected() -> (Links, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peers = BTreeMap::from([(NodeId(2), listener.local_addr().unwrap().to_string())]);
+        let links = Links::start(7, NodeId(1), &peers, 0);
+        let (stream, _) = listener.accept().await.unwrap();
+        while !links.status()[0].connected {
+            tokio::task::yield_now().await;
+        }
+        (links, stream)
+    }
+
+    #[tokio::test]
+    async fn messages_arrive_in_order_under_their_own_ids() {
+        let (mut links, stream) = connected().await;
+        (1..=100).for_each(|slot| links.send(NodeId(2), accept(slot)));
+        let mut frames = FramedRead::new(stream, FrameReader::new());
+        for slot in 1..=100 {
+            let frame = frames.next().await.unwrap().unwrap();
+            assert_eq!((frame.header.message_id, frame.header.slot_first), (slot, Slot(slot)));
+            assert_eq!(peer::decode(&frame).unwrap(), accept(slot));
+        }
+        assert_eq!((links.status()[0].sent, links.status()[0].dropped), (100, 0));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_reads_nothing_costs_a_bounded_queue() {
+        let (mut links, _frozen) = connected().await;
+        for slot in 0..2000 {
+            links.send(NodeId(2), accept(slot));
+            tokio::task::yield_now().await;
+        }
+        let status = &links.status()[0];
+        assert!(status.queued_bytes <= QUEUED_BYTES_MAX, "{status:?}");
+        assert!(status.dropped > 1000, "{status:?}");
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_down_drops_what_it_is_given() {
+        let (mut links, stream) = connected().await;
+        drop(stream);
+        while links.status()[0].connected {
+            tokio::task::yield_now().await;
+        }
+        links.send(NodeId(2), accept(1));
+        let status = &links.status()[0];
+        assert_eq!((status.queued, status.queued_bytes, status.dropped), (0, 0, 1));
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_is_dialled_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let peers = BTreeMap::from([(NodeId(2), listener.local_addr().unwrap().to_string())]);
+        let _links = Links::start(7, NodeId(1), &peers, 0);
+        for _ in 0..3 {
+            drop(listener.accept().await.unwrap());
+        }
     }
 }

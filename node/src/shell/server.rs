@@ -36,11 +36,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Serves until a signal asks it to stop.
+    /// Serves until a signal asks it to stop; returns its name.
     ///
     /// # Errors
     /// When the node can't go on.
-    pub(super) async fn run(mut self, mut inbox: Inbox) -> Result<(), Failure> {
+    pub(super) async fn run(&mut self, inbox: &mut Inbox) -> Result<&'static str, Failure> {
         let mut burst = Vec::new();
         self.act()?;
         loop {
@@ -48,7 +48,7 @@ impl Server {
             inbox.wait(busy, &mut burst).await;
             for event in burst.drain(..) {
                 if let Event::Stop { signal } = event {
-                    return self.stop(signal).await;
+                    return Ok(signal);
                 }
                 self.take(event)?;
             }
@@ -104,13 +104,19 @@ impl Server {
     }
 
     /// Answers everybody who waits, makes everything durable, and ends.
-    async fn stop(mut self, signal: &str) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// If the log fails at the last moment.
+    pub(super) async fn stop(mut self, signal: &str, inbox: &Inbox) -> Result<(), Failure> {
         console::say(self.id, format_args!("stopping on {signal}"));
         self.service.stop();
         self.act()?;
         self.clients.close().await;
         // Ends the log's thread after its last write.
         drop(self.log);
+        if let Some(failure) = inbox.log_failure() {
+            return Err(Failure::Io(failure));
+        }
         console::say(self.id, "stopped");
         Ok(())
     }

@@ -72,7 +72,7 @@ async fn serve(
         .map_err(|error| Failure::Io(format!("can't tell where {} is: {error}", options.listen)))?;
 
     let progress = Arc::new(watch::Sender::new(LogProgress { durable, failed: None }));
-    let (senders, inbox) = Inbox::new(Arc::clone(&progress), options.tick)
+    let (senders, mut inbox) = Inbox::new(Arc::clone(&progress), options.tick)
         .map_err(|error| Failure::Io(format!("can't wait for signals: {error}")))?;
     let log = LogThread::spawn(wal, Box::new(move |result| tell(&progress, result)))
         .map_err(|error| Failure::Io(format!("can't start the log's thread: {error}")))?;
@@ -85,8 +85,15 @@ async fn serve(
 
     let said = (service.replica().role(), service.replica().leader());
     let (held, started) = (Held::new(durable), Instant::now());
-    let server = Server { id, service, log, held, links, clients, gate, senders, started, said };
-    server.run(inbox).await
+    let mut server = Server { id, service, log, held, links, clients, gate, senders, started, said };
+    match server.run(&mut inbox).await {
+        Ok(signal) => server.stop(signal, &inbox).await,
+        Err(failure) => {
+            // At once: a disk that hangs must not keep a node alive that knows itself to be wrong.
+            std::mem::forget(server);
+            Err(failure)
+        }
+    }
 }
 
 fn nodes(options: &Options) -> Vec<NodeId> {

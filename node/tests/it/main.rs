@@ -3,7 +3,10 @@
 // The helpers of tests may do what tests may.
 #![allow(clippy::unwrap_used)]
 
+mod cluster;
+mod garbage;
 mod kv;
+mod process;
 mod recovery;
 mod scripts;
 mod wire;

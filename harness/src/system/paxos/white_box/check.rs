@@ -1,36 +1,47 @@
 //! What the nodes' logs must agree on, with each other and with the history.
 
-use super::learned::{NodeView, one_proposal_per_ballot, show};
+use super::learned::{NodeView, chosen_by_quorum, show};
 use super::replay::{Reads, replay};
 use super::{Findings, NodeLog};
 use checker::{History, Op, OpType};
 use paxos_node::kv::{Batch, Command};
-use paxos_node::paxos::{Slot, Value};
+use paxos_node::paxos::{Ballot, Slot, Value};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The chosen value of each slot, as far as the logs tell.
+pub(super) type Chosen<'a> = BTreeMap<Slot, &'a Value>;
 
 /// All checks; `nodes` is the size of the cluster, some of whose logs may be missing.
 pub(super) fn all(logs: &[NodeLog], nodes: usize, history: &History, findings: &mut Findings) {
     findings.examined("logs", logs.len());
-    one_proposal_per_ballot(logs, findings);
+    let by_quorum = chosen_by_quorum(logs, nodes, findings);
     let views: Vec<NodeView<'_>> = logs.iter().map(|log| NodeView::of(log, findings)).collect();
-    let learned = one_value_per_slot(&views, findings);
-    findings.examined("learned slots", learned.len());
-    let requests = Requests::of(&learned);
-    acknowledged_is_chosen(&views, nodes, &learned, history, findings);
-    refused_is_not_chosen(&requests, history, findings);
-    replay(&views, &Reads::of(history), findings);
+    let chosen = one_value_per_slot(&views, &by_quorum, findings);
+    findings.examined("chosen slots", chosen.len());
+    let unread = nodes.saturating_sub(logs.len());
+    acknowledged_is_chosen(&chosen, unread, history, findings);
+    refused_is_not_chosen(&chosen, history, findings);
+    replay(&views, &chosen, unread, &Reads::of(history), findings);
 }
 
-/// The learned value of each slot, by whichever node tells it first; complains if two differ.
-fn one_value_per_slot<'a>(views: &[NodeView<'a>], findings: &mut Findings) -> BTreeMap<Slot, &'a Value> {
-    let mut learned: BTreeMap<Slot, (&NodeLog, &'a Value)> = BTreeMap::new();
+/// The value of each slot, by whichever node tells it first; complains if two differ.
+fn one_value_per_slot<'a>(
+    views: &[NodeView<'a>],
+    by_quorum: &BTreeMap<Slot, (Ballot, &'a Value)>,
+    findings: &mut Findings,
+) -> Chosen<'a> {
+    let mut known: BTreeMap<Slot, (String, &'a Value)> = BTreeMap::new();
+    for (&slot, &(ballot, value)) in by_quorum {
+        known.insert(slot, (format!("a quorum accepted in ballot {ballot}"), value));
+    }
     for view in views {
+        findings.examined("learned slots", view.learned.len());
         for (&slot, &value) in &view.learned {
-            let (first, earlier) = *learned.entry(slot).or_insert((view.log, value));
-            if earlier != value {
+            let learned = || (format!("{} learned", view.log.node), value);
+            let (who, earlier) = known.entry(slot).or_insert_with(learned);
+            if *earlier != value {
                 findings.violation(format!(
-                    "slot {slot}: two values were learned: {} learned {}, {} learned {}",
-                    first.node,
+                    "slot {slot}: two values were chosen: {who} {}, {} learned {}",
                     show(earlier),
                     view.log.node,
                     show(value)
@@ -38,22 +49,7 @@ fn one_value_per_slot<'a>(views: &[NodeView<'a>], findings: &mut Findings) -> BT
             }
         }
     }
-    learned.into_iter().map(|(slot, (_, value))| (slot, value)).collect()
-}
-
-/// In which slots each request stands.
-struct Requests(BTreeMap<String, Vec<Slot>>);
-
-impl Requests {
-    fn of(learned: &BTreeMap<Slot, &Value>) -> Requests {
-        let mut slots: BTreeMap<String, Vec<Slot>> = BTreeMap::new();
-        for (&slot, value) in learned {
-            for request in requests(value) {
-                slots.entry(request).or_default().push(slot);
-            }
-        }
-        Requests(slots)
-    }
+    known.into_iter().map(|(slot, (_, value))| (slot, value)).collect()
 }
 
 /// The requests in a value, as completions name them.
@@ -68,13 +64,7 @@ fn requests(value: &Value) -> BTreeSet<String> {
     batch.commands.iter().filter_map(named).collect()
 }
 
-fn acknowledged_is_chosen(
-    views: &[NodeView<'_>],
-    nodes: usize,
-    learned: &BTreeMap<Slot, &Value>,
-    history: &History,
-    findings: &mut Findings,
-) {
+fn acknowledged_is_chosen(chosen: &Chosen<'_>, unread: usize, history: &History, findings: &mut Findings) {
     // A slot's requests are looked up once for each operation in it: decode it once.
     let mut decoded: BTreeMap<Slot, BTreeSet<String>> = BTreeMap::new();
     for op in updates(history, OpType::Ok) {
@@ -83,53 +73,43 @@ fn acknowledged_is_chosen(
             continue;
         };
         findings.examined("acknowledged updates", 1);
-        if let Some(value) = learned.get(&slot) {
-            if !decoded.entry(slot).or_insert_with(|| requests(value)).contains(request) {
-                findings.violation(format!(
-                    "op {}: {} {} was acknowledged as request {request} in slot {slot}, but that slot holds {}",
-                    op.index,
-                    op.f,
-                    op.value,
-                    show(value)
-                ));
-            }
-            continue;
-        }
-        // Nobody lived to write that it was chosen. If it was, a quorum holds it.
-        let holds = |view: &&NodeView<'_>| {
-            view.accepted.get(&slot).is_some_and(|value| requests(value).contains(request))
-        };
-        let holders: Vec<String> = views.iter().filter(holds).map(|view| view.log.node.to_string()).collect();
-        let quorum = nodes / 2 + 1;
-        let unread = nodes.saturating_sub(views.len());
-        let by = if holders.is_empty() { "no node".to_owned() } else { holders.join(", ") };
-        if holders.len() + unread < quorum {
-            findings.violation(format!(
-                "op {}: {} {} was acknowledged as request {request} in slot {slot}, which nobody learned, and it was accepted by {by}: no quorum of {nodes}",
+        let claim = || {
+            format!(
+                "op {}: {} {} was acknowledged as request {request} in slot {slot}",
                 op.index, op.f, op.value
-            ));
-        } else if holders.len() < quorum {
-            findings.unknown(format!(
-                "op {}: slot {slot} was learned by nobody whose log can be read; request {request} was accepted by {by}",
-                op.index
-            ));
+            )
+        };
+        match chosen.get(&slot) {
+            Some(value) => {
+                if !decoded.entry(slot).or_insert_with(|| requests(value)).contains(request) {
+                    findings.violation(format!("{}, but that slot holds {}", claim(), show(value)));
+                }
+            }
+            None if unread == 0 => findings
+                .violation(format!("{}, where nobody learned a value and no quorum accepted one", claim())),
+            None => findings.unknown(format!("{}, of which the logs that can be read hold nothing", claim())),
         }
     }
 }
 
-fn refused_is_not_chosen(requests: &Requests, history: &History, findings: &mut Findings) {
+fn refused_is_not_chosen(chosen: &Chosen<'_>, history: &History, findings: &mut Findings) {
+    let mut slots: BTreeMap<String, Slot> = BTreeMap::new();
+    for (&slot, value) in chosen {
+        for request in requests(value) {
+            slots.entry(request).or_insert(slot);
+        }
+    }
     // An aborted transaction is in the log, in the slot that its answer named.
     for op in updates(history, OpType::Fail).filter(|op| slot_of(op).is_none()) {
         let Some(request) = request_of(op) else { continue };
         findings.examined("refused updates", 1);
-        if let Some(slots) = requests.0.get(request) {
+        if let Some(slot) = slots.get(request) {
             findings.violation(format!(
-                "op {}: {} {} was refused for certain ({}), but its request {request} was chosen in slot {}",
+                "op {}: {} {} was refused for certain ({}), but its request {request} was chosen in slot {slot}",
                 op.index,
                 op.f,
                 op.value,
                 op.error.as_deref().unwrap_or("no reason given"),
-                slots[0]
             ));
         }
     }

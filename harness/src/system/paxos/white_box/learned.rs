@@ -1,6 +1,7 @@
 //! What one node learned, as its log tells it.
 
 use super::{Findings, NodeLog};
+use crate::system::NodeId;
 use paxos_node::paxos::{Ballot, Record, Slot, Value};
 use std::collections::BTreeMap;
 
@@ -10,9 +11,9 @@ pub(super) struct NodeView<'a> {
     /// Everything it learned.
     pub(super) learned: BTreeMap<Slot, &'a Value>,
     /// The latest value it accepted.
-    pub(super) accepted: BTreeMap<Slot, &'a Value>,
+    accepted: BTreeMap<Slot, &'a Value>,
     /// How far it marked the log as chosen.
-    pub(super) chosen_upto: Slot,
+    chosen_upto: Slot,
 }
 
 impl<'a> NodeView<'a> {
@@ -31,12 +32,6 @@ impl<'a> NodeView<'a> {
             }
         }
         view
-    }
-
-    /// The slots from 1 to the first gap.
-    pub(super) fn prefix(&self) -> impl Iterator<Item = (Slot, &'a Value)> + '_ {
-        let whole = |(position, (slot, _)): &(u64, (&Slot, &&Value))| slot.0 == *position;
-        (1..).zip(&self.learned).take_while(whole).map(|(_, (slot, value))| (*slot, *value))
     }
 
     fn learn(&mut self, slot: Slot, value: &'a Value, findings: &mut Findings) {
@@ -68,28 +63,49 @@ impl<'a> NodeView<'a> {
     }
 }
 
-/// What was accepted in one slot and ballot, by whom first.
-pub(super) type Proposals<'a> = BTreeMap<(Slot, Ballot), (&'a NodeLog, &'a Value)>;
+/// The slots from 1 to the first gap.
+pub(super) fn prefix<'a>(values: &BTreeMap<Slot, &'a Value>) -> impl Iterator<Item = (Slot, &'a Value)> {
+    let whole = |(position, (slot, _)): &(u64, (&Slot, &&Value))| slot.0 == *position;
+    (1..).zip(values).take_while(whole).map(|(_, (slot, value))| (*slot, *value))
+}
 
-/// Complains of ballots that proposed two values for a slot.
-pub(super) fn one_proposal_per_ballot(logs: &[NodeLog], findings: &mut Findings) {
-    let mut proposals = Proposals::new();
+/// What was accepted in one slot and ballot.
+struct Proposal<'a> {
+    value: &'a Value,
+    /// Who accepted it; the first one's word for the value counts.
+    by: Vec<NodeId>,
+}
+
+/// The values that a quorum of a cluster of `nodes` accepted in one ballot: chosen, whether or not
+/// anybody lived to learn it. Complains of ballots that proposed two values for a slot.
+pub(super) fn chosen_by_quorum<'a>(
+    logs: &'a [NodeLog],
+    nodes: usize,
+    findings: &mut Findings,
+) -> BTreeMap<Slot, (Ballot, &'a Value)> {
+    let mut proposals: BTreeMap<(Slot, Ballot), Proposal<'a>> = BTreeMap::new();
     for log in logs {
         for record in &log.records {
             let Record::Accepted { slot, ballot, value } = record else { continue };
-            let (first, earlier) = *proposals.entry((*slot, *ballot)).or_insert((log, value));
-            if earlier != value {
+            let proposal =
+                proposals.entry((*slot, *ballot)).or_insert_with(|| Proposal { value, by: Vec::new() });
+            if proposal.value != value {
                 findings.violation(format!(
                     "slot {slot}: ballot {ballot} proposed two values: {} accepted {}, {} accepted {}",
-                    first.node,
-                    show(earlier),
+                    proposal.by[0],
+                    show(proposal.value),
                     log.node,
                     show(value)
                 ));
+            } else if !proposal.by.contains(&log.node) {
+                proposal.by.push(log.node);
             }
         }
     }
     findings.examined("proposals", proposals.len());
+    let is_chosen = |proposal: &Proposal<'_>| proposal.by.len() > nodes / 2;
+    let chosen = proposals.into_iter().filter(|(_, proposal)| is_chosen(proposal));
+    chosen.map(|((slot, ballot), proposal)| (slot, (ballot, proposal.value))).collect()
 }
 
 /// A value in a few words.

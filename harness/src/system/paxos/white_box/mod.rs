@@ -2,15 +2,16 @@
 //! by, seen from the inside.
 //!
 //! From each node's log follow the values that it *learned*: those it wrote down as learned, and
-//! those that it had accepted last when it marked a prefix as chosen ([`learned`]). Then ([`check`]):
+//! those that it had accepted last when it marked a prefix as chosen ([`learned`]). From all logs
+//! together follow the values that were *chosen*: learned by anybody, or accepted by a quorum in
+//! one ballot. Then ([`check`]):
 //!
-//! 1. every slot has one learned value, on whatever node;
+//! 1. every slot has one chosen value, whoever tells it;
 //! 2. one ballot proposed one value per slot;
 //! 3. what a node marks as chosen is all there: no gap below its mark;
-//! 4. an acknowledged update is chosen: the slot that its answer named holds its request, as
-//!    learned by any node or else as accepted by a quorum of them;
-//! 5. an update that was refused for certain is nowhere in the learned log;
-//! 6. replaying each node's learned prefix gives equal hashes at equal slots ([`replay`]);
+//! 4. an acknowledged update is chosen: the slot that its answer named holds its request;
+//! 5. an update that was refused for certain is not chosen anywhere;
+//! 6. replaying each node's learned prefix gives the same hash at the same slot ([`replay`]);
 //! 7. a request that is in the log twice executed once;
 //! 8. a read returned what the replayed state held at the slot that its answer named.
 //!

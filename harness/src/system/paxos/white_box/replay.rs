@@ -1,8 +1,8 @@
 //! Executing the learned log again, node by node.
 
 use super::Findings;
-use super::check::slot_of;
-use super::learned::NodeView;
+use super::check::{Chosen, slot_of};
+use super::learned::{NodeView, prefix};
 use crate::system::paxos::translate;
 use checker::{History, Op, OpType, Process};
 use paxos_node::kv::{Batch, Command, Kv, Reply, RequestId, Txn, TxnOp, TxnOutcome};
@@ -26,30 +26,38 @@ impl<'a> Reads<'a> {
     }
 }
 
-/// Replays every node's learned prefix. The longest is the one against which the others are held,
-/// and in which reads and repeated requests are looked up.
-pub(super) fn replay(views: &[NodeView<'_>], reads: &Reads<'_>, findings: &mut Findings) {
-    let Some(longest) = views.iter().max_by_key(|view| view.prefix().count()) else { return };
-    let reference = Replay::run(longest, Some(reads), findings);
-    findings.examined("replayed slots", reference.hashes.len());
-    for view in views.iter().filter(|view| view.log.node != longest.log.node) {
-        let replay = Replay::run(view, None, findings);
-        findings.examined("replayed slots", replay.hashes.len());
+/// Replays what was chosen, looking up reads and repeated requests; then each node's own learned
+/// prefix, whose states must be the same. The logs of `unread` nodes are missing.
+pub(super) fn replay(
+    views: &[NodeView<'_>],
+    chosen: &Chosen<'_>,
+    unread: usize,
+    reads: &Reads<'_>,
+    findings: &mut Findings,
+) {
+    let reference = Replay::run(chosen, Some(reads), findings);
+    for view in views {
+        let own = Replay::run(&view.learned, None, findings);
         let differs =
-            (1u64..).zip(replay.hashes.iter().zip(&reference.hashes)).find(|(_, (own, other))| own != other);
-        if let Some((slot, (own, other))) = differs {
+            (1u64..).zip(own.hashes.iter().zip(&reference.hashes)).find(|(_, (own, all))| own != all);
+        if let Some((slot, (own, all))) = differs {
             findings.violation(format!(
-                "slot {slot}: the states differ from here on: {}'s log gives hash {own:016x}, {}'s gives {other:016x}",
-                view.log.node, longest.log.node
+                "slot {slot}: {}'s state differs from here on: its log gives hash {own:016x}, all logs together {all:016x}",
+                view.log.node
             ));
         }
     }
-    let beyond = reads.0.keys().filter(|slot| slot.0 > reference.hashes.len() as u64).count();
-    if beyond > 0 {
-        findings.unknown(format!(
-            "reads were answered from {beyond} slots beyond slot {}, where the longest learned prefix ends",
-            reference.hashes.len()
-        ));
+    let end = reference.hashes.len() as u64;
+    let Some((slot, ops)) = reads.0.range(Slot(end + 1)..).next() else { return };
+    let words = format!(
+        "op {}: a read was answered at slot {slot}, but slot {} is chosen nowhere in the logs",
+        ops[0].index,
+        end + 1
+    );
+    if unread == 0 {
+        findings.violation(words);
+    } else {
+        findings.unknown(words);
     }
 }
 
@@ -62,26 +70,24 @@ struct Replay {
 }
 
 impl Replay {
-    fn run(view: &NodeView<'_>, reads: Option<&Reads<'_>>, findings: &mut Findings) -> Replay {
+    /// Replays the values up to the first gap.
+    fn run(values: &Chosen<'_>, reads: Option<&Reads<'_>>, findings: &mut Findings) -> Replay {
         let mut replay = Replay { kv: Kv::new(), hashes: Vec::new(), answers: BTreeMap::new() };
-        for (slot, value) in view.prefix() {
-            let replies = match replay.kv.apply(slot, value) {
-                Ok(replies) => replies,
-                Err(error) => {
-                    findings.violation(format!(
-                        "slot {slot}: {} learned a value that is no batch: {error}",
-                        view.log.node
-                    ));
-                    Vec::new()
-                }
-            };
+        for (slot, value) in prefix(values) {
+            let replies = replay.kv.apply(slot, value);
             replay.hashes.push(replay.kv.applied().hash);
             let Some(reads) = reads else { continue };
-            replay.once(slot, value, replies, findings);
+            match replies {
+                Ok(replies) => replay.once(slot, value, replies, findings),
+                Err(error) => {
+                    findings.violation(format!("slot {slot}: a value was chosen that is no batch: {error}"))
+                }
+            }
             for op in reads.0.get(&slot).into_iter().flatten() {
                 replay.check_read(slot, op, findings);
             }
         }
+        findings.examined("replayed slots", replay.hashes.len());
         replay
     }
 

@@ -1,0 +1,191 @@
+//! A small cluster of real nodes behind the seam, through the proxies: started, asked, killed,
+//! restarted, examined.
+
+use checker::{History, Op, OpType, Process, Value};
+use harness::process::{NodeProcess, SpawnSpec};
+use harness::proxy::{Link, Mesh};
+use harness::system::paxos::{PaxosOptions, PaxosSystem};
+use harness::system::{Completion, NodeId, NodePlace, System, Target};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use workloads::Invocation;
+
+const LAUNCHER: &str = env!("CARGO_BIN_EXE_antipaxos");
+
+/// Longer than any machine in distress needs; a test that waits this long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long one operation may take: some elections.
+const OP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The node, built from the same sources as this test.
+fn node_binary() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let folder = Path::new(LAUNCHER).parent().unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "-p", "paxos-node", "--bin", "paxos-node", "--manifest-path"]);
+        cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+        cargo.arg("--target-dir").arg(folder.parent().unwrap());
+        if folder.ends_with("release") {
+            cargo.arg("--release");
+        }
+        assert!(cargo.status().unwrap().success(), "building the node");
+        folder.join("paxos-node")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+struct Cluster {
+    system: Arc<PaxosSystem>,
+    mesh: Mesh,
+    places: Vec<NodePlace>,
+    processes: BTreeMap<NodeId, NodeProcess>,
+    addresses: BTreeMap<NodeId, SocketAddr>,
+    lives: u32,
+    ops: Vec<Op>,
+    _folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    fn start(size: u16) -> Cluster {
+        let folder = tempfile::tempdir().unwrap();
+        let options = PaxosOptions { retries: 2, ..PaxosOptions::new(node_binary(), 77, 1) };
+        let system = Arc::new(PaxosSystem::new(options));
+        system.verify_binary().unwrap();
+        let nodes: Vec<NodeId> = (1..=size).map(NodeId).collect();
+        let mesh = Mesh::start(&nodes, system.clone(), 1).unwrap();
+        let place = |node: NodeId| {
+            let root = folder.path().join(node.to_string());
+            let at = |name| root.join(name);
+            NodePlace {
+                node,
+                data: at("data"),
+                announce: at("address"),
+                log: at("log"),
+                peers: mesh.peers(node),
+            }
+        };
+        let places = nodes.iter().map(|&node| place(node)).collect();
+        let (processes, addresses) = Default::default();
+        let mut cluster =
+            Cluster { system, mesh, places, processes, addresses, lives: 0, ops: vec![], _folder: folder };
+        for node in nodes {
+            cluster.start_node(node);
+        }
+        cluster
+    }
+
+    fn place(&self, node: NodeId) -> &NodePlace {
+        self.places.iter().find(|place| place.node == node).unwrap()
+    }
+
+    fn start_node(&mut self, node: NodeId) {
+        let place = self.place(node).clone();
+        place.prepare().unwrap();
+        self.lives += 1;
+        let spec = SpawnSpec {
+            launcher: LAUNCHER.into(),
+            name: node.to_string(),
+            incarnation: self.lives,
+            command: self.system.command(&place),
+            stdout: place.log.join("stdout.log"),
+            stderr: place.log.join("stderr.log"),
+        };
+        let mut process = NodeProcess::spawn(&spec).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let address = loop {
+            if let Some(address) = self.system.announced(&place).unwrap() {
+                break address;
+            }
+            assert!(process.try_exited().unwrap().is_none(), "{:?}", process.try_exited());
+            assert!(Instant::now() < deadline, "{node} is not ready");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        self.mesh.set_upstream(node, Some(address));
+        self.addresses.insert(node, address);
+        self.processes.insert(node, process);
+    }
+
+    fn kill(&mut self, node: NodeId) {
+        self.mesh.set_upstream(node, None);
+        self.addresses.remove(&node);
+        self.processes.remove(&node).unwrap().kill().unwrap();
+    }
+
+    async fn leader(&self) -> NodeId {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            for (&node, &address) in &self.addresses {
+                if self.system.status(address).await.is_ok_and(|status| status.is_leader()) {
+                    return node;
+                }
+            }
+            assert!(Instant::now() < deadline, "no leader");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Asks until it happened, each time as another process.
+    async fn ask(&mut self, node: NodeId, f: &'static str, value: impl Into<Value>) -> Completion {
+        let invocation = Invocation { f, key: Some(1), value: value.into() };
+        let address = self.mesh.address(Link::clients(node)).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut connection = self.system.connect(vec![Target { node, address }]).await.unwrap();
+            let completion = connection.invoke(&invocation, OP_PATIENCE).await;
+            self.record(&invocation, &completion);
+            if completion.op_type == OpType::Ok {
+                return completion;
+            }
+            assert!(Instant::now() < deadline, "{completion:?}");
+        }
+    }
+
+    fn record(&mut self, invocation: &Invocation, completion: &Completion) {
+        let process = Process::Client(self.ops.len() as u64);
+        for (op_type, value) in
+            [(OpType::Invoke, invocation.value.clone()), (completion.op_type, completion.value.clone())]
+        {
+            let index = self.ops.len() as u64;
+            let mut op = Op::new(index, index, op_type, process, invocation.f, value).with_key(1);
+            if op_type != OpType::Invoke {
+                op.error = completion.error.clone();
+                op.extra = completion.extra.clone();
+            }
+            self.ops.push(op);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_serves_survives_its_leaders_death_and_its_logs_agree() {
+    let mut cluster = Cluster::start(3);
+    let first = cluster.leader().await;
+    for number in 1..=20 {
+        let node = NodeId(number % 3 + 1);
+        cluster.ask(node, "append", i64::from(number)).await;
+    }
+    cluster.kill(first);
+    let survivor = *cluster.addresses.keys().next().unwrap();
+    cluster.ask(survivor, "append", 21).await;
+    assert_ne!(cluster.leader().await, first);
+    cluster.start_node(first);
+    let seen = cluster.ask(first, "read", Value::Nil).await;
+    let seen = seen.value.as_list().unwrap().to_vec();
+    assert!((1..=21).all(|number| seen.contains(&Value::Int(number))), "{seen:?}");
+    assert_eq!(cluster.mesh.counters(Link::clients(survivor)).resets, 0);
+
+    for node in [1, 2, 3].map(NodeId) {
+        cluster.kill(node);
+    }
+    let history = History::new(std::mem::take(&mut cluster.ops));
+    let report = cluster.system.white_box(&cluster.places, &history);
+    assert_eq!((&report.violations, &report.unknown), (&vec![], &vec![]));
+    assert!(report.examined["acknowledged updates"] >= 21, "{report:?}");
+    assert!(report.examined["reads replayed"] >= 1, "{report:?}");
+}

@@ -1,0 +1,320 @@
+//! A disk that forgets what was not synced.
+//!
+//! It keeps two views of a folder: what a process sees (the page cache), and what the platter has.
+//! A killed process loses nothing of the former; a power loss leaves the latter, and of the
+//! difference whatever chance decides, within what [`Disk`] says a disk may do: any mix of old and
+//! new 512-byte sectors of a file, zeros where none arrived, any length in between; of the folder's
+//! entries any part of what was done to them since the last folder sync.
+//!
+//! A power loss can also be armed to strike inside a call: after so many more calls one fails, and
+//! every call after it. That is how crashes get between the steps of making a segment or of a
+//! recovery.
+
+use super::dice::Dice;
+use crate::wal::Disk;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+
+const SECTOR_BYTES: usize = 512;
+
+/// A folder on a simulated disk. Clones are handles of the same folder.
+#[derive(Clone, Debug, Default)]
+pub struct SimDisk(Rc<RefCell<Folder>>);
+
+#[derive(Debug, Default)]
+struct Folder {
+    files: Vec<File>,
+    /// The entries as processes see them: name to index of `files`.
+    entries: BTreeMap<String, usize>,
+    /// The entries on the platter.
+    entries_durable: BTreeMap<String, usize>,
+    /// What was done to the entries since they were last synced, in order.
+    pending: Vec<EntryChange>,
+    /// Calls until the power fails.
+    calls_left: Option<u64>,
+}
+
+#[derive(Debug)]
+enum EntryChange {
+    Created(String, usize),
+    Renamed(String, String),
+    Removed(String),
+}
+
+#[derive(Debug, Default)]
+struct File {
+    /// As processes see it.
+    content: Vec<u8>,
+    /// The platter agrees with `content` up to here …
+    durable: usize,
+    /// … and goes on like this, if the file was cut since.
+    durable_rest: Vec<u8>,
+}
+
+impl SimDisk {
+    /// An empty folder.
+    #[must_use]
+    pub fn new() -> SimDisk {
+        SimDisk::default()
+    }
+
+    /// After `calls` more calls, the power fails inside one.
+    pub(crate) fn arm(&self, calls: u64) {
+        self.0.borrow_mut().calls_left = Some(calls);
+    }
+
+    /// Whether an armed power failure has struck.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.borrow().calls_left == Some(0)
+    }
+
+    /// The process is gone, the machine is not: the page cache stays as it is.
+    pub(crate) fn process_died(&self) {
+        self.0.borrow_mut().calls_left = None;
+    }
+
+    /// The machine is gone: what was not synced is up to chance.
+    pub(crate) fn power_failed(&self, dice: &mut Dice) {
+        let mut folder = self.0.borrow_mut();
+        folder.calls_left = None;
+        let mut entries = std::mem::take(&mut folder.entries_durable);
+        for change in std::mem::take(&mut folder.pending) {
+            if dice.coin() {
+                change.apply(&mut entries);
+            }
+        }
+        for file in &mut folder.files {
+            file.power_failed(dice);
+        }
+        folder.entries = entries.clone();
+        folder.entries_durable = entries;
+    }
+
+    /// Counts a call; fails it if the power does.
+    fn call(&self) -> io::Result<std::cell::RefMut<'_, Folder>> {
+        let mut folder = self.0.borrow_mut();
+        match &mut folder.calls_left {
+            Some(0) => Err(io::Error::other("the power has failed")),
+            Some(left) => {
+                *left -= 1;
+                Ok(folder)
+            }
+            None => Ok(folder),
+        }
+    }
+}
+
+impl Folder {
+    fn file(&mut self, name: &str) -> io::Result<&mut File> {
+        match self.entries.get(name) {
+            Some(index) => Ok(&mut self.files[*index]),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, name.to_owned())),
+        }
+    }
+
+    fn change(&mut self, change: EntryChange) {
+        change.apply(&mut self.entries);
+        self.pending.push(change);
+    }
+}
+
+impl EntryChange {
+    fn apply(&self, entries: &mut BTreeMap<String, usize>) {
+        match self {
+            EntryChange::Created(name, index) => {
+                entries.insert(name.clone(), *index);
+            }
+            EntryChange::Renamed(from, to) => {
+                if let Some(index) = entries.remove(from) {
+                    entries.insert(to.clone(), index);
+                }
+            }
+            EntryChange::Removed(name) => {
+                entries.remove(name);
+            }
+        }
+    }
+}
+
+impl File {
+    fn truncate(&mut self, length: usize) {
+        if length < self.durable {
+            let mut rest = self.content[length..self.durable].to_vec();
+            rest.append(&mut self.durable_rest);
+            self.durable_rest = rest;
+            self.durable = length;
+        }
+        self.content.truncate(length);
+    }
+
+    fn sync(&mut self) {
+        self.durable = self.content.len();
+        self.durable_rest.clear();
+    }
+
+    fn power_failed(&mut self, dice: &mut Dice) {
+        let old_length = self.durable + self.durable_rest.len();
+        let new_length = self.content.len();
+        if new_length == self.durable && self.durable_rest.is_empty() {
+            return;
+        }
+        let old = [&self.content[..self.durable], &self.durable_rest[..]].concat();
+        let new = std::mem::take(&mut self.content);
+        let (shortest, longest) = (old_length.min(new_length), old_length.max(new_length));
+        let length = match dice.within(0..=3) {
+            0 => old_length,
+            1 => new_length,
+            _ => usize::try_from(dice.within(shortest as u64..=longest as u64)).unwrap_or(longest),
+        };
+        // The common part, then sector by sector: the new bytes, the old ones, or none.
+        let mut survived = old[..self.durable.min(length)].to_vec();
+        let all_arrive = dice.chance(200_000);
+        while survived.len() < length {
+            let start = survived.len();
+            let end = (start / SECTOR_BYTES + 1).saturating_mul(SECTOR_BYTES).min(length);
+            let arrived = all_arrive || dice.coin();
+            let source = if arrived { &new } else { &old };
+            let found = source.get(start..end.min(source.len())).unwrap_or_default();
+            survived.extend_from_slice(found);
+            survived.resize(end, 0);
+        }
+        self.content = survived;
+        self.sync();
+    }
+}
+
+impl Disk for SimDisk {
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        Ok(self.call()?.entries.keys().cloned().collect())
+    }
+
+    fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
+        Ok(self.call()?.file(name)?.content.clone())
+    }
+
+    fn create(&mut self, name: &str) -> io::Result<()> {
+        let mut folder = self.call()?;
+        if folder.entries.contains_key(name) {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, name.to_owned()));
+        }
+        folder.files.push(File::default());
+        let index = folder.files.len() - 1;
+        folder.change(EntryChange::Created(name.to_owned(), index));
+        Ok(())
+    }
+
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.call()?.file(name)?.content.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&mut self, name: &str) -> io::Result<()> {
+        self.call()?.file(name)?.sync();
+        Ok(())
+    }
+
+    fn truncate(&mut self, name: &str, length: u64) -> io::Result<()> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        self.call()?.file(name)?.truncate(length);
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let mut folder = self.call()?;
+        folder.file(from)?;
+        folder.change(EntryChange::Renamed(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        let mut folder = self.call()?;
+        folder.file(name)?;
+        folder.change(EntryChange::Removed(name.to_owned()));
+        Ok(())
+    }
+
+    fn sync_folder(&mut self) -> io::Result<()> {
+        let mut folder = self.call()?;
+        folder.pending.clear();
+        folder.entries_durable = folder.entries.clone();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after_power_loss(seed: u64, prepare: impl Fn(&mut SimDisk)) -> SimDisk {
+        let mut disk = SimDisk::new();
+        prepare(&mut disk);
+        disk.power_failed(&mut Dice::new(seed, "disk"));
+        disk
+    }
+
+    #[test]
+    fn what_was_synced_survives_and_what_was_not_may_be_torn() {
+        let old = [1; 700];
+        let new = [2; 1500];
+        let mut outcomes = std::collections::BTreeSet::new();
+        for seed in 0..200 {
+            let mut disk = after_power_loss(seed, |disk| {
+                disk.create("a").unwrap();
+                disk.append("a", &old).unwrap();
+                disk.sync("a").unwrap();
+                disk.sync_folder().unwrap();
+                disk.append("a", &new).unwrap();
+            });
+            let content = disk.read("a").unwrap();
+            assert_eq!(content[..old.len()], old, "seed {seed}");
+            assert!(content[old.len()..].iter().all(|byte| [0, 2].contains(byte)), "seed {seed}");
+            outcomes.insert(content);
+        }
+        assert!(outcomes.len() > 20, "many different remains, not {}", outcomes.len());
+    }
+
+    #[test]
+    fn names_need_a_sync_of_their_own() {
+        let mut names = std::collections::BTreeSet::new();
+        for seed in 0..100 {
+            let mut disk = after_power_loss(seed, |disk| {
+                disk.create("a.new").unwrap();
+                disk.append("a.new", b"synced").unwrap();
+                disk.sync("a.new").unwrap();
+                disk.rename("a.new", "a").unwrap();
+            });
+            names.insert(disk.list().unwrap());
+        }
+        let of = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names, [of(&[]), of(&["a"]), of(&["a.new"])].into());
+    }
+
+    #[test]
+    fn a_cut_that_was_not_synced_may_be_undone() {
+        let mut lengths = std::collections::BTreeSet::new();
+        for seed in 0..100 {
+            let mut disk = after_power_loss(seed, |disk| {
+                disk.create("a").unwrap();
+                disk.append("a", &[7; 2000]).unwrap();
+                disk.sync("a").unwrap();
+                disk.sync_folder().unwrap();
+                disk.truncate("a", 100).unwrap();
+            });
+            let content = disk.read("a").unwrap();
+            assert_eq!(content[..100], [7; 100]);
+            lengths.insert(content.len());
+        }
+        assert!(lengths.contains(&100) && lengths.contains(&2000));
+    }
+
+    #[test]
+    fn a_process_that_dies_leaves_the_page_cache() {
+        let mut disk = SimDisk::new();
+        disk.create("a").unwrap();
+        disk.append("a", b"not synced").unwrap();
+        disk.process_died();
+        assert_eq!(disk.read("a").unwrap(), b"not synced");
+    }
+}

@@ -1,0 +1,113 @@
+//! One node on its machine: a [`Service`], the real log over a simulated disk, and what the shell
+//! does around them: group commit, and holding back each [`Send`] until the disk has what it
+//! reveals.
+
+use super::disk::SimDisk;
+use crate::paxos::{Lsn, Record, Send};
+use crate::service::Service;
+use crate::wal::Wal;
+use std::collections::VecDeque;
+
+/// A node, up or down.
+pub(crate) struct Machine<E> {
+    /// Counts crashes: what was meant for an earlier life does not reach this one.
+    pub(crate) life: u64,
+    pub(crate) disk: SimDisk,
+    pub(crate) running: Option<Running>,
+    /// Everything the node ever asked its disk to keep, as far as that may still be there.
+    pub(crate) archive: Archive,
+    /// Its clock: microseconds per tick.
+    pub(crate) tick_us: u64,
+    /// How long a sync takes: at least and at most, in microseconds.
+    pub(crate) sync_us: (u64, u64),
+    /// Frozen (as by SIGSTOP): events wait in `held`.
+    pub(crate) paused: bool,
+    pub(crate) held: Vec<E>,
+    /// Ticks missed while frozen.
+    pub(crate) missed_ticks: u64,
+    /// Whether clients can reach it.
+    pub(crate) reachable: bool,
+}
+
+/// A node's process.
+pub(crate) struct Running {
+    pub(crate) service: Service,
+    pub(crate) wal: Wal<SimDisk>,
+    /// Records for the next batch: all that came while the last one was being written.
+    pub(crate) queued: Vec<Record>,
+    /// A batch is on its way to the platter.
+    pub(crate) is_syncing: bool,
+    pub(crate) durable: Lsn,
+    /// Messages that reveal what is not durable yet.
+    pub(crate) held_sends: VecDeque<Send>,
+    /// Input came in, and more may come before the node gets to answer it.
+    pub(crate) wake_is_due: bool,
+}
+
+impl Running {
+    pub(crate) fn new(service: Service, wal: Wal<SimDisk>) -> Running {
+        let durable = wal.durable();
+        Running {
+            service,
+            wal,
+            queued: Vec::new(),
+            is_syncing: false,
+            durable,
+            held_sends: VecDeque::new(),
+            wake_is_due: false,
+        }
+    }
+
+    /// Held messages that may leave now, in order.
+    pub(crate) fn release(&mut self) -> Vec<Send> {
+        let durable = self.durable;
+        let mut released = Vec::new();
+        self.held_sends.retain(|send| {
+            let may_leave = send.after <= durable;
+            if may_leave {
+                released.push(send.clone());
+            }
+            !may_leave
+        });
+        released
+    }
+}
+
+/// A copy of a node's log, kept outside the simulated machine to compare with what recovery says.
+#[derive(Default)]
+pub(crate) struct Archive {
+    /// The record at index `i` has `Lsn(i + 1)`.
+    pub(crate) records: Vec<Record>,
+    /// How many of them the disk has confirmed.
+    pub(crate) confirmed: usize,
+}
+
+impl Archive {
+    /// The disk confirmed everything up to `lsn`: the records newly confirmed.
+    pub(crate) fn confirm(&mut self, lsn: Lsn) -> &[Record] {
+        let before = self.confirmed;
+        self.confirmed = usize::try_from(lsn.0).expect("a log in memory").max(before);
+        &self.records[before..self.confirmed]
+    }
+
+    /// A restart brought these records back: all that was confirmed, and of the rest a prefix.
+    /// Returns how many had not been confirmed.
+    ///
+    /// # Errors
+    /// Says what the log lost or invented.
+    pub(crate) fn recovered(&mut self, records: &[Record]) -> Result<usize, String> {
+        if records.len() < self.confirmed {
+            return Err(format!("of {} records confirmed the log kept {}", self.confirmed, records.len()));
+        }
+        if records.len() > self.records.len() {
+            return Err(format!("of {} records written the log kept {}", self.records.len(), records.len()));
+        }
+        let differs = records.iter().zip(&self.records).position(|(now, before)| now != before);
+        if let Some(index) = differs {
+            return Err(format!("record {} came back changed", index + 1));
+        }
+        let unconfirmed = records.len() - self.confirmed;
+        self.records.truncate(records.len());
+        Ok(unconfirmed)
+    }
+}

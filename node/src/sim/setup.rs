@@ -1,0 +1,144 @@
+//! What a seed means: which cluster, how fast its parts are, what will be done to it, and what its
+//! clients do. All drawn before anything happens.
+
+use super::clients::Habits;
+use super::dice::{Dice, Ppm};
+use super::network::Weather;
+use super::schedule::{FaultKind, Plan};
+use super::world::Conditions;
+use crate::paxos::{ElectionMode, Timing};
+use std::fmt;
+
+/// Everything a simulation is made of.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The cluster.
+    pub conditions: Conditions,
+    /// Its clients.
+    pub habits: Habits,
+    /// What is done to it.
+    pub plan: Plan,
+    /// How long that goes on, in microseconds of virtual time.
+    pub faults_us: u64,
+}
+
+impl Setup {
+    /// What this seed means.
+    #[must_use]
+    pub fn draw(seed: u64) -> Setup {
+        let mut dice = Dice::new(seed, "setup");
+        let conditions = draw_conditions(&mut dice);
+        let patience_us = conditions.election_us_max();
+        let faults_us = patience_us * dice.within(8..=25);
+        let habits = draw_habits(&mut dice, patience_us);
+        let plan = draw_plan(&mut dice, patience_us);
+        Setup { conditions, habits, plan, faults_us }
+    }
+
+    /// A cluster of that size with nothing wrong, and ordinary clients, for so long.
+    #[must_use]
+    pub fn calm(nodes: u16, us: u64) -> Setup {
+        let conditions = Conditions::calm(nodes);
+        let habits = Habits {
+            clients: 3,
+            keys: 2,
+            mix: [1; 6],
+            think_us: (1_000, 20_000),
+            patience_us: (300_000, 600_000),
+            attempts_max: 10,
+            loyalty: 900_000,
+            anonymous: 0,
+        };
+        Setup { conditions, habits, plan: Plan::nothing(), faults_us: us }
+    }
+}
+
+/// Odd sizes mostly, as in life; even ones because that is where quorum arithmetic goes wrong.
+const SIZES: [(u16, u32); 7] = [(1, 3), (2, 5), (3, 36), (4, 12), (5, 32), (6, 5), (7, 7)];
+
+fn draw_conditions(dice: &mut Dice) -> Conditions {
+    let heartbeat_ticks = dice.within(2..=6);
+    let election_ticks_min = heartbeat_ticks * dice.within(3..=7);
+    let timing = Timing {
+        heartbeat_ticks,
+        election_ticks_min,
+        election_ticks_max: election_ticks_min * dice.within(13..=30) / 10,
+        retransmit_ticks: dice.within(2..=10),
+    };
+    let tick_ms = *dice.pick(&[1, 2, 5, 10]);
+    let patience_us = timing.election_ticks_max * tick_ms * 1000;
+    let sync_us_min = dice.scattered(20..=patience_us / 20);
+    let bursts = dice.coin();
+    Conditions {
+        nodes: dice.weighted(&SIZES),
+        timing,
+        election: ElectionMode::Randomised,
+        tick_ms,
+        segment_bytes: dice.scattered(512..=32 << 10),
+        weather: draw_weather(dice, patience_us),
+        client_weather: Weather { lose: rate(dice, 20_000), ..draw_weather(dice, patience_us / 4) },
+        sync_us: (sync_us_min, sync_us_min * dice.within(1..=4)),
+        burst: if bursts { dice.within(1..=600_000) as Ppm } else { 0 },
+        burst_us_max: dice.scattered(10..=patience_us / 50),
+        catches_up: dice.coin(),
+        encodes: dice.chance(200_000),
+    }
+}
+
+/// Some weather, at most so slow that a heartbeat usually makes it in time.
+pub(crate) fn draw_weather(dice: &mut Dice, patience_us: u64) -> Weather {
+    let delay_us_min = dice.scattered(10..=patience_us / 50);
+    Weather {
+        lose: rate(dice, 150_000),
+        duplicate: rate(dice, 150_000),
+        delay_us_min,
+        delay_us_max: delay_us_min + dice.scattered(1..=patience_us / 20),
+        late: rate(dice, 50_000),
+        late_us_max: dice.scattered(patience_us / 20..=patience_us * 3),
+    }
+}
+
+/// Often nothing, else anything up to `max`.
+fn rate(dice: &mut Dice, max: Ppm) -> Ppm {
+    if dice.coin() { 0 } else { dice.scattered(1_000..=u64::from(max)) as Ppm }
+}
+
+fn draw_habits(dice: &mut Dice, patience_us: u64) -> Habits {
+    let think_us_max = dice.scattered(patience_us / 50..=patience_us / 2);
+    let patience_us_min = patience_us / dice.within(1..=8);
+    Habits {
+        clients: dice.within(1..=6) as u32,
+        keys: dice.within(1..=3),
+        mix: std::array::from_fn(|_| dice.within(1..=10) as u32),
+        think_us: (0, think_us_max),
+        patience_us: (patience_us_min, patience_us_min * dice.within(1..=4)),
+        attempts_max: dice.within(1..=8),
+        loyalty: dice.within(0..=1_000_000) as Ppm,
+        anonymous: if dice.coin() { 0 } else { 100_000 },
+    }
+}
+
+fn draw_plan(dice: &mut Dice, patience_us: u64) -> Plan {
+    let mut weights: Vec<(FaultKind, u32)> = Vec::new();
+    for kind in FaultKind::ALL {
+        if dice.coin() {
+            weights.push((*kind, dice.within(1..=10) as u32));
+        }
+    }
+    let gap_us_min = dice.scattered(patience_us / 20..=patience_us);
+    Plan {
+        weights,
+        gap_us: (gap_us_min, gap_us_min * dice.within(1..=6)),
+        lasts_us: (1_000, patience_us * dice.within(1..=4)),
+        at_leader: dice.within(0..=800_000) as Ppm,
+    }
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Setup { conditions, habits, plan, faults_us } = self;
+        writeln!(f, "{conditions:?}")?;
+        writeln!(f, "{habits:?}")?;
+        write!(f, "{plan:?} for {faults_us}us")
+    }
+}
