@@ -68,6 +68,7 @@ pub(super) struct Planted {
     interval_ms: u64,
     rate: Option<f64>,
     retries: u32,
+    op_timeout_ms: u64,
 }
 
 /// How long a planted bug has to show.
@@ -86,6 +87,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         interval_ms: 2_000,
         rate: Some(400.0),
         retries: 0,
+        op_timeout_ms: 2_000,
     },
     Planted {
         name: "phase1-own-value",
@@ -95,6 +97,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         interval_ms: 1_500,
         rate: None,
         retries: 0,
+        op_timeout_ms: 2_000,
     },
     Planted {
         name: "noop-overwrites-accepted",
@@ -104,6 +107,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         interval_ms: 1_500,
         rate: None,
         retries: 0,
+        op_timeout_ms: 2_000,
     },
     Planted {
         name: "majority-off-by-one",
@@ -113,15 +117,19 @@ pub(super) const PLANTED: [Planted; 8] = [
         interval_ms: 3_000,
         rate: Some(400.0),
         retries: 0,
+        op_timeout_ms: 2_000,
     },
     Planted {
         name: "read-without-quorum",
         workload: "cas-register",
         nodes: 5,
-        nemesis: &[Kind::PauseLeader, Kind::PartitionIsolateLeader],
+        nemesis: &[Kind::PartitionIsolateLeader],
         interval_ms: 1_500,
         rate: None,
         retries: 0,
+        // A client of the old leader must give up a write that waits for ever, and read: between
+        // the election of the new leader and the old one's stepping down.
+        op_timeout_ms: 100,
     },
     Planted {
         name: "follower-read-local",
@@ -131,6 +139,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         interval_ms: 3_000,
         rate: Some(400.0),
         retries: 0,
+        op_timeout_ms: 2_000,
     },
     Planted {
         name: "definite-error-for-in-flight",
@@ -140,6 +149,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         interval_ms: 1_500,
         rate: None,
         retries: 0,
+        op_timeout_ms: 2_000,
     },
     Planted {
         name: "duplicate-apply",
@@ -149,6 +159,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         interval_ms: 1_500,
         rate: None,
         retries: 5,
+        op_timeout_ms: 2_000,
     },
 ];
 
@@ -169,6 +180,7 @@ impl Planted {
             owed: self.nemesis.to_vec(),
             nemesis_interval: Duration::from_millis(self.interval_ms),
             retries: self.retries,
+            op_timeout: Duration::from_millis(self.op_timeout_ms),
             mutant: Some(self.name.to_owned()),
             stop_early: true,
             ..Options::usual(self.workload, binary, seed)

@@ -51,7 +51,7 @@ impl FaultReport {
             number: fault.number,
             kind: fault.kind,
             action: fault.action.describe(),
-            beneath: fault.beneath.iter().map(super::Action::describe).collect(),
+            beneath: fault.beneath.iter().map(|layer| layer.action.describe()).collect(),
             outcome: Outcome::Installed,
             bit: false,
             evidence: Vec::new(),

@@ -175,14 +175,21 @@ impl PaxosConnection {
             Ok(txn) => txn,
             Err(error) => return Ending::DidNot(Reason::new("untranslatable", error)),
         };
-        let session = match self.session(deadline).await {
-            Ok(session) => session,
-            Err(reason) => return Ending::DidNot(reason),
+        // A read may be executed twice, so it needs no session; opening one takes a quorum, and would
+        // hide what a node cut off from its quorum answers.
+        let request = if translate::is_update(invocation) {
+            match self.session(deadline).await {
+                Ok(session) => {
+                    self.sequence += 1;
+                    Some(RequestId { session, sequence: self.sequence })
+                }
+                Err(reason) => return Ending::DidNot(reason),
+            }
+        } else {
+            None
         };
-        self.sequence += 1;
-        let request = RequestId { session, sequence: self.sequence };
-        notes.request = Some(request);
-        let command = Command::Execute { request: Some(request), txn };
+        notes.request = request;
+        let command = Command::Execute { request, txn };
         let mut doubt: Option<Reason> = None;
         for attempt in 0..=self.options.retries {
             // What is left is shared out evenly, or the first attempt would use it up.
