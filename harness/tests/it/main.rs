@@ -5,8 +5,11 @@
 
 mod cluster;
 mod connection;
+mod plan;
 mod policy;
 mod process;
 mod proxy;
+mod recorder;
+mod summary;
 mod tidy;
 mod white_box;
