@@ -33,6 +33,10 @@ pub struct Habits {
     pub loyalty: Ppm,
     /// Chance that a put has no request id. Its client never repeats it.
     pub anonymous: Ppm,
+    /// Chance that a register gets a large value.
+    pub large: Ppm,
+    /// How large that is, in bytes.
+    pub large_bytes: usize,
 }
 
 /// All clients of a world.
@@ -290,7 +294,7 @@ impl Clients {
     fn end(&mut self, index: usize, told: Told, world: &mut World) {
         let Some(ongoing) = self.clients[index].call.take() else { return };
         if let Some(call) = ongoing.call {
-            world.note(format_args!("client {index}: call {call} ends: {told:?}"));
+            world.note(format_args!("client {index}: call {call} ends: {told}"));
             self.history.complete(call, told);
         }
         self.think(index, world);
@@ -334,7 +338,17 @@ impl Clients {
     }
 
     fn put(&mut self) -> TxnOp {
-        TxnOp::Put { key: self.any("register"), value: self.fresh_value() }
+        TxnOp::Put { key: self.any("register"), value: self.fresh_register_value() }
+    }
+
+    fn fresh_register_value(&mut self) -> Bytes {
+        let value = self.fresh_value();
+        if !self.dice.chance(self.habits.large) {
+            return value;
+        }
+        let mut large = value.to_vec();
+        large.resize(self.habits.large_bytes.max(value.len()), b'.');
+        Bytes::from(large)
     }
 
     /// Expects some earlier value, most likely a recent one.
@@ -342,7 +356,7 @@ impl Clients {
         let newest = self.next_value;
         let expect = self.dice.within(newest.saturating_sub(6)..=newest);
         let expect = (expect > 0).then(|| Bytes::from(format!("v{expect}")));
-        TxnOp::Cas { key: self.any("register"), expect, value: self.fresh_value() }
+        TxnOp::Cas { key: self.any("register"), expect, value: self.fresh_register_value() }
     }
 
     fn add(&mut self) -> TxnOp {

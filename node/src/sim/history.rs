@@ -1,7 +1,9 @@
 //! What clients asked and were told, in one order: all that a judge may know.
 
+use super::trace::Show;
 use crate::kv::{RequestId, Txn, TxnOutcome};
 use crate::paxos::Slot;
+use std::fmt;
 
 /// One transaction, from a client's side.
 #[derive(Clone, Debug)]
@@ -27,6 +29,16 @@ pub enum Told {
     Failed,
     /// It may have happened, or may yet happen.
     Unknown,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Told::Ok(slot, outcome) => write!(f, "ok, {} at {slot:?}", Show(outcome)),
+            Told::Failed => f.write_str("failed"),
+            Told::Unknown => f.write_str("unknown"),
+        }
+    }
 }
 
 /// All calls, in the order of their invocation.

@@ -48,6 +48,8 @@ impl Setup {
             attempts_max: 10,
             loyalty: 900_000,
             anonymous: 0,
+            large: 0,
+            large_bytes: 0,
         };
         Setup { conditions, habits, plan: Plan::nothing(), faults_us: us }
     }
@@ -115,6 +117,9 @@ fn draw_habits(dice: &mut Dice, patience_us: u64) -> Habits {
         attempts_max: dice.within(1..=8),
         loyalty: dice.within(0..=1_000_000) as Ppm,
         anonymous: if dice.coin() { 0 } else { 100_000 },
+        // Rare, because slow: enough to make promises and catch-up come in several chunks.
+        large: if dice.chance(30_000) { dice.within(100_000..=500_000) as Ppm } else { 0 },
+        large_bytes: dice.scattered(50_000..=500_000) as usize,
     }
 }
 

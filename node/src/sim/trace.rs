@@ -45,7 +45,15 @@ pub(crate) struct Show<'a, T>(pub(crate) &'a T);
 
 impl fmt::Display for Show<'_, Bytes> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(self.0))
+        /// Larger values are padding.
+        const BYTES_SHOWN: usize = 24;
+        match self.0.get(..BYTES_SHOWN) {
+            None => f.write_str(&String::from_utf8_lossy(self.0)),
+            Some(_) => {
+                let name = self.0.split(|byte| *byte == b'.').next().unwrap_or_default();
+                write!(f, "{} ({} bytes)", String::from_utf8_lossy(name), self.0.len())
+            }
+        }
     }
 }
 
@@ -94,7 +102,15 @@ impl fmt::Display for Show<'_, OpResult> {
         match self.0 {
             OpResult::Value(None) => f.write_str("nothing"),
             OpResult::Value(Some(value)) => write!(f, "{}", Show(value)),
-            OpResult::List(items) => list(f, items),
+            OpResult::List(items) => {
+                /// Of a long list the end tells most.
+                const ITEMS_SHOWN: usize = 6;
+                let cut = items.len().saturating_sub(ITEMS_SHOWN);
+                if cut > 0 {
+                    write!(f, "{cut} more and ")?;
+                }
+                list(f, &items[cut..])
+            }
             OpResult::Integer(number) => write!(f, "{number}"),
             OpResult::Done => f.write_str("done"),
         }

@@ -6,7 +6,10 @@
 mod cluster;
 mod garbage;
 mod kv;
+mod lab;
+mod lecture;
 mod process;
 mod recovery;
 mod scripts;
+mod sim;
 mod wire;

@@ -1,0 +1,42 @@
+//! The simulation: what it finds, and that it finds the same thing twice.
+
+use paxos_node::paxos::ElectionMode;
+use paxos_node::sim::{Setup, Trace, Weather, simulate_setup, simulate_traced};
+
+#[test]
+fn one_seed_is_one_story_to_the_last_byte() {
+    for seed in [1, 7, 42] {
+        let (result, trace) = simulate_traced(seed);
+        result.unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+        assert!(trace.lines().count() > 100, "seed {seed}: hardly anything happened");
+        let (_, again) = simulate_traced(seed);
+        assert!(trace == again, "seed {seed} told two stories");
+    }
+}
+
+/// A cluster that can't come to a leader: the liveness phase must say so, twice in the same words.
+#[test]
+fn a_failure_is_one_story_too() {
+    let mut setup = Setup::calm(3, 1_000_000);
+    setup.conditions.election = ElectionMode::Fixed;
+    setup.conditions.client_weather = Weather { lose: 1_000_000, ..Weather::CALM };
+    let fail = || {
+        let (result, trace) = simulate_setup(&setup, 3, Trace::on());
+        (result.expect_err("nobody can be answered").to_string(), trace.into_text())
+    };
+    let (reason, trace) = fail();
+    assert!(reason.contains("liveness"), "{reason}");
+    assert!(trace.ends_with(&format!("FAILED {}\n", reason.split_once(": ").expect("a reason").1)));
+    assert_eq!((reason, trace), fail());
+}
+
+#[test]
+fn clusters_of_one_to_nine_elect_and_serve() {
+    for nodes in 1..=9 {
+        let setup = Setup::calm(nodes, 3_000_000);
+        let (result, _) = simulate_setup(&setup, u64::from(nodes), Trace::off());
+        let summary = result.unwrap_or_else(|failure| panic!("{nodes} nodes: {failure}"));
+        assert!(summary.calls.0 > 100, "{nodes} nodes served {:?}", summary.calls);
+        assert!(summary.ballots <= 10, "{nodes} nodes took {} ballots", summary.ballots);
+    }
+}
