@@ -1,7 +1,7 @@
 //! What `test-all` and `mutants` run: the workloads with their share of the faults, and for each
 //! planted bug the load and the faults that expose it. Pure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -17,7 +17,7 @@ const RATE: f64 = 400.0;
 
 /// The main runs: every workload once, sharing the time. Each kind of fault is owed by exactly
 /// one of them; once that is paid, all come at random.
-pub(super) fn main_runs(time: Duration, seed: u64, nodes: u16, binary: &PathBuf) -> Vec<Options> {
+pub(super) fn main_runs(time: Duration, seed: u64, nodes: u16, binary: &Path) -> Vec<Options> {
     let workloads = workloads::names();
     let share = time / u32::try_from(workloads.len()).unwrap_or(u32::MAX).max(1);
     let possible: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| kind.nodes_min() <= nodes).collect();
@@ -34,7 +34,7 @@ pub(super) fn main_runs(time: Duration, seed: u64, nodes: u16, binary: &PathBuf)
             owed: dealt.next().unwrap_or_default(),
             nemesis_interval: Duration::from_secs(3),
             // One plan each, all from one seed.
-            ..Options::usual(workload, binary.clone(), seed.wrapping_add(number as u64))
+            ..Options::usual(workload, binary.to_owned(), seed.wrapping_add(number as u64))
         })
         .collect()
 }
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn every_kind_is_owed_by_exactly_one_run_and_the_deal_is_fair() {
         for seed in 0..20 {
-            let runs = main_runs(Duration::from_secs(120), seed, 5, &PathBuf::new());
+            let runs = main_runs(Duration::from_secs(120), seed, 5, Path::new(""));
             let mut owed: Vec<Kind> = runs.iter().flat_map(|run| run.owed.clone()).collect();
             owed.sort();
             assert_eq!(owed, Kind::ALL);
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn small_clusters_owe_only_what_can_be_done_to_them() {
-        let runs = main_runs(Duration::from_secs(30), 1, 1, &PathBuf::new());
+        let runs = main_runs(Duration::from_secs(30), 1, 1, Path::new(""));
         assert!(runs.iter().all(|run| run.nemesis.iter().all(|kind| kind.nodes_min() == 1)));
     }
 
