@@ -10,6 +10,7 @@ mod policy;
 mod process;
 mod proxy;
 mod recorder;
+mod run;
 mod summary;
 mod tidy;
 mod white_box;
