@@ -29,8 +29,10 @@ pub struct Habits {
     pub patience_us: (u64, u64),
     /// How often to try in all before giving up.
     pub attempts_max: u64,
-    /// Chance to stay with the node that answered last.
+    /// Chance to try again at the same node.
     pub loyalty: Ppm,
+    /// Chance to ask the next thing of any node, not of the one that answered last.
+    pub roam: Ppm,
     /// Chance that a put has no request id. Its client never repeats it.
     pub anonymous: Ppm,
     /// Chance that a register gets a large value.
@@ -176,6 +178,9 @@ impl Clients {
             self.on_timeout(index, world);
         } else if !self.finishing {
             let txn = self.next_txn();
+            if self.dice.chance(self.habits.roam) {
+                self.clients[index].node = *self.dice.pick(&self.nodes);
+            }
             self.begin(index, txn, world);
         }
     }

@@ -88,7 +88,12 @@ impl Schedule {
     /// Microseconds to the next fault; `None` if there will be none.
     pub(crate) fn next_gap_us(&mut self) -> Option<u64> {
         let (min, max) = self.plan.gap_us;
-        (!self.plan.weights.is_empty()).then(|| self.dice.within(min..=max))
+        if self.plan.weights.is_empty() {
+            return None;
+        }
+        let us = self.dice.within(min..=max);
+        // Now and then the cluster may catch its breath.
+        Some(if self.dice.chance(100_000) { us * 5 } else { us })
     }
 
     /// How long a node that went down stays down.
@@ -123,6 +128,8 @@ impl Schedule {
                 world.inject(self.lasts_us(), Fault::Resume(node));
             }
             FaultKind::Partition => {
+                // A leader that can't know it was replaced: what partitions are worth most for.
+                let node = world.leader().filter(|_| self.dice.coin()).unwrap_or(node);
                 let cut = self.draw_cut(world, node);
                 self.inject(world, Fault::Cut(cut));
                 world.inject(self.lasts_us(), Fault::Cut(Vec::new()));
@@ -179,16 +186,17 @@ impl Schedule {
         }
     }
 
+    /// Short ones catch what is under way; only long ones let others take over meanwhile.
     fn lasts_us(&mut self) -> u64 {
         let (min, max) = self.plan.lasts_us;
-        self.dice.scattered(min..=max)
+        if self.dice.coin() { self.dice.scattered(min..=max) } else { self.dice.within(max / 4..=max) }
     }
 
     /// Who no longer hears whom.
     fn draw_cut(&mut self, world: &World, node: NodeId) -> Vec<(NodeId, NodeId)> {
         let all: Vec<(NodeId, NodeId)> = links(world).collect();
         let nodes = usize::from(world.conditions().nodes);
-        match self.dice.within(0..=5) {
+        match self.dice.within(0..=7) {
             // Two sides, of any sizes; with an even number often two halves.
             0 | 1 => {
                 let mut order: Vec<NodeId> = world.conditions().ids().collect();
@@ -201,14 +209,14 @@ impl Schedule {
                 all.into_iter().filter(crosses).collect()
             }
             // One node alone.
-            2 => all.into_iter().filter(|(from, to)| *from == node || *to == node).collect(),
+            2..=4 => all.into_iter().filter(|(from, to)| *from == node || *to == node).collect(),
             // One node that hears nobody, or that nobody hears.
-            3 => {
+            5 => {
                 let deaf = self.dice.coin();
                 all.into_iter().filter(|(from, to)| if deaf { *to == node } else { *from == node }).collect()
             }
             // One node between two sides that don't hear each other.
-            4 => {
+            6 => {
                 let left: Vec<NodeId> = world.conditions().ids().filter(|_| self.dice.coin()).collect();
                 let bridged = |link: &(NodeId, NodeId)| link.0 == node || link.1 == node;
                 let crosses = |link: &(NodeId, NodeId)| left.contains(&link.0) != left.contains(&link.1);

@@ -47,6 +47,7 @@ impl Setup {
             patience_us: (300_000, 600_000),
             attempts_max: 10,
             loyalty: 900_000,
+            roam: 0,
             anonymous: 0,
             large: 0,
             large_bytes: 0,
@@ -107,15 +108,16 @@ fn rate(dice: &mut Dice, max: Ppm) -> Ppm {
 
 fn draw_habits(dice: &mut Dice, patience_us: u64) -> Habits {
     let think_us_max = dice.scattered(patience_us / 50..=patience_us / 2);
-    let patience_us_min = patience_us / dice.within(1..=8);
+    let patience_us_min = dice.scattered(patience_us / 20..=patience_us);
     Habits {
-        clients: dice.within(1..=6) as u32,
+        clients: dice.within(1..=8) as u32,
         keys: dice.within(1..=3),
-        mix: std::array::from_fn(|_| dice.within(1..=10) as u32),
+        mix: std::array::from_fn(|_| dice.scattered(1..=20) as u32),
         think_us: (0, think_us_max),
         patience_us: (patience_us_min, patience_us_min * dice.within(1..=4)),
         attempts_max: dice.within(1..=8),
         loyalty: dice.within(0..=1_000_000) as Ppm,
+        roam: if dice.coin() { 0 } else { dice.within(10_000..=1_000_000) as Ppm },
         anonymous: if dice.coin() { 0 } else { 100_000 },
         // Rare, because slow: enough to make promises and catch-up come in several chunks.
         large: if dice.chance(30_000) { dice.within(100_000..=500_000) as Ppm } else { 0 },
@@ -125,16 +127,18 @@ fn draw_habits(dice: &mut Dice, patience_us: u64) -> Habits {
 
 fn draw_plan(dice: &mut Dice, patience_us: u64) -> Plan {
     let mut weights: Vec<(FaultKind, u32)> = Vec::new();
+    // Some seeds do one thing again and again, some do everything at once.
+    let share = *dice.pick(&[150_000, 400_000, 800_000]);
     for kind in FaultKind::ALL {
-        if dice.coin() {
+        if dice.chance(share) {
             weights.push((*kind, dice.within(1..=10) as u32));
         }
     }
-    let gap_us_min = dice.scattered(patience_us / 20..=patience_us);
+    let gap_us_min = dice.scattered(patience_us / 10..=patience_us * 2);
     Plan {
         weights,
         gap_us: (gap_us_min, gap_us_min * dice.within(1..=6)),
-        lasts_us: (1_000, patience_us * dice.within(1..=4)),
+        lasts_us: (1_000, patience_us * dice.within(2..=6)),
         at_leader: dice.within(0..=800_000) as Ppm,
     }
 }
