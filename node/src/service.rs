@@ -125,6 +125,8 @@ pub struct Service {
     confirmed_reads: VecDeque<(u64, Slot)>,
     forwarded: BTreeMap<u64, Forwarded>,
     next_token: u64,
+    /// The latest request id on each connection.
+    latest_ids: BTreeMap<ClientToken, u64>,
     departed: Departed,
     now: u64,
     /// Tick and cluster time at which this node's leadership began to stamp.
@@ -156,6 +158,7 @@ impl Service {
             reads: BTreeMap::new(),
             confirmed_reads: VecDeque::new(),
             forwarded: BTreeMap::new(),
+            latest_ids: BTreeMap::new(),
             departed: Departed::default(),
             now: 0,
             stamp_base: None,
@@ -191,9 +194,15 @@ impl Service {
         }
     }
 
-    /// A client asks.
+    /// A client asks. The ids on a connection ascend: one that doesn't is a copy that the network
+    /// made, and is ignored. The first copy may have been told that it failed, which must stay true.
     pub fn client(&mut self, client: ClientToken, request: ClientRequest) {
         self.settle_leadership();
+        let latest = self.latest_ids.entry(client).or_default();
+        if request.id <= *latest {
+            return;
+        }
+        *latest = request.id;
         let origin = Origin::Client { client, id: request.id };
         self.accept_request(origin, request.command);
     }
@@ -202,6 +211,7 @@ impl Service {
     pub fn client_gone(&mut self, client: ClientToken) {
         let gone =
             |origin: &Origin| matches!(origin, Origin::Client { client: other, .. } if *other == client);
+        self.latest_ids.remove(&client);
         self.reads.retain(|_, (origin, _)| !gone(origin));
         self.forwarded.retain(|_, forwarded| !gone(&forwarded.origin));
     }

@@ -210,18 +210,27 @@ impl Totals {
 
     fn speed(&self, since: Instant) -> String {
         let seconds = since.elapsed().as_secs_f64().max(0.001);
-        format!("{:.0} events/s, {:.1} seeds/s", self.sum.events as f64 / seconds, self.seeds as f64 / seconds)
+        format!(
+            "{:.0} events/s, {:.1} seeds/s",
+            self.sum.events as f64 / seconds,
+            self.seeds as f64 / seconds
+        )
     }
 }
 
 impl std::fmt::Display for Totals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Summary { events, virtual_us, calls, ballots, slots, faults, .. } = &self.sum;
-        let sizes: Vec<String> = self.sizes.iter().map(|(nodes, seeds)| format!("{nodes}: {seeds}")).collect();
+        let sizes: Vec<String> =
+            self.sizes.iter().map(|(nodes, seeds)| format!("{nodes}: {seeds}")).collect();
         let faults: Vec<String> = faults.iter().map(|(kind, times)| format!("{kind} {times}")).collect();
         writeln!(f, "{} seeds clean; nodes to seeds {{{}}}", self.seeds, sizes.join(", "))?;
         writeln!(f, "{events} events in {:.0}s of virtual time", *virtual_us as f64 / 1e6)?;
-        writeln!(f, "{} calls ok, {} failed, {} unknown; {ballots} ballots, {slots} slots", calls.0, calls.1, calls.2)?;
+        writeln!(
+            f,
+            "{} calls ok, {} failed, {} unknown; {ballots} ballots, {slots} slots",
+            calls.0, calls.1, calls.2
+        )?;
         write!(f, "faults: {}", faults.join(", "))
     }
 }

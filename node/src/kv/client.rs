@@ -8,6 +8,7 @@ use std::fmt;
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub struct ClientRequest {
     /// Echoed in the reply; the client's choice, so that it can have several requests under way.
+    /// From 1, ascending on each connection: a node ignores what comes twice or out of order.
     pub id: u64,
     /// What to do.
     pub command: Command,

@@ -319,7 +319,11 @@ impl Observer {
     }
 
     /// I8: replicas that applied the same prefix have the same state hash.
-    fn invariant_equal_prefix_equal_hash(&mut self, node: NodeId, applied: AppliedHash) -> Result<(), String> {
+    fn invariant_equal_prefix_equal_hash(
+        &mut self,
+        node: NodeId,
+        applied: AppliedHash,
+    ) -> Result<(), String> {
         let index = usize::try_from(applied.slot.0).unwrap_or(usize::MAX).wrapping_sub(1);
         match self.hashes.get(index) {
             Some(hash) if *hash != applied.hash => {
@@ -371,7 +375,8 @@ impl Observer {
     }
 
     fn slot(&mut self, slot: Slot) -> &mut SlotHistory {
-        let index = usize::try_from(slot.0).expect("a slot in memory").checked_sub(1).expect("slots start at 1");
+        let index =
+            usize::try_from(slot.0).expect("a slot in memory").checked_sub(1).expect("slots start at 1");
         if index >= self.slots.len() {
             self.slots.resize_with(index + 1, SlotHistory::default);
         }

@@ -60,7 +60,7 @@ struct Client {
     sequence: u64,
     call: Option<Ongoing>,
     node: NodeId,
-    /// The connection in use; a new number for each.
+    /// The connection in use; a new number for each, so that it tells the node as well.
     connection: u32,
     attempt: u64,
     /// Alarms set before this one was are void.
@@ -76,6 +76,15 @@ struct Ongoing {
     first_attempt: u64,
     /// An attempt is or may be under way whose end is not known: nothing is certain any more.
     in_doubt: bool,
+}
+
+impl Client {
+    fn turn_to(&mut self, node: NodeId) {
+        if self.node != node {
+            self.node = node;
+            self.connection += 1;
+        }
+    }
 }
 
 impl Clients {
@@ -127,7 +136,7 @@ impl Clients {
 
     /// One client, stuck to one node, asks one thing more; for after [`finish`](Self::finish).
     pub fn ask(&mut self, client: usize, node: NodeId, txn: Txn, world: &mut World) {
-        self.clients[client].node = node;
+        self.clients[client].turn_to(node);
         self.habits.loyalty = 1_000_000;
         self.begin(client, txn, world);
     }
@@ -135,7 +144,8 @@ impl Clients {
     /// A list, register or counter, as the clients call their keys.
     #[must_use]
     pub fn keys(&self) -> Vec<Bytes> {
-        let named = |kind: &str| (0..self.habits.keys).map(move |number| key(kind, number)).collect::<Vec<_>>();
+        let named =
+            |kind: &str| (0..self.habits.keys).map(move |number| key(kind, number)).collect::<Vec<_>>();
         [named("list"), named("register"), named("counter")].concat()
     }
 
@@ -162,9 +172,13 @@ impl Clients {
             Happening::Alarm(_) => {}
             Happening::Down(node) => {
                 for index in 0..self.clients.len() {
-                    let waits = self.clients[index].call.is_some() && self.clients[index].node == *node;
-                    // A broken connection is noticed at once, or (the packet was lost) not at all.
-                    if waits && self.dice.coin() {
+                    let client = &mut self.clients[index];
+                    if client.node != *node {
+                        continue;
+                    }
+                    client.connection += 1;
+                    // That it broke is noticed at once, or (the packet was lost) not before time.
+                    if client.call.is_some() && self.dice.coin() {
                         self.set_alarm(index, 100, world);
                     }
                 }
@@ -179,7 +193,8 @@ impl Clients {
         } else if !self.finishing {
             let txn = self.next_txn();
             if self.dice.chance(self.habits.roam) {
-                self.clients[index].node = *self.dice.pick(&self.nodes);
+                let node = *self.dice.pick(&self.nodes);
+                self.clients[index].turn_to(node);
             }
             self.begin(index, txn, world);
         }
@@ -220,7 +235,12 @@ impl Clients {
         self.set_alarm(index, patience_us, world);
     }
 
-    fn on_answer(&mut self, token: ClientToken, reply: &ClientReply, world: &mut World) -> Result<(), String> {
+    fn on_answer(
+        &mut self,
+        token: ClientToken,
+        reply: &ClientReply,
+        world: &mut World,
+    ) -> Result<(), String> {
         let index = (token.0 >> 32) as usize;
         let Some(client) = self.clients.get_mut(index) else { return Ok(()) };
         let Some(ongoing) = &mut client.call else { return Ok(()) };
@@ -281,7 +301,8 @@ impl Clients {
         let client = &mut self.clients[index];
         let Some(ongoing) = &client.call else { return };
         let tried = client.attempt - ongoing.first_attempt + 1;
-        let is_anonymous = matches!(&ongoing.command, Command::Execute { request: None, txn } if !txn.is_read_only());
+        let is_anonymous =
+            matches!(&ongoing.command, Command::Execute { request: None, txn } if !txn.is_read_only());
         let is_tired = tried >= self.habits.attempts_max && !self.finishing;
         if is_tired || (is_anonymous && (ongoing.in_doubt || !self.finishing)) {
             let told = if ongoing.in_doubt { Told::Unknown } else { Told::Failed };
@@ -289,9 +310,9 @@ impl Clients {
             return;
         }
         if let Some(hint) = hint.filter(|_| self.dice.coin()) {
-            client.node = hint;
+            client.turn_to(hint);
         } else if !self.dice.chance(self.habits.loyalty) {
-            client.node = *self.dice.pick(&self.nodes);
+            client.turn_to(*self.dice.pick(&self.nodes));
         }
         self.attempt(index, world);
     }
@@ -320,21 +341,22 @@ impl Clients {
 
     fn next_txn(&mut self) -> Txn {
         let [append, put, cas, add, several, read] = self.habits.mix;
-        let ops = match self.dice.weighted(&[(0, append), (1, put), (2, cas), (3, add), (4, several), (5, read)]) {
-            0 => vec![self.append()],
-            1 => vec![self.put()],
-            2 => vec![self.cas()],
-            3 => vec![self.add()],
-            4 => {
-                let (append, add) = (self.append(), self.add());
-                let get = TxnOp::Get { key: append.key().clone() };
-                vec![add, append, get]
-            }
-            _ => {
-                let keys = self.keys();
-                vec![TxnOp::Get { key: self.dice.pick(&keys).clone() }]
-            }
-        };
+        let ops =
+            match self.dice.weighted(&[(0, append), (1, put), (2, cas), (3, add), (4, several), (5, read)]) {
+                0 => vec![self.append()],
+                1 => vec![self.put()],
+                2 => vec![self.cas()],
+                3 => vec![self.add()],
+                4 => {
+                    let (append, add) = (self.append(), self.add());
+                    let get = TxnOp::Get { key: append.key().clone() };
+                    vec![add, append, get]
+                }
+                _ => {
+                    let keys = self.keys();
+                    vec![TxnOp::Get { key: self.dice.pick(&keys).clone() }]
+                }
+            };
         Txn { ops }
     }
 

@@ -4,9 +4,9 @@
 
 use super::disk::SimDisk;
 use crate::paxos::{Lsn, Record, Send};
-use crate::service::Service;
+use crate::service::{ClientToken, Service};
 use crate::wal::Wal;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// A node, up or down.
 pub(crate) struct Machine<E> {
@@ -40,6 +40,8 @@ pub(crate) struct Running {
     pub(crate) durable: Lsn,
     /// Messages that reveal what is not durable yet.
     pub(crate) held_sends: VecDeque<Send>,
+    /// Connections that clients have closed: nothing comes in on them any more.
+    pub(crate) hung_up: BTreeSet<ClientToken>,
     /// Input came in, and more may come before the node gets to answer it.
     pub(crate) wake_is_due: bool,
 }
@@ -54,6 +56,7 @@ impl Running {
             is_syncing: false,
             durable,
             held_sends: VecDeque::new(),
+            hung_up: BTreeSet::new(),
             wake_is_due: false,
         }
     }

@@ -17,11 +17,13 @@
 
 mod clients;
 mod clock;
+mod conditions;
 mod dice;
 mod disk;
 mod fault;
 mod history;
 mod machine;
+mod model;
 mod network;
 mod oracle;
 mod run;
@@ -32,14 +34,16 @@ mod world;
 
 pub use clients::{CLIENT_ALARMS, Clients, Habits};
 pub use clock::Time;
+pub use conditions::Conditions;
 pub use dice::{Dice, Ppm};
 pub use disk::SimDisk;
 pub use fault::Fault;
 pub use history::{Call, History, Told};
+pub use model::Model;
 pub use network::Weather;
-pub use oracle::{Model, judge_by_log, judge_lists};
+pub use oracle::{judge_by_log, judge_lists};
 pub use run::{Failure, Summary, simulate, simulate_setup, simulate_traced};
 pub use schedule::{FaultKind, Plan};
 pub use setup::Setup;
 pub use trace::Trace;
-pub use world::{Conditions, Happening, World};
+pub use world::{Happening, World};

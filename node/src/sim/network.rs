@@ -129,8 +129,7 @@ mod tests {
         let weather =
             Weather { lose: 200_000, duplicate: 200_000, late: 200_000, late_us_max: 9_000, ..Weather::CALM };
         let network = Network::new(2, weather);
-        let fates: Vec<Fate> =
-            (0..200).map(|_| network.fate(NodeId(1), NodeId(2), &mut dice)).collect();
+        let fates: Vec<Fate> = (0..200).map(|_| network.fate(NodeId(1), NodeId(2), &mut dice)).collect();
         assert!(fates.contains(&Fate::Lost));
         assert!(fates.iter().any(|fate| matches!(fate, Fate::ArrivesTwice(..))));
         assert!(fates.iter().any(|fate| matches!(fate, Fate::Arrives(us) if *us > 200)));

@@ -9,16 +9,15 @@
 //! exactly which appends it follows.
 
 use super::history::{Call, History, Told};
+use super::model::Model;
 use super::trace::Show;
-use crate::kv::{
-    AbortReason, Batch, Command, OpResult, RequestId, SessionId, Txn, TxnOp, TxnOutcome,
-};
+use crate::kv::{Batch, Command, OpResult, TxnOp, TxnOutcome};
 use crate::paxos::{Slot, Value};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Where something took effect: a slot, and the position in its batch; reads come after all of it.
-type Place = (Slot, usize);
+pub(super) type Place = (Slot, usize);
 
 const AFTER_ALL: usize = usize::MAX;
 
@@ -44,7 +43,7 @@ pub fn judge_by_log(history: &History, chosen: &[&Value]) -> Result<Model, Strin
     }
     let mut model = Model::default();
     let mut places: Vec<Option<Place>> = vec![None; history.calls().len()];
-    model.answer_reads(Slot::ZERO, &reads, history, &mut places)?;
+    judge_reads(&model, Slot::ZERO, &reads, history, &mut places)?;
     for (slot, value) in (1..).map(Slot).zip(chosen) {
         for (position, command) in commands(slot, value)?.into_iter().enumerate() {
             let executed = model.execute(slot, position, &command);
@@ -57,7 +56,7 @@ pub fn judge_by_log(history: &History, chosen: &[&Value]) -> Result<Model, Strin
                 places[*call].get_or_insert((slot, position));
             }
         }
-        model.answer_reads(slot, &reads, history, &mut places)?;
+        judge_reads(&model, slot, &reads, history, &mut places)?;
     }
     if let Some((slot, _)) = reads.range(Slot(chosen.len() as u64 + 1)..).next() {
         return Err(format!("a read was served at {slot:?}, which was never chosen"));
@@ -84,6 +83,26 @@ fn judge_anonymous(slot: Slot, calls: &[Call], index: usize) -> Result<(), Strin
         }
         Some((_, Told::Ok(..) | Told::Unknown)) | None => Ok(()),
     }
+}
+
+/// Reads served at a slot: they say what the model says after it.
+fn judge_reads(
+    model: &Model,
+    slot: Slot,
+    reads: &BTreeMap<Slot, Vec<usize>>,
+    history: &History,
+    places: &mut [Option<Place>],
+) -> Result<(), String> {
+    for index in reads.get(&slot).into_iter().flatten() {
+        places[*index] = Some((slot, AFTER_ALL));
+        let call = &history.calls()[*index];
+        let get = |op: &TxnOp| model.get(op.key());
+        let right = TxnOutcome::Done(call.txn.ops.iter().map(get).collect());
+        if !matches!(&call.completed, Some((_, Told::Ok(_, told))) if *told == right) {
+            return Err(format!("{}: {} was right", describe(history.calls(), *index), Show(&right)));
+        }
+    }
+    Ok(())
 }
 
 /// Updates by name: executed at most once by the model, and told what the model says.
@@ -142,7 +161,8 @@ fn judge_real_time(history: &History, places: &[Option<Place>]) -> Result<(), St
         {
             let (earlier, later) = (describe(calls, cause), describe(calls, index));
             return Err(format!(
-                "stale: {later} took effect at {place:?}, but began after the end of {earlier} at {at_least:?}"
+                "stale: {later} took effect in {:?}, but began after the end of {earlier}, which had in {:?}",
+                place.0, at_least.0
             ));
         }
         if place > floor.0 {
@@ -160,142 +180,6 @@ fn describe(calls: &[Call], index: usize) -> String {
         Some((_, Told::Failed | Told::Unknown)) | None => String::new(),
     };
     format!("call {index} of client {client} ({}{told})", Show(&command))
-}
-
-// ---- The model -----------------------------------------------------------------------------------
-
-/// The state machine again, as simply as possible.
-#[derive(Default, Debug)]
-pub struct Model {
-    keys: BTreeMap<Bytes, Held>,
-    latest: BTreeMap<SessionId, u64>,
-    /// Requests executed: where, and with what result.
-    executed: BTreeMap<RequestId, (Place, TxnOutcome)>,
-}
-
-#[derive(Clone, Debug)]
-enum Held {
-    Bytes(Bytes),
-    List(Vec<Bytes>),
-    Integer(i64),
-}
-
-impl Model {
-    /// What a key holds, as a read would say.
-    #[must_use]
-    pub fn get(&self, key: &Bytes) -> OpResult {
-        match self.keys.get(key) {
-            None => OpResult::Value(None),
-            Some(Held::Bytes(bytes)) => OpResult::Value(Some(bytes.clone())),
-            Some(Held::List(items)) => OpResult::List(items.clone()),
-            Some(Held::Integer(number)) => OpResult::Integer(*number),
-        }
-    }
-
-    fn answer_reads(
-        &self,
-        slot: Slot,
-        reads: &BTreeMap<Slot, Vec<usize>>,
-        history: &History,
-        places: &mut [Option<Place>],
-    ) -> Result<(), String> {
-        for index in reads.get(&slot).into_iter().flatten() {
-            places[*index] = Some((slot, AFTER_ALL));
-            let call = &history.calls()[*index];
-            let get = |op: &TxnOp| self.get(op.key());
-            let right = TxnOutcome::Done(call.txn.ops.iter().map(get).collect());
-            if !matches!(&call.completed, Some((_, Told::Ok(_, told))) if *told == right) {
-                return Err(format!("{}: {} was right", describe(history.calls(), *index), Show(&right)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Executes a command; `false` if it is one that may not execute (again).
-    fn execute(&mut self, slot: Slot, position: usize, command: &Command) -> bool {
-        match command {
-            Command::OpenSession { .. } => {
-                let position = u16::try_from(position).expect("a batch is shorter");
-                self.latest.insert(SessionId::new(slot, position), 0);
-            }
-            Command::Execute { request: None, txn } => {
-                self.transact(txn);
-            }
-            Command::Execute { request: Some(request), txn } => {
-                match self.latest.get_mut(&request.session) {
-                    Some(latest) if *latest < request.sequence => *latest = request.sequence,
-                    Some(_) | None => return false,
-                }
-                let outcome = self.transact(txn);
-                self.executed.insert(*request, ((slot, position), outcome));
-            }
-        }
-        true
-    }
-
-    fn transact(&mut self, txn: &Txn) -> TxnOutcome {
-        // A single operation that refuses has changed nothing.
-        let before = (txn.ops.len() > 1).then(|| self.keys.clone());
-        let mut results = Vec::new();
-        for (op, position) in txn.ops.iter().zip(0..) {
-            match self.operate(op) {
-                Ok(result) => results.push(result),
-                Err(reason) => {
-                    if let Some(before) = before {
-                        self.keys = before;
-                    }
-                    return TxnOutcome::Aborted { op: position, reason };
-                }
-            }
-        }
-        TxnOutcome::Done(results)
-    }
-
-    fn operate(&mut self, op: &TxnOp) -> Result<OpResult, AbortReason> {
-        let held = self.keys.get_mut(op.key());
-        let result = match (op, held) {
-            (TxnOp::Get { key }, _) => return Ok(self.get(key)),
-            (TxnOp::Put { key, value }, _) => {
-                self.keys.insert(key.clone(), Held::Bytes(value.clone()));
-                OpResult::Done
-            }
-            (TxnOp::Cas { key, expect, value }, held) => {
-                let matches = match (&held, expect) {
-                    (None, None) => true,
-                    (Some(Held::Bytes(bytes)), Some(expect)) => bytes == expect,
-                    (Some(Held::List(_) | Held::Integer(_)), _) => return Err(AbortReason::WrongType),
-                    (None, Some(_)) | (Some(Held::Bytes(_)), None) => false,
-                };
-                if !matches {
-                    return Err(AbortReason::CasMismatch);
-                }
-                self.keys.insert(key.clone(), Held::Bytes(value.clone()));
-                OpResult::Done
-            }
-            (TxnOp::Append { value, .. }, Some(Held::List(items))) => {
-                items.push(value.clone());
-                OpResult::Done
-            }
-            (TxnOp::Append { key, value }, None) => {
-                self.keys.insert(key.clone(), Held::List(vec![value.clone()]));
-                OpResult::Done
-            }
-            (TxnOp::Add { delta, .. }, Some(Held::Integer(number))) => {
-                *number = number.checked_add(*delta).ok_or(AbortReason::Overflow)?;
-                OpResult::Integer(*number)
-            }
-            (TxnOp::Add { key, delta }, None) => {
-                self.keys.insert(key.clone(), Held::Integer(*delta));
-                OpResult::Integer(*delta)
-            }
-            (TxnOp::Append { .. } | TxnOp::Add { .. }, Some(_)) => return Err(AbortReason::WrongType),
-            (TxnOp::Delete { key }, _) => {
-                self.keys.remove(key);
-                OpResult::Done
-            }
-        };
-        Ok(result)
-    }
 }
 
 // ---- The lists, from outside ---------------------------------------------------------------------

@@ -90,9 +90,7 @@ pub fn simulate_setup(setup: &Setup, seed: u64, trace: Trace) -> (Result<Summary
     });
     let result = match result {
         Ok(()) => Ok(run.summary()),
-        Err(reason) => {
-            Err(Failure { at: run.world.now(), events: run.world.events(), reason })
-        }
+        Err(reason) => Err(Failure { at: run.world.now(), events: run.world.events(), reason }),
     };
     if let Err(failure) = &result {
         run.world.note(format_args!("FAILED {}", failure.reason));
@@ -266,7 +264,9 @@ impl Run {
             for (key, held) in keys.iter().zip(held) {
                 match held {
                     OpResult::List(items) => lists.insert(key.clone(), items),
-                    OpResult::Value(None) if key.starts_with(b"list") => lists.insert(key.clone(), Vec::new()),
+                    OpResult::Value(None) if key.starts_with(b"list") => {
+                        lists.insert(key.clone(), Vec::new())
+                    }
                     OpResult::Value(_) | OpResult::Integer(_) | OpResult::Done => None,
                 };
             }

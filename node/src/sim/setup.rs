@@ -2,10 +2,10 @@
 //! clients do. All drawn before anything happens.
 
 use super::clients::Habits;
+use super::conditions::Conditions;
 use super::dice::{Dice, Ppm};
 use super::network::Weather;
 use super::schedule::{FaultKind, Plan};
-use super::world::Conditions;
 use crate::paxos::{ElectionMode, Timing};
 use std::fmt;
 

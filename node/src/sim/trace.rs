@@ -3,6 +3,7 @@
 use super::clock::Time;
 use crate::kv::{Batch, ClientReply, ClientResult, Command, OpResult, Reply, TxnOp, TxnOutcome};
 use crate::paxos::{Message, Record, SlotReport, Value};
+use crate::service::ClientToken;
 use bytes::Bytes;
 use std::fmt;
 
@@ -54,6 +55,13 @@ impl fmt::Display for Show<'_, Bytes> {
                 write!(f, "{} ({} bytes)", String::from_utf8_lossy(name), self.0.len())
             }
         }
+    }
+}
+
+/// The client, and the number of its connection.
+impl fmt::Display for Show<'_, ClientToken> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}.{}", self.0.0 >> 32, self.0.0 as u32)
     }
 }
 

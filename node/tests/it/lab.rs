@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use paxos_node::paxos::{
-    Ballot, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig, RoleName, Send, Slot,
-    Timing, Value,
+    Ballot, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig, RoleName, Send,
+    Slot, Timing, Value,
 };
 use std::collections::BTreeMap;
 
@@ -127,7 +127,8 @@ impl Lab {
     /// All that may leave on a link now is taken off it.
     pub(crate) fn take(&mut self, from: NodeId, to: NodeId) -> Vec<Message> {
         let durable = self.replicas[&from].log_position().1;
-        let leaves = |(sender, send): &(NodeId, Send)| *sender == from && send.to == to && send.after <= durable;
+        let leaves =
+            |(sender, send): &(NodeId, Send)| *sender == from && send.to == to && send.after <= durable;
         self.under_way.extract_if(.., |entry| leaves(entry)).map(|(_, send)| send.message).collect()
     }
 

@@ -1,7 +1,7 @@
 //! The simulation: what it finds, and that it finds the same thing twice.
 
 use paxos_node::paxos::ElectionMode;
-use paxos_node::sim::{Setup, Trace, Weather, simulate_setup, simulate_traced};
+use paxos_node::sim::{Setup, Trace, Weather, simulate, simulate_setup, simulate_traced};
 
 #[test]
 fn one_seed_is_one_story_to_the_last_byte() {
@@ -38,5 +38,16 @@ fn clusters_of_one_to_nine_elect_and_serve() {
         let summary = result.unwrap_or_else(|failure| panic!("{nodes} nodes: {failure}"));
         assert!(summary.calls.0 > 100, "{nodes} nodes served {:?}", summary.calls);
         assert!(summary.ballots <= 10, "{nodes} nodes took {} ballots", summary.ballots);
+    }
+}
+
+#[test]
+fn a_few_hundred_seeds_are_clean() {
+    for seed in 0..200 {
+        if let Err(failure) = simulate(seed) {
+            panic!(
+                "seed {seed} failed {failure}\nrepeat: cargo run --release -p paxos-node --bin paxos-sim -- --seed {seed}"
+            );
+        }
     }
 }

@@ -1,0 +1,66 @@
+//! What a simulated cluster is made of.
+
+use super::dice::Ppm;
+use super::network::Weather;
+use crate::paxos::{ElectionMode, NodeId, Timing};
+
+/// What a cluster is made of and how its machines behave before anybody interferes.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// Number of nodes, with ids from 1.
+    pub nodes: u16,
+    /// The protocol's periods.
+    pub timing: Timing,
+    /// How election timeouts are chosen.
+    pub election: ElectionMode,
+    /// Length of a tick, in milliseconds.
+    pub tick_ms: u64,
+    /// Bytes in a segment of the log.
+    pub segment_bytes: u64,
+    /// The network at the start.
+    pub weather: Weather,
+    /// The way between clients and nodes; it is never late.
+    pub client_weather: Weather,
+    /// How long a sync takes, in microseconds: at least, at most.
+    pub sync_us: (u64, u64),
+    /// Chance that a node handles input together with what comes after it.
+    pub burst: Ppm,
+    /// How long a node may put off handling its input then, in microseconds.
+    pub burst_us_max: u64,
+    /// Whether a frozen process catches up on missed ticks (or skips them).
+    pub catches_up: bool,
+    /// Whether messages go through the wire's codec, or are handed over as they are.
+    pub encodes: bool,
+}
+
+impl Conditions {
+    /// A cluster with nothing wrong: what tests start from.
+    #[must_use]
+    pub fn calm(nodes: u16) -> Conditions {
+        Conditions {
+            nodes,
+            timing: Timing::default(),
+            election: ElectionMode::Randomised,
+            tick_ms: 10,
+            segment_bytes: 64 << 10,
+            weather: Weather::CALM,
+            client_weather: Weather::CALM,
+            sync_us: (200, 400),
+            burst: 0,
+            burst_us_max: 0,
+            catches_up: false,
+            encodes: true,
+        }
+    }
+
+    /// All nodes.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.nodes).map(NodeId)
+    }
+
+    /// The longest ordinary election timeout, in microseconds: the protocol's sense of time.
+    #[must_use]
+    pub fn election_us_max(&self) -> u64 {
+        self.timing.election_ticks_max * self.tick_ms * 1000
+    }
+}

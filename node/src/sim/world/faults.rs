@@ -1,0 +1,149 @@
+//! How faults strike, and how nodes go down and come back.
+
+use super::super::fault::Fault;
+use super::super::machine::Running;
+use super::{CLUSTER, Event, Happening, World};
+use crate::paxos::NodeId;
+use crate::service::{Config, Service};
+use crate::wal::{Identity, Options, Wal, WalError};
+
+/// Ticks that a frozen process catches up on at most: no process is owed more than that.
+const CATCH_UP_TICKS_MAX: u64 = 1000;
+
+impl World {
+    pub(super) fn strike(&mut self, fault: &Fault) -> Result<(), String> {
+        self.trace.line(self.agenda.now(), format_args!("fault: {fault}"));
+        match fault {
+            Fault::Stop(node) => {
+                if let Some(running) = &mut self.machine_mut(*node).running {
+                    running.service.stop();
+                    self.respond(*node)?;
+                }
+                self.go_down(*node);
+                self.machine(*node).disk.process_died();
+            }
+            Fault::Kill(node) => {
+                self.go_down(*node);
+                self.machine(*node).disk.process_died();
+            }
+            Fault::PowerLoss(nodes) => {
+                for node in nodes {
+                    self.lose_power(*node);
+                }
+            }
+            Fault::PowerLossInDiskCall(node, calls) => self.machine(*node).disk.arm(*calls),
+            Fault::Start(node) => return self.start(*node),
+            Fault::Pause(node) => self.machine_mut(*node).paused = true,
+            Fault::Resume(node) => return self.resume(*node),
+            Fault::Cut(links) => self.network.cut(links),
+            Fault::Weather(links, weather) => {
+                for (from, to) in links {
+                    self.network.set_weather(*from, *to, *weather);
+                }
+            }
+            Fault::DiskSpeed(node, min, max) => self.machine_mut(*node).sync_us = (*min, *max),
+            Fault::ClockRate(node, us) => self.machine_mut(*node).tick_us = *us,
+            Fault::ClientLink(node, reachable) => self.machine_mut(*node).reachable = *reachable,
+        }
+        Ok(())
+    }
+
+    pub(super) fn go_down(&mut self, node: NodeId) {
+        let machine = self.machine_mut(node);
+        machine.life += 1;
+        machine.paused = false;
+        machine.held.clear();
+        machine.missed_ticks = 0;
+        if machine.running.take().is_some() {
+            self.observer.crashed(node);
+            self.happenings.push_back(Happening::Down(node));
+        }
+    }
+
+    pub(super) fn lose_power(&mut self, node: NodeId) {
+        self.go_down(node);
+        let World { machines, disk_dice, .. } = self;
+        machines[usize::from(node.0) - 1].disk.power_failed(disk_dice);
+    }
+
+    /// A call to the disk failed: the power loss that was armed, or a bug.
+    pub(super) fn disk_failed(&mut self, node: NodeId, error: &WalError) -> Result<(), String> {
+        if !self.machine(node).disk.has_failed() {
+            return Err(format!("{node}: {error}"));
+        }
+        self.trace.line(self.agenda.now(), format_args!("{node} loses power in a disk call: {error}"));
+        self.lose_power(node);
+        Ok(())
+    }
+
+    pub(super) fn start(&mut self, node: NodeId) -> Result<(), String> {
+        if self.machine(node).running.is_some() {
+            return Ok(());
+        }
+        let options = Options { segment_bytes: self.conditions.segment_bytes };
+        let machine = self.machine_mut(node);
+        machine.life += 1;
+        let life = machine.life;
+        let opened = Wal::open(machine.disk.clone(), Identity { cluster: CLUSTER, node }, options);
+        let (wal, recovery) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                // It will be started again, as machines are whose power comes back.
+                self.disk_failed(node, &error)?;
+                self.agenda.after(1000, Event::Fault(Fault::Start(node)));
+                return Ok(());
+            }
+        };
+        self.trace.line(
+            self.agenda.now(),
+            format_args!("{node} recovers {} records, {}", recovery.records.len(), recovery.outcome),
+        );
+        let World { machines, observer, .. } = self;
+        let machine = &mut machines[usize::from(node.0) - 1];
+        let unconfirmed = machine.archive.recovered(&recovery.records).map_err(|e| format!("{node}: {e}"))?;
+        let already = recovery.records.len() - unconfirmed;
+        machine.archive.confirmed = recovery.records.len();
+        for record in &recovery.records[already..] {
+            observer.durable(node, record)?;
+        }
+        let config = Config {
+            cluster: CLUSTER,
+            id: node,
+            nodes: self.conditions.ids().collect(),
+            timing: self.conditions.timing,
+            election: self.conditions.election,
+            tick_ms: self.conditions.tick_ms,
+            incarnation: life << 32,
+        };
+        let seed = self.seed ^ (u64::from(node.0) << 48) ^ (life << 32);
+        let service = Service::new(config, &recovery.records, seed).map_err(|e| format!("{node}: {e}"))?;
+        machine.running = Some(Running::new(service, wal));
+        let tick_us = self.machine(node).tick_us;
+        let first_tick_us = self.machine_dice.within(1..=tick_us);
+        self.agenda.after(first_tick_us, Event::Tick { node, life });
+        self.respond(node)
+    }
+
+    pub(super) fn resume(&mut self, node: NodeId) -> Result<(), String> {
+        let catches_up = self.conditions.catches_up;
+        let machine = self.machine_mut(node);
+        if !machine.paused {
+            return Ok(());
+        }
+        machine.paused = false;
+        let ticks = std::mem::take(&mut machine.missed_ticks).min(CATCH_UP_TICKS_MAX);
+        let held = std::mem::take(&mut machine.held);
+        for event in held {
+            self.handle(node, event)?;
+        }
+        if catches_up {
+            for _ in 0..ticks {
+                if let Some(running) = &mut self.machine_mut(node).running {
+                    running.service.tick();
+                }
+            }
+            self.respond_soon(node)?;
+        }
+        Ok(())
+    }
+}

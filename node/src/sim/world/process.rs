@@ -1,0 +1,171 @@
+//! What a node's process makes of its input: the shell's part, simulated. Records go to the disk in
+//! batches, one at a time; messages wait for what they reveal; and each step is observed.
+
+use super::super::network::Fate;
+use super::super::trace::Show;
+use super::{CLUSTER, Event, World, fingerprint};
+use crate::kv::Batch;
+use crate::paxos::{Message, NodeId, Record, Send, Slot, Value};
+use crate::service::Output;
+use crate::wire;
+use bytes::BytesMut;
+
+impl World {
+    /// The disk has the batch: what it reveals may leave, and the next batch may be written.
+    pub(super) fn on_synced(&mut self, node: NodeId) -> Result<(), String> {
+        let World { machines, observer, trace, agenda, .. } = self;
+        let machine = &mut machines[usize::from(node.0) - 1];
+        let Some(running) = &mut machine.running else { return Ok(()) };
+        let lsn = match running.wal.sync() {
+            Ok(lsn) => lsn,
+            Err(error) => return self.disk_failed(node, &error),
+        };
+        trace.line(agenda.now(), format_args!("{node} durable up to {lsn}"));
+        for record in machine.archive.confirm(lsn) {
+            observer.durable(node, record)?;
+        }
+        running.durable = lsn;
+        running.is_syncing = false;
+        for send in running.release() {
+            self.transmit(node, send)?;
+        }
+        if let Some(running) = &mut self.machine_mut(node).running {
+            running.service.durable(lsn);
+        }
+        self.respond_soon(node)?;
+        self.write_batch(node)
+    }
+
+    // ---- A node's answers --------------------------------------------------------------------
+
+    /// The node answers its input now, or together with what comes shortly after.
+    pub(super) fn respond_soon(&mut self, node: NodeId) -> Result<(), String> {
+        let burst = self.conditions.burst;
+        let puts_off = burst > 0 && self.machine_dice.chance(burst);
+        let machine = &mut self.machines[usize::from(node.0) - 1];
+        let Some(running) = &mut machine.running else { return Ok(()) };
+        if running.wake_is_due {
+            return Ok(());
+        }
+        if puts_off {
+            running.wake_is_due = true;
+            let life = machine.life;
+            let us = self.machine_dice.within(0..=self.conditions.burst_us_max);
+            self.agenda.after(us, Event::Wake { node, life });
+            return Ok(());
+        }
+        self.respond(node)
+    }
+
+    pub(super) fn respond(&mut self, node: NodeId) -> Result<(), String> {
+        let Some(running) = &mut self.machine_mut(node).running else { return Ok(()) };
+        let Output { records, sends, replies, fatal } = running.service.output();
+        if let Some(evidence) = fatal {
+            return Err(evidence);
+        }
+        for record in records {
+            self.take_record(node, record)?;
+        }
+        let observer = &mut self.observer;
+        if let Some(running) = &self.machines[usize::from(node.0) - 1].running {
+            let kv = running.service.kv();
+            observer.look(running.service.replica())?;
+            observer.applied(node, kv.applied(), |slot| kv.hash_at(slot))?;
+        }
+        for send in sends {
+            match &mut self.machine_mut(node).running {
+                Some(running) if send.after > running.durable => running.held_sends.push_back(send),
+                _ => self.transmit(node, send)?,
+            }
+        }
+        for (client, reply) in replies {
+            self.trace.line(self.agenda.now(), format_args!("{node} -> {} {}", Show(&client), Show(&reply)));
+            self.client_link(node, Event::Answer { client, reply });
+        }
+        self.write_batch(node)
+    }
+
+    pub(super) fn take_record(&mut self, node: NodeId, record: Record) -> Result<(), String> {
+        self.trace.line(self.agenda.now(), format_args!("{node} writes {}", Show(&record)));
+        if let Record::Accepted { slot, ballot, value } = &record
+            && !self.observer.is_proposed(*slot, *ballot)
+        {
+            self.invariant_only_requested(*slot, value)?;
+        }
+        self.observer.wrote(node, &record)?;
+        let machine = self.machine_mut(node);
+        machine.archive.records.push(record.clone());
+        if let Some(running) = &mut machine.running {
+            running.queued.push(record);
+        }
+        Ok(())
+    }
+
+    /// I1: only what a client asked for is ever proposed.
+    pub(super) fn invariant_only_requested(&self, slot: Slot, value: &Value) -> Result<(), String> {
+        let Value::Batch(bytes) = value else { return Ok(()) };
+        let batch = Batch::decode(bytes.clone()).map_err(|error| format!("I1: {slot:?} holds {error}"))?;
+        match batch.commands.iter().find(|command| !self.requested.contains(&fingerprint(command))) {
+            None => Ok(()),
+            Some(command) => Err(format!("I1: nobody asked for {} in {slot:?}", Show(command))),
+        }
+    }
+
+    /// Group commit: one batch at a time; whatever came while it was written makes the next.
+    pub(super) fn write_batch(&mut self, node: NodeId) -> Result<(), String> {
+        let machine = &mut self.machines[usize::from(node.0) - 1];
+        let Some(running) = &mut machine.running else { return Ok(()) };
+        if running.is_syncing || running.queued.is_empty() {
+            return Ok(());
+        }
+        let records = std::mem::take(&mut running.queued);
+        if let Err(error) = running.wal.write(&records) {
+            return self.disk_failed(node, &error);
+        }
+        running.is_syncing = true;
+        let (min, max) = machine.sync_us;
+        let life = machine.life;
+        let us = self.disk_dice.within(min..=max);
+        self.agenda.after(us, Event::Synced { node, life });
+        Ok(())
+    }
+
+    pub(super) fn transmit(&mut self, from: NodeId, send: Send) -> Result<(), String> {
+        self.observer.left(from, &send.message)?;
+        let to = send.to;
+        let message = match self.conditions.encodes {
+            true => self.through_the_wire(from, to, &send.message)?,
+            false => send.message,
+        };
+        match self.network.fate(from, to, &mut self.network_dice) {
+            Fate::Lost => {
+                self.trace.line(self.agenda.now(), format_args!("lost {from}->{to} {}", Show(&message)));
+            }
+            Fate::Arrives(us) => self.agenda.after(us, Event::Deliver { from, to, message }),
+            Fate::ArrivesTwice(first, second) => {
+                self.agenda.after(first, Event::Deliver { from, to, message: message.clone() });
+                self.agenda.after(second, Event::Deliver { from, to, message });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn through_the_wire(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        message: &Message,
+    ) -> Result<Message, String> {
+        self.message_id += 1;
+        let envelope = wire::peer::Envelope { cluster: CLUSTER, from, to, message_id: self.message_id };
+        let mut bytes = BytesMut::new();
+        wire::peer::encode(&mut bytes, envelope, message).map_err(|error| format!("wire: {error}"))?;
+        let decoded = wire::frame::Frame::open(bytes.split_off(wire::frame::PREFIX_BYTES).freeze())
+            .and_then(|frame| wire::peer::decode(&frame))
+            .map_err(|error| format!("wire: {error}"))?;
+        match decoded == *message {
+            true => Ok(decoded),
+            false => Err(format!("wire: {message:?} became {decoded:?}")),
+        }
+    }
+}
