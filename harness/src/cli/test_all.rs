@@ -136,13 +136,16 @@ fn canary_row(mutant: &str, ended: &Ended) -> Row {
     }
 }
 
-/// Which part of the verdict found the planted bug.
+/// Which parts of the verdict found the planted bug.
 pub(super) fn caught_by(ended: &Ended) -> Option<String> {
-    let invalid = ended.verdict.parts.iter().find(|part| part.answer == Answer::Invalid)?;
-    Some(match (invalid.subject, &ended.report) {
-        (Subject::History, Some(report)) => format!("history ({})", report.check),
-        (subject, _) => subject.to_string(),
-    })
+    let invalid = ended.verdict.parts.iter().filter(|part| part.answer == Answer::Invalid);
+    let found: Vec<String> = invalid
+        .map(|part| match (part.subject, &ended.report) {
+            (Subject::History, Some(report)) => report.check.clone(),
+            (subject, _) => subject.to_string(),
+        })
+        .collect();
+    (!found.is_empty()).then(|| found.join(" + "))
 }
 
 fn unknown(name: &str, told: &str) -> Row {

@@ -1,7 +1,6 @@
 //! One fault, from its installation to its cure; and the heal that restores everything.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use checker::Value;
 
@@ -10,9 +9,6 @@ use super::{Action, Fault, Outcome, kill, network, pause};
 use crate::run::cluster::{Cluster, ClusterError};
 use crate::run::recorder::Recorder;
 use crate::run::stop::Stop;
-
-/// How long the milder fault underneath lies alone, so that some lag has built up.
-const BENEATH_LEAD: Duration = Duration::from_millis(300);
 
 /// Installs a fault, lets it last, gathers its evidence and cures it, whether or not the run is
 /// stopped meanwhile. An error is a node that did not come back.
@@ -24,9 +20,10 @@ pub async fn inject(
 ) -> (FaultReport, Result<(), ClusterError>) {
     let mut report = FaultReport::begin(fault, recorder.now_ns());
     let mesh = cluster.mesh();
-    if let Some(beneath) = &fault.beneath {
-        network::install(mesh, network::policies([beneath]), &mut report);
-        stop.sleep(BENEATH_LEAD).await;
+    for (number, layer) in fault.beneath.iter().enumerate() {
+        let so_far = fault.beneath.iter().take(number + 1).map(|layer| &layer.action);
+        network::install(mesh, network::policies(so_far), &mut report);
+        stop.sleep(layer.lead).await;
     }
     note(recorder, fault, "begins", &report);
     let before = network::read(mesh, &fault.action);
@@ -38,7 +35,7 @@ pub async fn inject(
         }
         Action::Pause(nodes) => pause::install(cluster, nodes, &mut report).await,
         Action::Cut(_) | Action::Trouble(..) => {
-            let actions = fault.beneath.iter().chain([&fault.action]);
+            let actions = fault.beneath.iter().map(|layer| &layer.action).chain([&fault.action]);
             network::install(mesh, network::policies(actions), &mut report);
             pause::Stopped::new()
         }

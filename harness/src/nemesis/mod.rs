@@ -235,13 +235,22 @@ pub struct Fault {
     pub kind: Kind,
     /// What is done to whom.
     pub action: Action,
-    /// A milder fault that lies under this one from before its start until its cure: the
+    /// Milder faults, installed one after the other before this one and cured with it: the
     /// cluster is hurt while it limps.
-    pub beneath: Option<Action>,
+    pub beneath: Vec<Layer>,
     /// From installation to the start of the cure.
     pub length: Duration,
     /// Calm after the cure, before the next fault.
     pub calm: Duration,
+}
+
+/// A milder fault under another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Something done to links.
+    pub action: Action,
+    /// How long it is in force before what comes on top of it.
+    pub lead: Duration,
 }
 
 /// What is done to whom.

@@ -10,8 +10,8 @@ use crate::proxy::{Counters, Link, LinkPolicy, Links, Mesh};
 /// Counters of the links concerned, when the fault was installed.
 pub type Before = BTreeMap<Direction, Counters>;
 
-/// The policies that these actions ask for; a later one prevails where they meet. Kills and
-/// pauses ask for none.
+/// The policies that these actions ask for; where they meet on a link, all of them apply. Kills
+/// and pauses ask for none.
 pub fn policies<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Links {
     let mut links = Links::new();
     for action in actions {
@@ -20,7 +20,18 @@ pub fn policies<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Links {
             Action::Cut(directions) => (directions, LinkPolicy::cut()),
             Action::Trouble(directions, trouble) => (directions, policy(*trouble)),
         };
-        links.extend(directions.iter().map(|&(from, to)| (Link::between(from, to), policy.clone())));
+        for &(from, to) in directions {
+            let both = links.entry(Link::between(from, to)).or_default();
+            *both = LinkPolicy {
+                cut: both.cut || policy.cut,
+                delay_us: both.delay_us.max(policy.delay_us),
+                jitter_us: both.jitter_us.max(policy.jitter_us),
+                drop_ppm: both.drop_ppm.max(policy.drop_ppm),
+                duplicate_ppm: both.duplicate_ppm.max(policy.duplicate_ppm),
+                reorder_ppm: both.reorder_ppm.max(policy.reorder_ppm),
+                kinds: None,
+            };
+        }
     }
     links
 }
@@ -101,13 +112,14 @@ mod tests {
     use crate::system::NodeId;
 
     #[test]
-    fn policies_meet_in_one_map_and_the_later_prevails() {
+    fn policies_that_meet_on_a_link_all_apply() {
         let (a, b) = (NodeId(1), NodeId(2));
         let slow = Action::Trouble([(a, b), (b, a)].into(), Trouble::Delay { delay_ms: 50, jitter_ms: 20 });
         let cut = Action::Cut([(a, b)].into());
         let links = policies([&slow, &cut, &Action::Kill(vec![a])]);
         assert_eq!(links.len(), 2);
-        assert_eq!(links[&Link::between(a, b)], LinkPolicy::cut());
+        let both = &links[&Link::between(a, b)];
+        assert!(both.cut && both.delay_us == 30_000);
         let delayed = &links[&Link::between(b, a)];
         assert_eq!((delayed.delay_us, delayed.jitter_us), (30_000, 40_000));
     }

@@ -17,7 +17,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Action, Direction, Fault, Kind, Trouble};
+use super::{Action, Direction, Fault, Kind, Layer, Trouble};
 use crate::system::NodeId;
 
 /// The shortest fault: well above an election timeout, or a dead leader would not be missed.
@@ -26,6 +26,9 @@ pub const LENGTH_MIN: Duration = Duration::from_millis(800);
 pub const CALM_MIN: Duration = Duration::from_millis(500);
 /// Longest fault, whatever interval is asked for: operations time out long before.
 pub const LENGTH_MAX: Duration = Duration::from_secs(30);
+
+/// How long slow and lossy links lie under a fault before it comes: some lag must build up.
+const LAG_LEAD: Duration = Duration::from_millis(300);
 
 /// The stream of draws that orders what is owed; fault numbers never get there.
 const ORDER_STREAM: u64 = u64::MAX;
@@ -122,10 +125,10 @@ impl Planner {
         self.number += 1;
         let length = pace.mul_f64(rng.random_range(0.5..=1.0)).clamp(LENGTH_MIN, LENGTH_MAX);
         let calm = pace.mul_f64(rng.random_range(0.5..=1.0)).max(CALM_MIN);
-        let limping = self.owed.is_empty() && rng.random_ratio(1, 3);
+        let limping = self.owed.is_empty() && rng.random_ratio(2, 3);
         match self.action(kind, observed, &mut rng) {
             Ok(action) => {
-                let beneath = if limping { self.beneath(&action, &mut rng) } else { None };
+                let beneath = if limping { self.beneath(&action, &mut rng) } else { Vec::new() };
                 Next::Fault(Fault { number, kind, action, beneath, length, calm })
             }
             Err(reason) => Next::Skip { number, kind, reason, calm: CALM_MIN },
@@ -218,21 +221,35 @@ impl Planner {
         })
     }
 
-    /// A lagging minority under a kill or a pause: the state in which a new leader must take
-    /// over what only some have accepted. Only where delays were asked for.
-    fn beneath(&self, action: &Action, rng: &mut ChaCha8Rng) -> Option<Action> {
+    /// Under a kill or a pause: slow links, one node that misses most of what the others accept,
+    /// and at last nothing more from those about to be struck. They still hear acceptances and
+    /// acknowledge operations, but nobody learns that these are chosen: exactly what the next
+    /// leader must find out from the few who accepted them. Only where delays and drops were
+    /// asked for.
+    fn beneath(&self, action: &Action, rng: &mut ChaCha8Rng) -> Vec<Layer> {
         let struck = match action {
             Action::Kill(nodes) | Action::Pause(nodes) => nodes,
-            Action::Cut(_) | Action::Trouble(..) => return None,
+            Action::Cut(_) | Action::Trouble(..) => return Vec::new(),
         };
         let nodes = &self.settings.nodes;
-        let laggards: Vec<NodeId> = nodes.iter().copied().filter(|node| !struck.contains(node)).collect();
-        if !self.settings.kinds.contains(&Kind::LinkDelay) || laggards.is_empty() {
-            return None;
+        let asked = |kind| self.settings.kinds.contains(&kind);
+        let spared: Vec<NodeId> = nodes.iter().copied().filter(|node| !struck.contains(node)).collect();
+        if spared.is_empty() || !asked(Kind::LinkDelay) || !asked(Kind::LinkDrop) {
+            return Vec::new();
         }
-        let laggard = any(&laggards, rng);
-        let links = around(laggard, nodes).into_iter().filter(|&(_, to)| to == laggard).collect();
-        Some(Action::Trouble(links, delay(rng)))
+        let delay_ms = rng.random_range(20..=60);
+        let slow = Trouble::Delay { delay_ms, jitter_ms: delay_ms / 4 };
+        let laggard = any(&spared, rng);
+        let to_laggard = struck.iter().map(|&node| (node, laggard)).collect();
+        let loss = Trouble::Drop { ppm: percent(rng, 50, 70) };
+        let silence =
+            struck.iter().flat_map(|&node| spared.iter().map(move |&other| (node, other))).collect();
+        vec![
+            Layer { action: Action::Trouble(every_link(nodes), slow), lead: Duration::ZERO },
+            Layer { action: Action::Trouble(to_laggard, loss), lead: LAG_LEAD },
+            // Longer than a round trip, shorter than any election timeout.
+            Layer { action: Action::Cut(silence), lead: Duration::from_millis(2 * u64::from(delay_ms)) },
+        ]
     }
 }
 
@@ -295,9 +312,9 @@ fn around(node: NodeId, nodes: &[NodeId]) -> BTreeSet<Direction> {
 
 /// All links, or those of one node.
 fn some_links(nodes: &[NodeId], rng: &mut ChaCha8Rng) -> BTreeSet<Direction> {
-    if rng.random() {
-        nodes.iter().flat_map(|&node| around(node, nodes)).collect()
-    } else {
-        around(any(nodes, rng), nodes)
-    }
+    if rng.random() { every_link(nodes) } else { around(any(nodes, rng), nodes) }
+}
+
+fn every_link(nodes: &[NodeId]) -> BTreeSet<Direction> {
+    nodes.iter().flat_map(|&node| around(node, nodes)).collect()
 }

@@ -28,9 +28,9 @@ pub struct FaultReport {
     pub kind: Kind,
     /// What was done to whom, for people.
     pub action: String,
-    /// The milder fault underneath, if there was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub beneath: Option<String>,
+    /// The milder faults underneath.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beneath: Vec<String>,
     /// Whether it got into place.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -51,7 +51,7 @@ impl FaultReport {
             number: fault.number,
             kind: fault.kind,
             action: fault.action.describe(),
-            beneath: fault.beneath.as_ref().map(super::Action::describe),
+            beneath: fault.beneath.iter().map(|layer| layer.action.describe()).collect(),
             outcome: Outcome::Installed,
             bit: false,
             evidence: Vec::new(),
@@ -66,7 +66,7 @@ impl FaultReport {
             number,
             kind,
             action: "nothing".to_owned(),
-            beneath: None,
+            beneath: Vec::new(),
             outcome: Outcome::Skipped(reason),
             bit: false,
             evidence: Vec::new(),

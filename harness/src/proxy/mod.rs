@@ -38,11 +38,15 @@
 //! # Evidence
 //! [`Mesh::counters`] tells per link what was forwarded, and how often each fault bit.
 
+pub mod counters;
 pub mod frame;
 pub mod link;
 pub mod mesh;
 pub mod policy;
+pub mod pump;
 
-pub use link::{CUT_STALL_MAX, Counters, STALL_BYTES_MAX};
+pub use counters::Counters;
+pub use link::CUT_STALL_MAX;
 pub use mesh::{FrameReader, Mesh, MeshError};
 pub use policy::{Endpoint, Link, LinkPolicy, Links, PolicyError};
+pub use pump::STALL_BYTES_MAX;

@@ -23,8 +23,9 @@ pub fn render(seed: u64, nodes: usize, reports: &[FaultReport]) -> String {
         let _ =
             writeln!(text, "\n[[fault]]\nnumber = {}\nkind = {}", report.number, quoted(report.kind.name()));
         let _ = writeln!(text, "do = {}", quoted(&report.action));
-        if let Some(beneath) = &report.beneath {
-            let _ = writeln!(text, "beneath = {}", quoted(beneath));
+        if !report.beneath.is_empty() {
+            let beneath: Vec<String> = report.beneath.iter().map(|action| quoted(action)).collect();
+            let _ = writeln!(text, "beneath = [{}]", beneath.join(", "));
         }
         let _ = writeln!(text, "at = {}\nuntil = {}", seconds(report.start_ns), seconds(report.end_ns));
         let _ = writeln!(text, "outcome = {}", quoted(outcome));

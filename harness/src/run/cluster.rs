@@ -270,37 +270,30 @@ impl Cluster {
         .await
     }
 
-    /// Asks every node to stop, together, and kills those that don't. Gives what was not as it
-    /// should be: a node that had to be killed, or that did not exit with status 0.
+    /// Asks every node to stop, together, and kills those that don't. A node that ended by
+    /// itself, or did not end well, is a casualty; gives what else was not as it should be.
     pub async fn stop(&self) -> Vec<String> {
         let ids = self.ids();
         let results = self
             .each(&ids, |id, node| {
                 let Some(mut process) = node.process.take() else { return Ok(None) };
-                node.address = None;
-                if let Some(exit) = process.try_exited()?.cloned() {
-                    node.casualties.push(Casualty { node: id, exit });
-                    return Ok(None);
-                }
-                if process.is_paused() {
-                    process.resume()?;
-                }
-                match process.terminate(STOP_MAX) {
-                    Ok(exit) if exit.is_success() => Ok(None),
-                    Ok(exit) => {
-                        node.casualties.push(Casualty { node: id, exit });
-                        Ok(None)
-                    }
-                    Err(ProcessError::Unconfirmed { .. }) => {
-                        let exit = process.kill()?;
-                        Ok(Some(format!(
-                            "{id} did not stop within {} s of SIGTERM and was killed (pid {})",
-                            STOP_MAX.as_secs(),
-                            exit.pid
-                        )))
-                    }
-                    Err(error) => Err(error.into()),
-                }
+                // A node that still starts may not know yet what to do when asked to stop.
+                let served = node.address.take().is_some();
+                let exit = match process.try_exited()?.cloned() {
+                    Some(exit) => exit,
+                    None => match end(&mut process)? {
+                        Some(exit) if served && !exit.is_success() => exit,
+                        Some(_) => return Ok(None),
+                        None => {
+                            let patience = STOP_MAX.as_secs();
+                            return Ok(Some(format!(
+                                "{id} did not stop within {patience} s of SIGTERM and was killed"
+                            )));
+                        }
+                    },
+                };
+                node.casualties.push(Casualty { node: id, exit });
+                Ok(None)
             })
             .await;
         for &node in &ids {
@@ -379,6 +372,20 @@ impl Cluster {
 
     fn node(&self, node: NodeId) -> MutexGuard<'_, Node> {
         lock(&self.nodes[&node])
+    }
+}
+
+/// Asks a process to stop and waits for its end; kills it if it takes too long, and gives `None`.
+fn end(process: &mut NodeProcess) -> Result<Option<ExitInfo>, ProcessError> {
+    if process.is_paused() {
+        process.resume()?;
+    }
+    match process.terminate(STOP_MAX) {
+        Err(ProcessError::Unconfirmed { .. }) => {
+            process.kill()?;
+            Ok(None)
+        }
+        ended => ended.map(Some),
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Observer {
 #[derive(Default)]
 struct Seen {
     answers: BTreeMap<NodeId, (Instant, NodeStatus)>,
-    /// Since when every node says the same of itself, poll after poll.
+    /// Since when every node tells the same ballot and slots of itself, poll after poll.
     quiet_since: Option<Instant>,
     /// The highest ballot in which anybody was seen leading.
     highest: Option<Ballot>,
@@ -63,12 +63,13 @@ impl Observer {
             seen.elections += 1;
         }
         let before = seen.answers.insert(node, (now, status.clone()));
-        if before.is_none_or(|(_, before)| before.raw != status.raw) {
+        let what = |status: &NodeStatus| (status.ballot, status.chosen_upto, status.applied);
+        if before.is_none_or(|(_, before)| what(&before) != what(&status)) {
             seen.quiet_since = Some(now);
         }
     }
 
-    /// Since when no node's word about itself has changed.
+    /// Since when no node has told another ballot or slot of itself.
     pub fn quiet_since(&self) -> Option<Instant> {
         self.lock().quiet_since
     }

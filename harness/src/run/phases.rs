@@ -39,9 +39,9 @@ const PROGRESS_POLL: Duration = Duration::from_millis(200);
 /// How long the final reads may take.
 const FINAL_READS_MAX: Duration = Duration::from_secs(20);
 /// How long nothing may change before the nodes are stopped: several of the observer's polls.
-const QUIET_MIN: Duration = Duration::from_millis(600);
+const QUIET_MIN: Duration = Duration::from_millis(400);
 /// How long that is waited for.
-const QUIET_MAX: Duration = Duration::from_secs(5);
+const QUIET_MAX: Duration = Duration::from_secs(3);
 /// How long answers under way are waited for when the run was interrupted.
 const INTERRUPTED_PATIENCE: Duration = Duration::from_millis(500);
 /// Operations per slot that must succeed after the heal for the cluster to be live again.
@@ -183,8 +183,8 @@ impl Play<'_> {
         }
     }
 
-    /// Lets the nodes write down what they know: nobody asks anything any more, and what a node
-    /// says of itself stops changing. Its log is examined afterwards.
+    /// Lets the nodes write down what they know: nobody asks anything any more, and the slots that
+    /// nodes tell stop changing. Its log is examined afterwards.
     async fn until_quiet(&self) {
         let began = Instant::now();
         while began.elapsed() < QUIET_MAX {
@@ -262,8 +262,10 @@ impl Play<'_> {
                     let length_ms = (report.end_ns - report.start_ns) / 1_000_000;
                     let evidence = report.evidence.join("; ");
                     let bit = if report.bit { "bit" } else { "did not bite" };
+                    let beneath: String =
+                        report.beneath.iter().map(|action| format!(" under {action}")).collect();
                     progress.say(&format!(
-                        "{}: {} for {length_ms} ms: {bit} ({evidence})",
+                        "{}: {}{beneath} for {length_ms} ms: {bit} ({evidence})",
                         report.kind, report.action
                     ));
                     planner.settle(fault.kind, report.bit);

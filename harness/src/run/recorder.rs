@@ -195,8 +195,9 @@ impl Recorder {
     /// Pushes what is buffered into the file.
     pub fn flush(&self) {
         let mut tape = self.lock();
-        if let Err(error) = tape.writer.flush() {
-            tape.broken.get_or_insert(error);
+        // A failed write is not tried again: what is missing in the middle stays missing.
+        if tape.broken.is_none() {
+            tape.broken = tape.writer.flush().err();
         }
     }
 
@@ -204,8 +205,8 @@ impl Recorder {
     pub fn sync(&self) {
         self.flush();
         let mut tape = self.lock();
-        if let Some(Err(error)) = tape.file.as_ref().map(File::sync_data) {
-            tape.broken.get_or_insert(error);
+        if tape.broken.is_none() {
+            tape.broken = tape.file.as_ref().and_then(|file| file.sync_data().err());
         }
     }
 

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const OP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// The node, built from the same sources as this test.
-fn node_binary() -> PathBuf {
+pub(crate) fn node_binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let folder = Path::new(LAUNCHER).parent().unwrap();

@@ -5,8 +5,12 @@
 
 mod cluster;
 mod connection;
+mod plan;
 mod policy;
 mod process;
 mod proxy;
+mod recorder;
+mod run;
+mod summary;
 mod tidy;
 mod white_box;

@@ -389,3 +389,25 @@ fn every_ordered_pair_and_every_client_has_its_own_address() {
     assert_eq!(peers, [N1, NodeId(3)]);
     assert!(mesh.is_running());
 }
+
+#[test]
+fn a_cut_that_lasts_too_long_resets_what_it_found_on_both_sides() {
+    let limit = Duration::from_millis(200);
+    let mesh = Mesh::with_cut_limit(&[N1, N2], None, 1, limit).unwrap();
+    let bench = Bench { mesh, ..Bench::plain() };
+    bench.mesh.set_upstream(N2, Some(bench.node.local_addr().unwrap()));
+    let (mut dialler, mut node) = bench.connected();
+    bench.set(LinkPolicy::cut());
+    let start = Instant::now();
+    let mut waiting = bench.dial();
+    dialler.write_all(b"lost").unwrap();
+    assert!(is_reset(dialler.read(&mut [0; 1])));
+    assert!(is_reset(node.read(&mut [0; 1])));
+    assert!(is_reset(waiting.read(&mut [0; 1])));
+    assert!(start.elapsed() >= limit);
+    bench.heal();
+    let (mut dialler, mut node) = bench.connected();
+    dialler.write_all(b"again").unwrap();
+    drop(dialler);
+    assert_eq!(read_all(&mut node), b"again");
+}

@@ -200,7 +200,7 @@ fn a_read_that_the_log_does_not_bear_out_is_found() {
         report.unknown,
         ["op 8: a read was answered at slot 9, but slot 5 is chosen nowhere in the logs"]
     );
-    let expected = "op 7: a read of key 5 returned [10] at slot 4, where the log gives [10 20]";
+    let expected = "op 7: a read of key 5 at slot 4 returned a list of 1 whose element 1 is nothing, where the log gives 2 with 20 there";
     assert_eq!(only_violation(&report), expected);
     // With all logs at hand it is no longer a question.
     let report = examine_logs(&[sound(1, &values())], 1, &History::new(ops));
@@ -229,4 +229,33 @@ fn one_bug_that_shows_everywhere_does_not_flood_the_report() {
     let report = examine_logs(&[sound(1, &values())], 1, &History::new(ops));
     assert_eq!(report.violations.len(), FINDINGS_MAX + 1);
     assert_eq!(report.violations.last().unwrap(), &format!("and {} more like these", 1000 - FINDINGS_MAX));
+}
+
+/// An operation of its own process, asked at index `from` and answered at index `to`.
+fn call(from: u64, to: u64, f: &'static str, slot: u64, sequence: u64) -> [Op; 2] {
+    let value = if f == "read" { Said::Nil } else { 10.into() };
+    [op(from, OpType::Invoke, f, value.clone(), 0, sequence), op(to, OpType::Ok, f, value, slot, sequence)]
+        .map(|op| Op { process: Process::Client(sequence), ..op })
+}
+
+fn real_time(calls: &[[Op; 2]]) -> Vec<String> {
+    let mut ops = calls.concat();
+    ops.sort_by_key(|op| op.index);
+    let words = examine_logs(&[], 3, &History::new(ops)).violations;
+    words.into_iter().filter(|words| words.contains("answered before it was asked")).collect()
+}
+
+#[test]
+fn what_is_asked_later_stands_later_in_the_log() {
+    let first = call(0, 1, "append", 2, 1);
+    assert_eq!(real_time(&[first.clone(), call(2, 3, "read", 2, 2)]), Vec::<String>::new());
+    assert_eq!(real_time(&[first.clone(), call(2, 3, "append", 3, 2)]), Vec::<String>::new());
+    let stale = real_time(&[first.clone(), call(2, 3, "read", 1, 2)]);
+    let expected =
+        "op 3: read was answered at slot 1, but op 1, answered before it was asked, stands at slot 2";
+    assert_eq!(stale, [expected]);
+    assert_eq!(real_time(&[first.clone(), call(2, 3, "append", 2, 2)]).len(), 1);
+    // Under way at the same time, they may stand in any order.
+    let [asked, answered] = call(0, 3, "append", 2, 1);
+    assert_eq!(real_time(&[[asked, answered], call(1, 4, "read", 1, 2)]), Vec::<String>::new());
 }

@@ -1,6 +1,7 @@
 //! What the nodes' logs must agree on, with each other and with the history.
 
 use super::learned::{NodeView, chosen_by_quorum, show};
+use super::order::real_time;
 use super::replay::{Reads, replay};
 use super::{Findings, NodeLog};
 use checker::{History, Op, OpType};
@@ -21,6 +22,7 @@ pub(super) fn all(logs: &[NodeLog], nodes: usize, history: &History, findings: &
     let unread = nodes.saturating_sub(logs.len());
     acknowledged_is_chosen(&chosen, unread, history, findings);
     refused_is_not_chosen(&chosen, history, findings);
+    real_time(history, findings);
     replay(&views, &chosen, unread, &Reads::of(history), findings);
 }
 

@@ -13,12 +13,14 @@
 //! 5. an update that was refused for certain is not chosen anywhere;
 //! 6. replaying each node's learned prefix gives the same hash at the same slot ([`replay`]);
 //! 7. a request that is in the log twice executed once;
-//! 8. a read returned what the replayed state held at the slot that its answer named.
+//! 8. a read returned what the replayed state held at the slot that its answer named;
+//! 9. what was asked after something was answered comes after it in the log ([`order`]).
 //!
 //! Each finding is a sentence with node, slot and index of the operation in the history.
 
 mod check;
 mod learned;
+mod order;
 mod replay;
 
 use crate::system::{NodeId, NodePlace, WhiteBoxReport};

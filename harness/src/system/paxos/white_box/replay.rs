@@ -4,10 +4,10 @@ use super::Findings;
 use super::check::{Chosen, slot_of};
 use super::learned::{NodeView, prefix};
 use crate::system::paxos::translate;
-use checker::{History, Op, OpType, Process};
+use checker::{History, Op, OpType, Process, Value as Said};
 use paxos_node::kv::{Batch, Command, Kv, Reply, RequestId, Txn, TxnOp, TxnOutcome};
 use paxos_node::paxos::{Slot, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The reads of a history, by the slot whose state they saw.
 pub(super) struct Reads<'a>(BTreeMap<Slot, Vec<&'a Op>>);
@@ -67,12 +67,19 @@ struct Replay {
     hashes: Vec<u64>,
     /// What each request was answered when it executed.
     answers: BTreeMap<RequestId, (Slot, Reply)>,
+    /// Keys of which a read was found to contradict the log.
+    contradicted: BTreeSet<Option<i64>>,
 }
 
 impl Replay {
     /// Replays the values up to the first gap.
     fn run(values: &Chosen<'_>, reads: Option<&Reads<'_>>, findings: &mut Findings) -> Replay {
-        let mut replay = Replay { kv: Kv::new(), hashes: Vec::new(), answers: BTreeMap::new() };
+        let mut replay = Replay {
+            kv: Kv::new(),
+            hashes: Vec::new(),
+            answers: BTreeMap::new(),
+            contradicted: BTreeSet::new(),
+        };
         for (slot, value) in prefix(values) {
             let replies = replay.kv.apply(slot, value);
             replay.hashes.push(replay.kv.applied().hash);
@@ -113,27 +120,43 @@ impl Replay {
         }
     }
 
-    fn check_read(&self, slot: Slot, op: &Op, findings: &mut Findings) {
+    fn check_read(&mut self, slot: Slot, op: &Op, findings: &mut Findings) {
         let key = match &op.key {
             None => None,
-            Some(checker::Value::Int(key)) => Some(*key),
+            Some(Said::Int(key)) => Some(*key),
             // Not a key that this system was ever asked for.
             Some(_) => return,
         };
         findings.examined("reads replayed", 1);
         let txn = Txn { ops: vec![TxnOp::Get { key: translate::key(key) }] };
         let state = match self.kv.read(&txn) {
-            TxnOutcome::Done(results) => results.first().and_then(translate::read),
-            TxnOutcome::Aborted { .. } => None,
+            TxnOutcome::Done(results) => results.first().and_then(translate::read).unwrap_or_default(),
+            TxnOutcome::Aborted { .. } => Said::Nil,
         };
-        if state.as_ref() != Some(&op.value) {
-            let state = state.map_or("nothing that can be read".to_owned(), |state| state.to_string());
+        // Every later read of the key would only say it again.
+        if state != op.value && self.contradicted.insert(key) {
             findings.violation(format!(
-                "op {}: a read of key {} returned {} at slot {slot}, where the log gives {state}",
+                "op {}: a read of key {} at slot {slot} returned {}",
                 op.index,
                 key.map_or("(the only one)".to_owned(), |key| key.to_string()),
-                op.value
+                difference(&op.value, &state)
             ));
         }
     }
+}
+
+/// What was returned, against what replaying gives; of lists only the first element that differs.
+fn difference(returned: &Said, replayed: &Said) -> String {
+    let (Some(returned_items), Some(replayed_items)) = (returned.as_list(), replayed.as_list()) else {
+        return format!("{returned}, where the log gives {replayed}");
+    };
+    let same = returned_items.iter().zip(replayed_items).take_while(|(one, other)| one == other).count();
+    let show = |items: &[Said]| items.get(same).map_or("nothing".to_owned(), Said::to_string);
+    format!(
+        "a list of {} whose element {same} is {}, where the log gives {} with {} there",
+        returned_items.len(),
+        show(returned_items),
+        replayed_items.len(),
+        show(replayed_items)
+    )
 }
