@@ -233,7 +233,7 @@ impl std::fmt::Display for Totals {
             self.sizes.iter().map(|(nodes, seeds)| format!("{nodes}: {seeds}")).collect();
         let faults: Vec<String> = faults.iter().map(|(kind, times)| format!("{kind} {times}")).collect();
         writeln!(f, "{} seeds clean; nodes to seeds {{{}}}", self.seeds, sizes.join(", "))?;
-        writeln!(f, "{events} events in {:.0}s of virtual time", *virtual_us as f64 / 1e6)?;
+        writeln!(f, "{events} events in {:.1}s of virtual time", *virtual_us as f64 / 1e6)?;
         writeln!(
             f,
             "{} calls ok, {} failed, {} unknown; {ballots} ballots, {slots} slots",

@@ -78,6 +78,8 @@ struct Ongoing {
     call: Option<usize>,
     command: Command,
     first_attempt: u64,
+    /// The connection of the first attempt.
+    first_connection: u32,
     /// An attempt is or may be under way whose end is not known: nothing is certain any more.
     in_doubt: bool,
 }
@@ -208,10 +210,11 @@ impl Clients {
 
     fn begin(&mut self, index: usize, txn: Txn, world: &mut World) {
         let client = &mut self.clients[index];
-        let first_attempt = client.attempt + 1;
+        let (first_attempt, first_connection) = (client.attempt + 1, client.connection);
         let Some(session) = client.session else {
             let command = Command::OpenSession { nonce: u64::from(client.index) << 32 | client.attempt };
-            client.call = Some(Ongoing { call: None, command, first_attempt, in_doubt: false });
+            client.call =
+                Some(Ongoing { call: None, command, first_attempt, first_connection, in_doubt: false });
             self.attempt(index, world);
             return;
         };
@@ -224,7 +227,7 @@ impl Clients {
         });
         let call = Some(self.history.invoke(client.index, txn.clone(), request));
         let command = Command::Execute { request, txn };
-        client.call = Some(Ongoing { call, command, first_attempt, in_doubt: false });
+        client.call = Some(Ongoing { call, command, first_attempt, first_connection, in_doubt: false });
         self.attempt(index, world);
     }
 
@@ -274,6 +277,11 @@ impl Clients {
             }
             ClientResult::Failed(_) if !is_latest => {}
             ClientResult::Failed(error) => {
+                // What a node says of a request, it says of all copies that came to it. So if none
+                // went elsewhere, or to an earlier life, even those unanswered have come to nothing.
+                if ongoing.first_connection == client.connection {
+                    ongoing.in_doubt = false;
+                }
                 let hint = match error {
                     DefiniteError::NotLeader { hint } => *hint,
                     DefiniteError::NoLeader

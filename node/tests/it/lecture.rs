@@ -51,6 +51,7 @@ const LECTURE: &[(&str, &[&str])] = &[
         "A promise reports the highest-numbered proposal accepted",
         &[
             "a_promise_reports_the_highest_accepted_proposal",
+            "a_promise_reports_executed_slots_too",
             "the_proposer_takes_the_value_of_the_highest_ballot",
         ],
     ),

@@ -48,6 +48,27 @@ fn a_new_leader_knows_slots_1_to_134_and_138() {
     assert_eq!((135..=137).filter_map(|slot| lab.learned(n(3), slot)).count(), 0, "and nothing in between");
 }
 
+/// A candidate may lag behind: were executed slots left out, it would fill them with no-ops.
+#[test]
+fn a_promise_reports_executed_slots_too() {
+    let mut lab = Lab::led_by(n(1), 3);
+    lab.propose(n(1), "a");
+    lab.run_among(&[n(1), n(2)]);
+    lab.heartbeat(n(1));
+    lab.run_among(&[n(1), n(2)]);
+    lab.lose_everything();
+    assert_eq!(lab.executed(n(2)).last(), Some(&(2, "a".into())));
+    assert_eq!(lab.replica(n(3)).chosen_upto(), Slot(1), "n3 has missed it");
+    lab.campaign(n(3));
+    lab.sync(n(3));
+    lab.deliver(n(3), n(2));
+    lab.sync(n(2));
+    let [Message::Promise { slots, .. }] = &lab.deliver(n(2), n(3))[..] else { panic!("one message") };
+    let reported: Vec<(u64, bool)> = slots.iter().map(|report| (report.slot.0, report.learned)).collect();
+    assert_eq!(reported, [(2, true)]);
+    assert_eq!(lab.executed(n(3)).last(), Some(&(2, "a".into())));
+}
+
 #[test]
 fn gaps_are_filled_with_old_values() {
     let mut lab = slots_1_to_134_and_138();
