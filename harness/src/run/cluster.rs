@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::nemesis::plan::Condition;
-use crate::process::{ExitInfo, NodeProcess, ProcessError, SpawnSpec, launcher};
+use crate::process::{ExitInfo, ExitKind, NodeProcess, ProcessError, SpawnSpec, launcher};
 use crate::proxy::{Link, Mesh, MeshError};
 use crate::system::{NodeId, NodePlace, NodeStatus, StatusError, System, Target};
 
@@ -71,9 +71,15 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    /// Whether the system under test is to blame, not the harness or the machine.
+    /// Whether the system under test is to blame, not the harness or the machine: a node that
+    /// refuses its command line (64), or a launcher that can't become one (126, 254), was started
+    /// wrongly.
     pub fn blames_node(&self) -> bool {
-        matches!(self, ClusterError::DiedAtStart { .. } | ClusterError::NotReady { .. })
+        match self {
+            ClusterError::DiedAtStart { exit, .. } => !matches!(exit.kind, ExitKind::Status(64 | 126 | 254)),
+            ClusterError::NotReady { .. } => true,
+            _ => false,
+        }
     }
 }
 
