@@ -145,8 +145,9 @@ pub(super) const PLANTED: [Planted; 8] = [
         name: "definite-error-for-in-flight",
         workload: "cas-register",
         nodes: 3,
-        nemesis: &[Kind::PartitionIsolateLeader, Kind::PauseLeader, Kind::LinkDelay],
-        interval_ms: 1_500,
+        // A leader that speaks but does not hear: its operations are accepted, and it steps down.
+        nemesis: &[Kind::PartitionOneWay],
+        interval_ms: 1_000,
         rate: None,
         retries: 0,
         op_timeout_ms: 2_000,

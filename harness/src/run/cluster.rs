@@ -283,10 +283,12 @@ impl Cluster {
         let results = self
             .each(&ids, |id, node| {
                 let Some(mut process) = node.process.take() else { return Ok(None) };
-                // A node that still starts may not know yet what to do when asked to stop.
+                // How a node ends that never served is told by whoever started it; and one that
+                // still starts may not know yet what to do when asked to stop.
                 let served = node.address.take().is_some();
                 let exit = match process.try_exited()?.cloned() {
-                    Some(exit) => exit,
+                    Some(exit) if served => exit,
+                    Some(_) => return Ok(None),
                     None => match end(&mut process)? {
                         Some(exit) if served && !exit.is_success() => exit,
                         Some(_) => return Ok(None),

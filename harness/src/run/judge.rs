@@ -191,7 +191,11 @@ fn harness(evidence: &Evidence<'_>) -> Part {
     }
     match evidence.stopped {
         Some(StopReason::Interrupted) => return part(Answer::Unknown, "interrupted by the user".to_owned()),
-        Some(StopReason::Broken(reason)) => return part(Answer::Unknown, reason.clone()),
+        Some(StopReason::Broken(reason)) => {
+            let mut lines = reason.lines().map(str::to_owned);
+            let first = lines.next().unwrap_or_default();
+            return part(Answer::Unknown, first).with_details(lines.collect());
+        }
         Some(StopReason::Violation(reason)) => {
             return part(Answer::Valid, format!("stopped early: {reason}"));
         }

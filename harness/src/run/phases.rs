@@ -165,7 +165,7 @@ impl Play<'_> {
         }
 
         self.enter(Phase::Heal);
-        let healed = heal(&self.stage.cluster, recorder).await;
+        let healed = heal(&self.stage.cluster, recorder, !stop.is_stopped()).await;
         let whole = self.came_up(healed);
 
         self.enter(Phase::Settle);
