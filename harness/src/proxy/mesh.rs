@@ -1,6 +1,7 @@
 //! All links of a cluster: their addresses, their policies, their thread.
 
-use super::link::{self, Counters, LinkContext, SOCKET_BUFFER_BYTES, Tally};
+use super::counters::{Counters, Tally};
+use super::link::{self, CUT_STALL_MAX, LinkContext, SOCKET_BUFFER_BYTES};
 use super::policy::{Endpoint, Link, Links, PolicyError};
 use crate::system::{FrameInfo, NodeId, System};
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
@@ -75,6 +77,19 @@ impl Mesh {
     /// # Errors
     /// [`MeshError`].
     pub fn with_frames(nodes: &[NodeId], frames: Option<FrameReader>, seed: u64) -> Result<Mesh, MeshError> {
+        Mesh::with_cut_limit(nodes, frames, seed, CUT_STALL_MAX)
+    }
+
+    /// As [`Mesh::with_frames`], with another limit than [`CUT_STALL_MAX`].
+    ///
+    /// # Errors
+    /// [`MeshError`].
+    pub fn with_cut_limit(
+        nodes: &[NodeId],
+        frames: Option<FrameReader>,
+        seed: u64,
+        cut_stall_max: Duration,
+    ) -> Result<Mesh, MeshError> {
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(MeshError::Start)?;
         let (policies, policies_seen) = watch::channel(Arc::new(Links::new()));
@@ -102,6 +117,7 @@ impl Mesh {
                     frames: frames.clone(),
                     epoch,
                     seed: link_seed(seed, link),
+                    cut_stall_max,
                 };
                 links.insert(link, LinkEntry { address, tally });
                 serving.push((Arc::new(context), listener));

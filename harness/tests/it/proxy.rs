@@ -339,14 +339,14 @@ fn reordering_loses_nothing_and_is_counted_only_where_it_bit() {
 }
 
 #[test]
-fn clients_requests_are_not_doubled_but_their_answers_are() {
+fn clients_requests_and_their_answers_are_doubled() {
     let mut bench = Bench::framed();
     bench.link = Link::clients(N2);
     let (mut client, mut node) = bench.connected();
     bench.set(LinkPolicy { duplicate_ppm: PPM, ..LinkPolicy::default() });
     client.write_all(&frame(b"ask")).unwrap();
     client.shutdown(std::net::Shutdown::Write).unwrap();
-    assert_eq!(read_all(&mut node), frame(b"ask"));
+    assert_eq!(read_all(&mut node), [frame(b"ask"), frame(b"ask")].concat());
     node.write_all(&frame(b"answer")).unwrap();
     drop(node);
     assert_eq!(read_all(&mut client), [frame(b"answer"), frame(b"answer")].concat());
@@ -388,4 +388,26 @@ fn every_ordered_pair_and_every_client_has_its_own_address() {
     let peers: Vec<NodeId> = mesh.peers(N2).into_iter().map(|(node, _)| node).collect();
     assert_eq!(peers, [N1, NodeId(3)]);
     assert!(mesh.is_running());
+}
+
+#[test]
+fn a_cut_that_lasts_too_long_resets_what_it_found_on_both_sides() {
+    let limit = Duration::from_millis(200);
+    let mesh = Mesh::with_cut_limit(&[N1, N2], None, 1, limit).unwrap();
+    let bench = Bench { mesh, ..Bench::plain() };
+    bench.mesh.set_upstream(N2, Some(bench.node.local_addr().unwrap()));
+    let (mut dialler, mut node) = bench.connected();
+    bench.set(LinkPolicy::cut());
+    let start = Instant::now();
+    let mut waiting = bench.dial();
+    dialler.write_all(b"lost").unwrap();
+    assert!(is_reset(dialler.read(&mut [0; 1])));
+    assert!(is_reset(node.read(&mut [0; 1])));
+    assert!(is_reset(waiting.read(&mut [0; 1])));
+    assert!(start.elapsed() >= limit);
+    bench.heal();
+    let (mut dialler, mut node) = bench.connected();
+    dialler.write_all(b"again").unwrap();
+    drop(dialler);
+    assert_eq!(read_all(&mut node), b"again");
 }

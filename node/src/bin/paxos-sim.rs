@@ -90,22 +90,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// One seed: twice, if that is what it takes to show its trace.
 fn one(arguments: &Arguments, seed: u64) -> ExitCode {
     arguments.prepare_thread();
     let (result, trace) = simulate_traced(seed);
-    match &result {
-        Ok(_) if arguments.trace => print!("{trace}"),
-        Ok(_) => {}
-        Err(_) if arguments.trace => print!("{trace}"),
-        Err(_) => {
-            let lines: Vec<&str> = trace.lines().collect();
-            let cut = lines.len().saturating_sub(TRACE_LINES);
-            if cut > 0 {
-                println!("… {cut} lines before these; --trace shows them");
-            }
-            lines[cut..].iter().for_each(|line| println!("{line}"));
-        }
+    if arguments.trace {
+        print!("{trace}");
     }
     match result {
         Ok(summary) => {
@@ -113,10 +102,22 @@ fn one(arguments: &Arguments, seed: u64) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
+            if !arguments.trace {
+                print_end(&trace);
+            }
             report(arguments, seed, &failure);
             ExitCode::FAILURE
         }
     }
+}
+
+fn print_end(trace: &str) {
+    let lines: Vec<&str> = trace.lines().collect();
+    let cut = lines.len().saturating_sub(TRACE_LINES);
+    if cut > 0 {
+        println!("… {cut} lines before these; --seed N --trace shows them all");
+    }
+    lines[cut..].iter().for_each(|line| println!("{line}"));
 }
 
 fn many(arguments: &Arguments, seeds: Range<u64>) -> ExitCode {
@@ -166,6 +167,13 @@ fn many(arguments: &Arguments, seeds: Range<u64>) -> ExitCode {
     match failed {
         None => ExitCode::SUCCESS,
         Some((seed, failure)) => {
+            // Tracing costs more than simulating, so only now, and once more.
+            arguments.prepare_thread();
+            let (again, trace) = simulate_traced(seed);
+            print_end(&trace);
+            if again.err().as_ref() != Some(&failure) {
+                println!("seed {seed} did not do the same thing twice: something is not deterministic");
+            }
             report(arguments, seed, &failure);
             ExitCode::FAILURE
         }

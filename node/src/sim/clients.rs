@@ -35,8 +35,12 @@ pub struct Habits {
     pub roam: Ppm,
     /// Chance that a put has no request id. Its client never repeats it.
     pub anonymous: Ppm,
+    /// How many calls there are in all, before the final ones: bounds a simulation's work.
+    pub calls_max: usize,
     /// Chance that a register gets a large value.
     pub large: Ppm,
+    /// How many large values there are in all: bounds a simulation's memory.
+    pub large_max: u32,
     /// How large that is, in bytes.
     pub large_bytes: usize,
 }
@@ -190,7 +194,7 @@ impl Clients {
     fn on_alarm(&mut self, index: usize, world: &mut World) {
         if self.clients[index].call.is_some() {
             self.on_timeout(index, world);
-        } else if !self.finishing {
+        } else if !self.finishing && self.history.calls().len() < self.habits.calls_max {
             let txn = self.next_txn();
             if self.dice.chance(self.habits.roam) {
                 let node = *self.dice.pick(&self.nodes);
@@ -370,9 +374,10 @@ impl Clients {
 
     fn fresh_register_value(&mut self) -> Bytes {
         let value = self.fresh_value();
-        if !self.dice.chance(self.habits.large) {
+        if self.habits.large_max == 0 || !self.dice.chance(self.habits.large) {
             return value;
         }
+        self.habits.large_max -= 1;
         let mut large = value.to_vec();
         large.resize(self.habits.large_bytes.max(value.len()), b'.');
         Bytes::from(large)

@@ -48,7 +48,7 @@ pub struct Summary {
 }
 
 /// A simulation that found something.
-#[derive(Clone, Debug)]
+#[derive(Clone, Eq, PartialEq, Debug)]
 pub struct Failure {
     /// When, in virtual time.
     pub at: Time,
@@ -73,7 +73,6 @@ pub fn simulate(seed: u64) -> Result<Summary, Failure> {
 }
 
 /// The same once more, with its trace: the same bytes whenever it is asked for.
-#[must_use]
 pub fn simulate_traced(seed: u64) -> (Result<Summary, Failure>, String) {
     let (result, trace) = simulate_setup(&Setup::draw(seed), seed, Trace::on());
     (result, trace.into_text())

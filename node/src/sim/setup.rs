@@ -49,7 +49,9 @@ impl Setup {
             loyalty: 900_000,
             roam: 0,
             anonymous: 0,
+            calls_max: usize::MAX,
             large: 0,
+            large_max: 0,
             large_bytes: 0,
         };
         Setup { conditions, habits, plan: Plan::nothing(), faults_us: us }
@@ -110,7 +112,8 @@ fn draw_habits(dice: &mut Dice, patience_us: u64) -> Habits {
     let think_us_max = dice.scattered(patience_us / 50..=patience_us / 2);
     let patience_us_min = dice.scattered(patience_us / 20..=patience_us);
     Habits {
-        clients: dice.within(1..=8) as u32,
+        // Crowds are rare, because slow: enough to fill batches and everything that is in flight.
+        clients: if dice.chance(40_000) { dice.within(20..=120) } else { dice.within(1..=8) } as u32,
         keys: dice.within(1..=3),
         mix: std::array::from_fn(|_| dice.scattered(1..=20) as u32),
         think_us: (0, think_us_max),
@@ -121,6 +124,8 @@ fn draw_habits(dice: &mut Dice, patience_us: u64) -> Habits {
         anonymous: if dice.coin() { 0 } else { 100_000 },
         // Rare, because slow: enough to make promises and catch-up come in several chunks.
         large: if dice.chance(30_000) { dice.within(100_000..=500_000) as Ppm } else { 0 },
+        calls_max: 2_000,
+        large_max: 24,
         large_bytes: dice.scattered(50_000..=500_000) as usize,
     }
 }

@@ -7,11 +7,11 @@ use paxos_node::sim::simulate;
 const FOUND_BY: &[(Mutant, u64, &str)] = &[
     (Mutant::ReplyOnAccept, 0, "a read after appending"),
     (Mutant::Phase1OwnValue, 0, "I9"),
-    (Mutant::NoopOverwritesAccepted, 2, "I9"),
+    (Mutant::NoopOverwritesAccepted, 0, "I9"),
     (Mutant::MajorityOffByOne, 0, "I3"),
-    (Mutant::ReadWithoutQuorum, 37, "stale"),
+    (Mutant::ReadWithoutQuorum, 10, "stale"),
     (Mutant::FollowerReadLocal, 0, "a read after appending"),
-    (Mutant::DefiniteErrorForInFlight, 25, "was told to have failed, and happened"),
+    (Mutant::DefiniteErrorForInFlight, 3, "was told to have failed, and happened"),
     (Mutant::DuplicateApply, 0, "was right"),
 ];
 

@@ -2,12 +2,14 @@
 //!
 //! The one folder of the harness that knows Paxos: [`binary`] decides whether a binary may be
 //! trusted, [`translate`] turns a workload's words into transactions and answers into completions,
-//! [`connection`] carries them under sessions and request ids, [`status`] asks a node about itself,
+//! [`connection`] carries them under sessions and request ids,
+//! [`exchange`] as frames, [`status`] asks a node about itself,
 //! [`white_box`] reads stopped nodes' logs. Uses `paxos-node`'s codecs, not its client: what is
 //! retried is the workload's choice, and recorded.
 
 pub mod binary;
 pub mod connection;
+mod exchange;
 pub mod status;
 pub mod translate;
 pub mod white_box;
@@ -146,7 +148,7 @@ impl System for PaxosSystem {
     }
 
     fn frame(&self, frame: &[u8]) -> Option<FrameInfo> {
-        connection::frame_info(frame)
+        exchange::frame_info(frame)
     }
 
     fn connect(&self, targets: Vec<Target>) -> BoxFuture<'static, Result<Box<dyn Connection>, ConnectError>> {

@@ -3,7 +3,7 @@
 //! The answer is read with tolerance: an older or newer node that tells less, or tells it in
 //! another form, is understood as far as it goes. All of it is kept for the record.
 
-use super::connection::Wire;
+use super::exchange::Wire;
 use crate::system::{AppliedState, NodeId, NodeStatus, StatusError};
 use bytes::BytesMut;
 use paxos_node::wire::{Kind, client};
