@@ -32,7 +32,7 @@ pub(super) fn main_runs(time: Duration, seed: u64, nodes: u16, binary: &Path) ->
             time_limit: share,
             nemesis: possible.clone(),
             owed: dealt.next().unwrap_or_default(),
-            nemesis_interval: Duration::from_secs(3),
+            nemesis_interval: Duration::from_secs(2),
             // One plan each, all from one seed.
             ..Options::usual(workload, binary.to_owned(), seed.wrapping_add(number as u64))
         })
