@@ -24,7 +24,7 @@ use crate::kv::{
     MAX_BATCH_COMMANDS, Reply, RequestId, Txn, UnknownReason,
 };
 use crate::paxos::{
-    AppliedHash, Ballot, ChosenWithoutValue, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica,
+    AppliedHash, Ballot, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Replica,
     ReplicaConfig, RoleName, Send, Slot, Timing, Value,
 };
 use bytes::Bytes;
@@ -139,7 +139,7 @@ impl Service {
     ///
     /// # Errors
     /// If the records can't stem from a correct replica.
-    pub fn new(config: Config, recovered: &[Record], seed: u64) -> Result<Service, ChosenWithoutValue> {
+    pub fn new(config: Config, recovered: &[Record], seed: u64) -> Result<Service, LogContradiction> {
         let replica_config = ReplicaConfig {
             id: config.id,
             nodes: config.nodes.clone(),
@@ -179,7 +179,7 @@ impl Service {
     pub fn peer(&mut self, from: NodeId, message: Message) {
         match message {
             Message::Forward { token, request } => self.on_forward(from, token, request),
-            Message::ForwardReply { token, reply } => self.on_forward_reply(token, reply),
+            Message::ForwardReply { token, reply } => self.on_forward_reply(from, token, reply),
             Message::Heartbeat { applied, .. } | Message::HeartbeatAck { applied, .. } => {
                 self.compare(from, applied);
                 self.replica.step(from, message);
@@ -212,7 +212,6 @@ impl Service {
         let gone =
             |origin: &Origin| matches!(origin, Origin::Client { client: other, .. } if *other == client);
         self.latest_ids.remove(&client);
-        self.reads.retain(|_, (origin, _)| !gone(origin));
         self.forwarded.retain(|_, forwarded| !gone(&forwarded.origin));
     }
 
@@ -317,7 +316,10 @@ impl Service {
         }
     }
 
-    fn on_forward_reply(&mut self, token: u64, reply: Bytes) {
+    fn on_forward_reply(&mut self, from: NodeId, token: u64, reply: Bytes) {
+        if self.forwarded.get(&token).is_none_or(|forwarded| forwarded.leader.node != from) {
+            return;
+        }
         let Some(forwarded) = self.forwarded.remove(&token) else { return };
         match ClientReply::decode(reply) {
             // The leader refused *this copy*; the network may have shown it another one before.
@@ -395,8 +397,14 @@ impl Service {
 
     /// Cluster time: goes on from what was applied when this node began to lead.
     fn stamp(&mut self) -> u64 {
-        let (tick, time_ms) = *self.stamp_base.get_or_insert((self.now, self.kv.now_ms()));
-        time_ms + (self.now - tick) * self.config.tick_ms
+        let applied_ms = self.kv.now_ms();
+        let (tick, time_ms) = *self.stamp_base.get_or_insert((self.now, applied_ms));
+        let stamp = time_ms + (self.now - tick) * self.config.tick_ms;
+        if stamp < applied_ms {
+            // What the take-over brought was stamped later than what had been applied here.
+            self.stamp_base = Some((self.now, applied_ms));
+        }
+        stamp.max(applied_ms)
     }
 
     // ---- Settling ----------------------------------------------------------------------------

@@ -50,7 +50,7 @@ struct Bar {
 impl Bar {
     fn new() -> Bar {
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let style = ProgressStyle::with_template("{elapsed:>4} {bar:30.cyan/dim} {msg}");
+        let style = ProgressStyle::with_template("{elapsed:>4} {bar:30.cyan/dim} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Bar { bar }
     }

@@ -32,7 +32,7 @@ pub(super) fn main_runs(time: Duration, seed: u64, nodes: u16, binary: &Path) ->
             time_limit: share,
             nemesis: possible.clone(),
             owed: dealt.next().unwrap_or_default(),
-            nemesis_interval: Duration::from_secs(3),
+            nemesis_interval: Duration::from_secs(2),
             // One plan each, all from one seed.
             ..Options::usual(workload, binary.to_owned(), seed.wrapping_add(number as u64))
         })
@@ -145,8 +145,9 @@ pub(super) const PLANTED: [Planted; 8] = [
         name: "definite-error-for-in-flight",
         workload: "cas-register",
         nodes: 3,
-        nemesis: &[Kind::PartitionIsolateLeader, Kind::PauseLeader, Kind::LinkDelay],
-        interval_ms: 1_500,
+        // A leader that speaks but does not hear: its operations are accepted, and it steps down.
+        nemesis: &[Kind::PartitionOneWay],
+        interval_ms: 1_000,
         rate: None,
         retries: 0,
         op_timeout_ms: 2_000,

@@ -1,6 +1,7 @@
 //! One fault, from its installation to its cure; and the heal that restores everything.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use checker::Value;
 
@@ -9,6 +10,15 @@ use super::{Action, Fault, Outcome, kill, network, pause};
 use crate::run::cluster::{Cluster, ClusterError};
 use crate::run::recorder::Recorder;
 use crate::run::stop::Stop;
+
+/// How long a cluster may take to get over the beginning of a fault: clients time out, a new
+/// leader is elected.
+const GET_OVER: Duration = Duration::from_secs(5);
+/// The shortest window in which the absence of any success means something.
+const PROGRESS_WINDOW_MIN: Duration = Duration::from_secs(2);
+
+/// Operations that must have come to an end in it for their failure to mean something.
+const PROGRESS_OPS_MIN: u64 = 5;
 
 /// Installs a fault, lets it last, gathers its evidence and cures it, whether or not the run is
 /// stopped meanwhile. An error is a node that did not come back.
@@ -41,7 +51,7 @@ pub async fn inject(
         }
     };
 
-    stop.sleep(fault.length).await;
+    report.progress = last(recorder, stop, fault.length).await;
 
     let cured = match &fault.action {
         Action::Kill(nodes) => kill::cure(cluster, nodes).await,
@@ -64,12 +74,27 @@ pub async fn inject(
     (report, cured)
 }
 
-/// Restores everything, whatever was done: links, paused nodes, dead nodes.
-pub async fn heal(cluster: &Cluster, recorder: &Recorder) -> Result<(), ClusterError> {
+/// Lets a fault last. If that is long enough, says how many operations began and succeeded in the
+/// part of it in which a cluster that still can must work again.
+async fn last(recorder: &Recorder, stop: &Stop, length: Duration) -> Option<u64> {
+    let Some(window) = length.checked_sub(GET_OVER).filter(|window| *window >= PROGRESS_WINDOW_MIN) else {
+        stop.sleep(length).await;
+        return None;
+    };
+    stop.sleep(GET_OVER).await;
+    recorder.mark();
+    let whole = stop.sleep(window).await;
+    // A window cut short, or one in which hardly anybody asked, proves nothing.
+    (whole && recorder.finished_since_mark() >= PROGRESS_OPS_MIN).then(|| recorder.ok_since_mark())
+}
+
+/// Restores everything, whatever was done: links, paused nodes, dead nodes. The dead are left
+/// alone where the run ends here: a node that died by itself is evidence, not to be run over.
+pub async fn heal(cluster: &Cluster, recorder: &Recorder, restart: bool) -> Result<(), ClusterError> {
     let nodes = cluster.ids();
     let links = cluster.mesh().set_links(network::policies([]));
     let resumed = cluster.resume(&nodes).await;
-    let restarted = cluster.restart(&nodes).await;
+    let restarted = if restart { cluster.restart(&nodes).await } else { Ok(()) };
     recorder.nemesis("heal", Value::Nil, BTreeMap::new());
     links.expect("an empty map names no link and no fault that could be refused");
     for (_, result) in resumed {

@@ -194,8 +194,8 @@ impl Planner {
             Kind::PartitionIsolateLeader => Action::Cut(around(leader()?, several(nodes)?)),
             Kind::PartitionIsolateRandom => Action::Cut(around(any(several(nodes)?, rng), nodes)),
             Kind::PartitionOneWay => {
-                // The leader is the interesting half of all victims.
-                let victim = if rng.random() { observed.leader } else { None };
+                // The leader is the most interesting victim.
+                let victim = if rng.random_ratio(3, 4) { observed.leader } else { None };
                 let victim = victim.unwrap_or_else(|| any(nodes, rng));
                 let deaf: bool = rng.random();
                 let links = around(victim, several(nodes)?);

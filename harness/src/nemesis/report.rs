@@ -38,6 +38,10 @@ pub struct FaultReport {
     pub bit: bool,
     /// What was seen: process ids and wait statuses, process states, counters of links.
     pub evidence: Vec<String>,
+    /// Operations that began and succeeded while it lasted, once the cluster had had time to get
+    /// over its beginning; none if it did not last that long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u64>,
     /// When it was installed, in nanoseconds since the run started.
     pub start_ns: u64,
     /// When its cure was complete; equal to the start if it never began.
@@ -55,6 +59,7 @@ impl FaultReport {
             outcome: Outcome::Installed,
             bit: false,
             evidence: Vec::new(),
+            progress: None,
             start_ns: now_ns,
             end_ns: now_ns,
         }
@@ -70,6 +75,7 @@ impl FaultReport {
             outcome: Outcome::Skipped(reason),
             bit: false,
             evidence: Vec::new(),
+            progress: None,
             start_ns: now_ns,
             end_ns: now_ns,
         }

@@ -5,7 +5,7 @@
 
 use super::counters::{Tally, count};
 use super::mesh::FrameReader;
-use super::policy::{Endpoint, Link, Links, Nature};
+use super::policy::{Link, Links};
 use super::pump::Pump;
 use futures_util::FutureExt as _;
 use std::net::SocketAddr;
@@ -93,12 +93,8 @@ impl LinkContext {
         let result = {
             let (from_dialler, to_dialler) = accepted.split();
             let (from_node, to_node) = upstream.split();
-            let asking = match self.link.from {
-                Endpoint::Clients => Nature::Request,
-                Endpoint::Node(_) => Nature::Message,
-            };
-            let there = Pump::new(self, asking, ordinal * 2, from_dialler, to_node);
-            let back = Pump::new(self, Nature::Message, ordinal * 2 + 1, from_node, to_dialler);
+            let there = Pump::new(self, ordinal * 2, from_dialler, to_node);
+            let back = Pump::new(self, ordinal * 2 + 1, from_node, to_dialler);
             tokio::try_join!(there.run(), back.run())
         };
         if result.is_err() {

@@ -26,8 +26,8 @@
 //! - **drop, duplicate, reorder** (message-lossy): whole frames vanish, come twice, or are held back
 //!   until later ones have overtaken them. Only where the system's frames are known: losing bytes
 //!   of an unknown stream would make false bugs, so such a map is refused. `kinds` restricts these
-//!   three (and delay) to frames of some kinds. Clients' requests are never doubled (their answers
-//!   are): see [`Nature::Request`](policy::Nature::Request).
+//!   three (and delay) to frames of some kinds. Clients' requests too come
+//!   twice: a node that called the first copy a failure must not carry out the second.
 //!
 //! # What TCP shows is mirrored
 //! The proxy dials onwards before it relays a byte. A refusal becomes a reset of the accepted

@@ -191,10 +191,6 @@ impl LinkPolicy {
 pub enum Nature {
     /// A frame: may be lost, doubled, reordered.
     Message,
-    /// A frame from a client: may be lost and reordered, never doubled. Clients double a request
-    /// themselves, under one request id, and know that they did. Done behind their back it would
-    /// make a node's "did not happen" about the first copy a lie about the second.
-    Request,
     /// A piece of a stream without frames: may be delayed.
     Chunk,
 }
@@ -240,12 +236,12 @@ impl Decider {
         if !policy.harms_frames() || !policy.concerns(kind) {
             return self.keep_place(in_place, now_us, None);
         }
-        let is_message = nature != Nature::Chunk;
+        let is_message = nature == Nature::Message;
         if is_message && self.chance(policy.drop_ppm) {
             return Fate::Drop;
         }
         let delayed = now_us + policy.delay_us + self.up_to(policy.jitter_us);
-        let doubled = nature == Nature::Message && self.chance(policy.duplicate_ppm);
+        let doubled = is_message && self.chance(policy.duplicate_ppm);
         let copy_due_us = doubled.then(|| delayed + self.up_to(DUPLICATE_LAG_US_MAX));
         if is_message && self.chance(policy.reorder_ppm) {
             let due_us = delayed + 1 + self.up_to(REORDER_HOLD_US_MAX - 1);

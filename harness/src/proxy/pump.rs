@@ -49,8 +49,6 @@ struct Held {
 /// One direction of one connection.
 pub(super) struct Pump<'a> {
     context: &'a LinkContext,
-    /// What a frame of this direction is.
-    nature: Nature,
     from: ReadHalf<'a>,
     to: WriteHalf<'a>,
     cutter: Cutter,
@@ -74,14 +72,12 @@ pub(super) struct Pump<'a> {
 impl<'a> Pump<'a> {
     pub(super) fn new(
         context: &'a LinkContext,
-        nature: Nature,
         stream: u64,
         from: ReadHalf<'a>,
         to: WriteHalf<'a>,
     ) -> Pump<'a> {
         Pump {
             context,
-            nature,
             from,
             to,
             cutter: Cutter::new(context.frames.is_some()),
@@ -145,7 +141,7 @@ impl<'a> Pump<'a> {
             let Some(unit) = unit else { break };
             self.sequence += 1;
             let is_frame = matches!(unit, Unit::Frame(_));
-            let nature = if is_frame { self.nature } else { Nature::Chunk };
+            let nature = if is_frame { Nature::Message } else { Nature::Chunk };
             let bytes = unit.into_bytes();
             let kind = match &self.context.frames {
                 Some(read) if is_frame && policy.kinds.is_some() => {

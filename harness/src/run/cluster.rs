@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::nemesis::plan::Condition;
-use crate::process::{ExitInfo, NodeProcess, ProcessError, SpawnSpec, launcher};
+use crate::process::{ExitInfo, ExitKind, NodeProcess, ProcessError, SpawnSpec, launcher};
 use crate::proxy::{Link, Mesh, MeshError};
 use crate::system::{NodeId, NodePlace, NodeStatus, StatusError, System, Target};
 
@@ -71,9 +71,15 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
-    /// Whether the system under test is to blame, not the harness or the machine.
+    /// Whether the system under test is to blame, not the harness or the machine: a node that
+    /// refuses its command line (64), or a launcher that can't become one (126, 254), was started
+    /// wrongly.
     pub fn blames_node(&self) -> bool {
-        matches!(self, ClusterError::DiedAtStart { .. } | ClusterError::NotReady { .. })
+        match self {
+            ClusterError::DiedAtStart { exit, .. } => !matches!(exit.kind, ExitKind::Status(64 | 126 | 254)),
+            ClusterError::NotReady { .. } => true,
+            _ => false,
+        }
     }
 }
 
@@ -277,10 +283,12 @@ impl Cluster {
         let results = self
             .each(&ids, |id, node| {
                 let Some(mut process) = node.process.take() else { return Ok(None) };
-                // A node that still starts may not know yet what to do when asked to stop.
+                // How a node ends that never served is told by whoever started it; and one that
+                // still starts may not know yet what to do when asked to stop.
                 let served = node.address.take().is_some();
                 let exit = match process.try_exited()?.cloned() {
-                    Some(exit) => exit,
+                    Some(exit) if served => exit,
+                    Some(_) => return Ok(None),
                     None => match end(&mut process)? {
                         Some(exit) if served && !exit.is_success() => exit,
                         Some(_) => return Ok(None),

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::verdict::Answer;
-use crate::nemesis::{Family, Kind};
+use crate::nemesis::Kind;
 
 /// What the verdict may demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,9 +103,26 @@ pub fn weigh(answer: Answer, demanded: bool) -> Answer {
     if answer == Answer::Invalid && !demanded { Answer::Unknown } else { answer }
 }
 
-/// The families that a set of kinds touches, in order.
-pub fn families(kinds: &BTreeSet<Kind>) -> Vec<Family> {
-    Family::ALL.into_iter().filter(|family| kinds.iter().any(|kind| kind.family() == *family)).collect()
+/// The table for a cluster of `nodes`, in Markdown.
+pub fn render(nodes: usize) -> String {
+    let word = |demanded| if demanded { "demanded" } else { "no" };
+    let mut table = String::from(
+        "| fault | durable state lost | safety | progress while it lasts | progress afterwards | because |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for row in &TABLE {
+        let Demands { safety, progress_during, liveness_after } = (row.demands)(nodes);
+        table += &format!(
+            "| `{}` | {} | {} | {} | {} | {} |\n",
+            row.kind,
+            row.durable_loss,
+            word(safety),
+            word(progress_during),
+            word(liveness_after),
+            row.because
+        );
+    }
+    table
 }
 
 #[cfg(test)]
@@ -118,6 +135,12 @@ mod tests {
             assert_eq!(TABLE.iter().filter(|row| row.kind == kind).count(), 1, "{kind}");
             assert_eq!(row(kind).kind, kind);
         }
+    }
+
+    #[test]
+    fn the_docs_hold_the_table() {
+        let docs = include_str!("../../../results/README.md");
+        assert!(docs.contains(&render(5)), "results/README.md should hold this table:\n\n{}", render(5));
     }
 
     #[test]

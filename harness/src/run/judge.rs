@@ -13,7 +13,7 @@ use super::options::Options;
 use super::phases::Facts;
 use super::stop::StopReason;
 use super::verdict::{Answer, Part, RunVerdict, Subject};
-use crate::nemesis::Outcome;
+use crate::nemesis::{FaultReport, Outcome};
 use crate::system::WhiteBoxReport;
 
 /// What the check of the whole history may spend: the default minute would double a short run.
@@ -147,7 +147,26 @@ fn liveness(evidence: &Evidence<'_>, demands: Demands) -> Part {
     };
     let mut part = liveness::judge(recovery, facts.stopped.is_some());
     part.answer = contract::weigh(part.answer, demands.liveness_after);
+    let stuck = stuck(facts, usize::from(evidence.options.nodes));
+    if let Some(first) = stuck.first() {
+        part.answer = Answer::Invalid;
+        part.reason = format!("{first}; {}", part.reason);
+        part.details.extend(stuck);
+    }
     part
+}
+
+/// Faults that left a quorum connected, lasted long enough to get over them, and during which
+/// nothing succeeded all the same.
+fn stuck(facts: &Facts, nodes: usize) -> Vec<String> {
+    let demanded = |fault: &&FaultReport| {
+        let demands = (contract::row(fault.kind).demands)(nodes);
+        demands.progress_during && fault.beneath.is_empty() && fault.outcome == Outcome::Installed
+    };
+    let silent = facts.faults.iter().filter(demanded).filter(|fault| fault.progress == Some(0));
+    silent
+        .map(|fault| format!("no operation succeeded long into {} ({})", fault.kind, fault.action))
+        .collect()
 }
 
 fn coverage(evidence: &Evidence<'_>) -> Part {
@@ -172,7 +191,11 @@ fn harness(evidence: &Evidence<'_>) -> Part {
     }
     match evidence.stopped {
         Some(StopReason::Interrupted) => return part(Answer::Unknown, "interrupted by the user".to_owned()),
-        Some(StopReason::Broken(reason)) => return part(Answer::Unknown, reason.clone()),
+        Some(StopReason::Broken(reason)) => {
+            let mut lines = reason.lines().map(str::to_owned);
+            let first = lines.next().unwrap_or_default();
+            return part(Answer::Unknown, first).with_details(lines.collect());
+        }
         Some(StopReason::Violation(reason)) => {
             return part(Answer::Valid, format!("stopped early: {reason}"));
         }

@@ -165,7 +165,7 @@ impl Play<'_> {
         }
 
         self.enter(Phase::Heal);
-        let healed = heal(&self.stage.cluster, recorder).await;
+        let healed = heal(&self.stage.cluster, recorder, !stop.is_stopped()).await;
         let whole = self.came_up(healed);
 
         self.enter(Phase::Settle);
@@ -371,15 +371,14 @@ impl Play<'_> {
     fn came_up(&mut self, result: Result<(), ClusterError>) -> bool {
         let Err(error) = result else { return true };
         let text = error.to_string();
-        self.stage.stop.now(if error.blames_node() {
-            StopReason::Violation(text.clone())
-        } else {
-            StopReason::Broken(text.clone())
-        });
+        let blames_node = error.blames_node();
         match error {
-            ClusterError::DiedAtStart { node, exit } => self.facts.casualties.push(Casualty { node, exit }),
-            _ => self.facts.troubles.push(text),
+            ClusterError::DiedAtStart { node, exit } if blames_node => {
+                self.facts.casualties.push(Casualty { node, exit });
+            }
+            _ => self.facts.troubles.push(text.clone()),
         }
+        self.stage.stop.now(if blames_node { StopReason::Violation(text) } else { StopReason::Broken(text) });
         false
     }
 

@@ -37,6 +37,7 @@ struct Tape {
     open: HashMap<Process, u64>,
     mark_ns: u64,
     ok_since_mark: u64,
+    finished_since_mark: u64,
     /// The first failure to write; the operations themselves stay in memory.
     broken: Option<io::Error>,
 }
@@ -117,6 +118,7 @@ impl Recorder {
             open: HashMap::new(),
             mark_ns: 0,
             ok_since_mark: 0,
+            finished_since_mark: 0,
             broken: None,
         };
         Recorder { started: Instant::now(), tape: Mutex::new(tape) }
@@ -150,10 +152,12 @@ impl Recorder {
     pub fn complete(&self, op_type: OpType, event: Event) -> Op {
         let mut tape = self.lock();
         let began_ns = tape.open.remove(&event.process);
+        let since_mark = u64::from(began_ns >= Some(tape.mark_ns));
+        tape.finished_since_mark += since_mark;
         match op_type {
             OpType::Ok => {
                 tape.counts.ok += 1;
-                tape.ok_since_mark += u64::from(began_ns >= Some(tape.mark_ns));
+                tape.ok_since_mark += since_mark;
             }
             OpType::Fail => tape.counts.failed += 1,
             OpType::Info => tape.counts.unknown += 1,
@@ -180,6 +184,12 @@ impl Recorder {
         let mut tape = self.lock();
         tape.mark_ns = self.now_ns().max(tape.time_ns + 1);
         tape.ok_since_mark = 0;
+        tape.finished_since_mark = 0;
+    }
+
+    /// Operations that began after the last [`Recorder::mark`] and came to an end, good or bad.
+    pub fn finished_since_mark(&self) -> u64 {
+        self.lock().finished_since_mark
     }
 
     /// Operations that began after the last [`Recorder::mark`] and succeeded.

@@ -118,14 +118,6 @@ proptest! {
     }
 
     #[test]
-    fn requests_are_never_doubled(seed: u64, gaps in prop::collection::vec(0..3_000u64, 0..200)) {
-        let policy = LinkPolicy { duplicate_ppm: PPM, ..LinkPolicy::default() };
-        for (_, fate) in decide_all(seed, &policy, &gaps, Nature::Request) {
-            prop_assert_eq!(fate, Fate::Forward);
-        }
-    }
-
-    #[test]
     fn cutting_loses_no_byte_and_finds_every_frame(
         bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..20),
         tail in prop::collection::vec(any::<u8>(), 0..3),

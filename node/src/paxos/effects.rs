@@ -39,7 +39,8 @@ pub enum Record {
         value: Value,
     },
     /// Every slot up to this one is chosen, and its value is in this log: as `Learned`, else as
-    /// the latest `Accepted` before this record. Saves asking again after a restart; safe to lose.
+    /// the latest `Accepted` before this record, which then stems from the ballot in which the
+    /// value was chosen or a later one. Saves asking again after a restart; safe to lose.
     ChosenUpto(Slot),
 }
 

@@ -11,8 +11,14 @@ use std::collections::BTreeMap;
 
 /// Why a log can't be the log of a correct replica.
 #[derive(Debug, Clone, Eq, PartialEq, thiserror::Error)]
-#[error("slot {0} is marked as chosen, but the log holds no value for it")]
-pub struct ChosenWithoutValue(pub Slot);
+pub enum LogContradiction {
+    /// A chosen mark covers a slot that the log holds nothing for.
+    #[error("slot {0} is marked as chosen, but the log holds no value for it")]
+    ChosenWithoutValue(Slot),
+    /// I2, broken within one log.
+    #[error("slot {0} is recorded as chosen with two different values")]
+    TwoValues(Slot),
+}
 
 #[derive(Debug)]
 pub(crate) struct Learner {
@@ -36,14 +42,20 @@ impl Learner {
     }
 
     /// Takes up a record of an earlier life; `acceptor` has taken up all records before it.
-    pub(crate) fn recover(&mut self, record: &Record, acceptor: &Acceptor) -> Result<(), ChosenWithoutValue> {
+    pub(crate) fn recover(&mut self, record: &Record, acceptor: &Acceptor) -> Result<(), LogContradiction> {
         match record {
-            Record::Learned { slot, ballot, value } => self.insert(*slot, *ballot, value),
+            Record::Learned { slot, ballot, value } => {
+                if self.learned.get(slot).is_some_and(|(_, known)| known != value) {
+                    return Err(LogContradiction::TwoValues(*slot));
+                }
+                self.insert(*slot, *ballot, value);
+            }
             Record::ChosenUpto(upto) => {
                 let mut slot = self.chosen_upto.next();
                 while slot <= *upto {
                     if !self.learned.contains_key(&slot) {
-                        let accepted = acceptor.accepted(slot).ok_or(ChosenWithoutValue(slot))?;
+                        let accepted =
+                            acceptor.accepted(slot).ok_or(LogContradiction::ChosenWithoutValue(slot))?;
                         self.insert(slot, accepted.ballot, &accepted.value);
                     }
                     slot = slot.next();
@@ -55,7 +67,10 @@ impl Learner {
         Ok(())
     }
 
-    /// `value` is chosen in `slot`. Journalled unless the log already holds that value as accepted.
+    /// `value` is chosen in `slot`, in `ballot` or below. Journalled, unless the log holds that value as
+    /// accepted in `ballot` or above. A lower ballot would not do: what an Accept of a ballot in
+    /// between proposes could still take its place there, and a restart would then take that for
+    /// chosen. From the ballot on in which a value is chosen, nothing else is ever proposed (I9).
     pub(crate) fn learn(
         &mut self,
         slot: Slot,
@@ -65,7 +80,9 @@ impl Learner {
         journal: &mut Journal,
     ) {
         if !self.learned.contains_key(&slot) {
-            let held = acceptor.accepted(slot).is_some_and(|accepted| accepted.value == *value);
+            let held = acceptor
+                .accepted(slot)
+                .is_some_and(|accepted| accepted.ballot >= ballot && accepted.value == *value);
             if !held {
                 journal.append(Record::Learned { slot, ballot, value: value.clone() });
             }

@@ -104,7 +104,7 @@ mod slot;
 pub use ballot::{Ballot, NodeId};
 pub use effects::{Effects, Record, Send};
 pub use election::{ElectionMode, Timing};
-pub use learner::ChosenWithoutValue;
+pub use learner::LogContradiction;
 pub use message::{AppliedHash, Message, SlotReport, Value};
 pub use quorum::{NodeSet, majority};
 pub use replica::{CHUNK_BYTES_MAX, CHUNK_SLOTS_MAX, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX};

@@ -45,7 +45,10 @@ impl Reads {
 
     /// A follower answered, in the leader's own ballot.
     pub(crate) fn answer(&mut self, from: NodeId, sequence: u64) {
-        assert!(sequence <= self.sent, "{from} answered barrier {sequence}, only {} was sent", self.sent);
+        if sequence > self.sent {
+            // Never asked: whoever says so is confused, and must not confirm what is yet to come.
+            return;
+        }
         let answered = self.answered.entry(from).or_default();
         *answered = (*answered).max(sequence);
     }

@@ -10,7 +10,7 @@ use super::candidate::{Candidate, Progress};
 use super::election::{Election, ElectionMode, Timing};
 use super::journal::Journal;
 use super::leader::Leader;
-use super::learner::{ChosenWithoutValue, Learner};
+use super::learner::{Learner, LogContradiction};
 use super::{AppliedHash, Ballot, Effects, Lsn, Message, NodeId, Record, Send, Slot, SlotReport, Value};
 use std::collections::BTreeMap;
 
@@ -87,6 +87,8 @@ pub struct Replica {
     now: u64,
     marked_at: u64,
     learn_asked_at: Option<u64>,
+    /// The latest chunk that a candidate asked for.
+    asked: (Ballot, Slot),
     deposed: bool,
     effects: Effects,
 }
@@ -96,11 +98,7 @@ impl Replica {
     ///
     /// # Errors
     /// If the records can't stem from a correct replica.
-    pub fn new(
-        config: &ReplicaConfig,
-        recovered: &[Record],
-        seed: u64,
-    ) -> Result<Replica, ChosenWithoutValue> {
+    pub fn new(config: &ReplicaConfig, recovered: &[Record], seed: u64) -> Result<Replica, LogContradiction> {
         let mut acceptor = Acceptor::new();
         let mut learner = Learner::new();
         let mut round_max = 0;
@@ -127,6 +125,7 @@ impl Replica {
             now: 0,
             marked_at: 0,
             learn_asked_at: None,
+            asked: (Ballot::ZERO, Slot::ZERO),
             deposed: false,
             effects: Effects::default(),
         };
@@ -213,10 +212,13 @@ impl Replica {
         Some(slot)
     }
 
-    /// Whether [`propose`](Self::propose) would take a value now.
+    /// Whether [`propose`](Self::propose) would take a value now. Counted from the first slot not
+    /// known to be chosen: slots behind it that were chosen out of order can't be executed either,
+    /// and a new leader would have to take them over.
     #[must_use]
     pub fn can_propose(&self) -> bool {
-        matches!(&self.role, Role::Leader(leader) if leader.in_flight() < SLOTS_IN_FLIGHT_MAX)
+        let Role::Leader(leader) = &self.role else { return false };
+        leader.next.0 - self.learner.chosen_upto().0 <= SLOTS_IN_FLIGHT_MAX as u64
     }
 
     /// Asks for a read barrier; its token comes back in [`Effects::reads`] once confirmed, or
@@ -301,7 +303,12 @@ impl Replica {
                 if self.following.is_some_and(|leader| leader < ballot) {
                     self.following = None;
                 }
-                self.election.postpone(self.now);
+                // Only for news: a candidate that never hears our answer repeats its question for
+                // ever, and would keep everybody else from standing.
+                if (ballot, first) > self.asked {
+                    self.asked = (ballot, first);
+                    self.election.postpone(self.now);
+                }
                 let (slots, next) = self.report(first);
                 self.send(from, Message::Promise { ballot, from: first, slots, next }, after);
             }
@@ -424,12 +431,20 @@ impl Replica {
 
     fn on_accept(&mut self, from: NodeId, ballot: Ballot, slot: Slot, value: &Value, chosen_upto: Slot) {
         self.see(ballot);
+        let lost = self.learner.get(slot).is_some_and(|(_, chosen)| chosen != value);
+        if lost && ballot >= self.acceptor.promised() {
+            // A late proposal of a ballot that lost. To accept it would be legal and useless: it
+            // can't be chosen any more.
+            return;
+        }
         match self.acceptor.accept(ballot, slot, value, &mut self.journal) {
             Err(refused) => self.reject(from, ballot, refused),
             Ok(after) => {
-                self.follow(ballot);
                 self.send(from, Message::Accepted { ballot, slot }, after);
-                self.on_chosen_mark(from, ballot, chosen_upto);
+                if !self.knows_later_leader(ballot) {
+                    self.follow(ballot);
+                    self.on_chosen_mark(from, ballot, chosen_upto);
+                }
             }
         }
     }
@@ -458,8 +473,10 @@ impl Replica {
     // ---- Leadership --------------------------------------------------------------------------
 
     fn on_reject(&mut self, ballot: Ballot, promised: Ballot) {
-        assert!(promised > ballot, "{promised} is no reason to refuse {ballot}");
-        self.see(promised);
+        // Anything else is no reason to refuse.
+        if promised > ballot {
+            self.see(promised);
+        }
     }
 
     fn on_heartbeat(&mut self, from: NodeId, ballot: Ballot, chosen_upto: Slot, read_seq: u64) {
@@ -467,6 +484,9 @@ impl Replica {
         if ballot < self.acceptor.promised() {
             let refused = self.acceptor.refused();
             self.reject(from, ballot, refused);
+            return;
+        }
+        if self.knows_later_leader(ballot) {
             return;
         }
         self.follow(ballot);
@@ -522,6 +542,13 @@ impl Replica {
         }
     }
 
+    /// Whether a leader of a later ballot has been heard: a quorum promised it, so the leader of
+    /// `ballot` is deposed and will find out. To follow both in turn would tell clients "the
+    /// leader changed" again and again.
+    fn knows_later_leader(&self, ballot: Ballot) -> bool {
+        self.following.is_some_and(|leader| leader > ballot)
+    }
+
     /// Takes the node that leads `ballot` for the leader. Callers have checked the promise.
     fn follow(&mut self, ballot: Ballot) {
         assert!(ballot.node != self.id, "nobody else proposes in {ballot}");
@@ -573,9 +600,13 @@ impl Replica {
             self.see(report.ballot);
             self.learner.learn(report.slot, report.ballot, &report.value, &self.acceptor, &mut self.journal);
         }
-        self.learn_asked_at = None;
         let after = self.learner.chosen_upto();
-        if after > before && after < chosen_upto {
+        if after == before {
+            // A repetition: the answer to the last question may still be on its way.
+            return;
+        }
+        self.learn_asked_at = None;
+        if after < chosen_upto {
             self.ask_to_learn(from);
         }
     }

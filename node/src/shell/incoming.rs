@@ -10,7 +10,8 @@ use super::clients::{Answer, Clients, Connected};
 use super::console::Throttle;
 use super::event::{Event, Senders};
 use crate::kv::{ClientReply, ClientResult, DefiniteError};
-use crate::paxos::{NodeId, Slot};
+use crate::paxos::{Message, NodeId, Slot};
+use crate::wire::plausible::{self, Implausible};
 use crate::wire::{Frame, FrameError, FrameReader, Kind, ReadError, client, peer};
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
@@ -34,7 +35,7 @@ const CONNECTIONS_MAX: usize = 1024;
 const PEER_CONNECTIONS_MAX: usize = 4;
 
 /// A connection that says nothing for this long after it opened is closed.
-const FIRST_FRAME_WAIT: Duration = Duration::from_secs(60);
+const FIRST_FRAME_WAIT: Duration = Duration::from_secs(5);
 
 /// Read buffer per connection: many small frames per system call.
 const READ_BYTES: usize = 64 << 10;
@@ -74,6 +75,8 @@ enum Refusal {
     WrongNode { kind: &'static str, to: NodeId, id: NodeId },
     #[error("{kind} has no place on {role}")]
     OutOfRole { kind: &'static str, role: &'static str },
+    #[error("{kind} makes no sense: {reason}")]
+    Implausible { kind: &'static str, reason: Implausible },
     #[error("too many clients")]
     TooManyClients,
     #[error("nothing was said for {} s", FIRST_FRAME_WAIT.as_secs())]
@@ -187,7 +190,7 @@ impl Gate {
         };
         let mut frame = first;
         loop {
-            let message = match self.check_peer(&frame, from).and_then(|()| Ok(peer::decode(&frame)?)) {
+            let message = match self.peer_message(&frame, from) {
                 Ok(message) => message,
                 Err(refusal) => return refusal.into(),
             };
@@ -218,6 +221,14 @@ impl Gate {
         let (close, superseded) = oneshot::channel();
         connections.push_back(close);
         Ok(superseded)
+    }
+
+    fn peer_message(&self, frame: &Frame, from: NodeId) -> Result<Message, Refusal> {
+        self.check_peer(frame, from)?;
+        let message = peer::decode(frame)?;
+        let kind = frame.header.kind.name();
+        plausible::check(&message, from, self.id).map_err(|reason| Refusal::Implausible { kind, reason })?;
+        Ok(message)
     }
 
     fn check_peer(&self, frame: &Frame, from: NodeId) -> Result<(), Refusal> {

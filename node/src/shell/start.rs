@@ -18,7 +18,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -45,9 +45,7 @@ async fn serve(
     records: Vec<crate::paxos::Record>,
 ) -> Result<(), Failure> {
     let Options { id, cluster, .. } = options;
-    // The clock gives each life numbers that no earlier one used: microseconds pass faster than
-    // messages do.
-    let incarnation = micros_since_1970();
+    let incarnation = random_bits();
     let config = Config {
         cluster,
         id,
@@ -110,9 +108,11 @@ fn tell(progress: &watch::Sender<LogProgress>, result: Result<Lsn, WalError>) {
     });
 }
 
-fn micros_since_1970() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+/// A number that differs in each life, whatever the clock does, with room to count on from there:
+/// the standard library seeds its hash maps from the system's randomness.
+fn random_bits() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id()) >> 1
 }
 
 /// Opens the log and says what was found.

@@ -4,6 +4,7 @@
 //! * [`frame`]: the envelope. Length prefix, header version 1, checksum, and every way in which
 //!   bytes can fail to be a frame.
 //! * [`peer`]: [`Message`](crate::paxos::Message)s between replicas.
+//! * [`plausible`]: which of them no correct peer would send.
 //! * [`client`]: requests, replies, status and refusals.
 //!
 //! Two promises, on which the rest of the node leans. *Corruption becomes loss*: a frame that
@@ -16,5 +17,6 @@ mod body;
 pub mod client;
 pub mod frame;
 pub mod peer;
+pub mod plausible;
 
 pub use frame::{Frame, FrameError, FrameReader, Header, Kind, MAX_FRAME_BYTES, ReadError};
