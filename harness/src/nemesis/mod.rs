@@ -151,6 +151,11 @@ impl Kind {
         }
     }
 
+    /// Whether it is done to whoever leads.
+    pub fn aims_at_leader(self) -> bool {
+        matches!(self, Kind::KillLeader | Kind::PauseLeader | Kind::PartitionIsolateLeader)
+    }
+
     /// The class it belongs to.
     pub fn family(self) -> Family {
         match self {

@@ -72,7 +72,7 @@ pub fn read(mesh: &Mesh, action: &Action) -> Before {
     }
 }
 
-/// Just before the cure: bites if the counters of any link concerned show it.
+/// Just before the cure: bites if the counters of enough of the links concerned show it.
 pub fn examine(mesh: &Mesh, action: &Action, before: &Before, report: &mut FaultReport) {
     let mut links_hurt = 0;
     let mut total = 0;
@@ -91,7 +91,17 @@ pub fn examine(mesh: &Mesh, action: &Action, before: &Before, report: &mut Fault
         Action::Trouble(_, Trouble::Reorder { .. }) => "frames reordered",
     };
     report.evidence.push(format!("{total} {what} on {links_hurt} of {} links", before.len()));
-    report.bit = links_hurt > 0;
+    report.bit = links_hurt >= links_hurt_min(action);
+}
+
+/// On how many links a fault must show. A cut both ways has parted somebody only if it kept apart
+/// more than one pair of speaker and hearer; but followers hardly speak with each other, so a node
+/// that is cut off in one direction may well show on its link with the leader alone.
+fn links_hurt_min(action: &Action) -> u32 {
+    match action {
+        Action::Cut(links) if links.len() > 2 && links.iter().all(|&(a, b)| links.contains(&(b, a))) => 2,
+        _ => 1,
+    }
 }
 
 /// How much of what this action does was counted.
@@ -122,6 +132,15 @@ mod tests {
         assert!(both.cut && both.delay_us == 30_000);
         let delayed = &links[&Link::between(b, a)];
         assert_eq!((delayed.delay_us, delayed.jitter_us), (30_000, 40_000));
+    }
+
+    #[test]
+    fn a_cut_both_ways_must_show_on_two_links() {
+        let n = NodeId;
+        let one_way = Action::Cut([(n(1), n(2)), (n(1), n(3)), (n(1), n(4))].into());
+        let isolated = Action::Cut([(n(1), n(2)), (n(2), n(1)), (n(1), n(3)), (n(3), n(1))].into());
+        let pair = Action::Cut([(n(1), n(2)), (n(2), n(1))].into());
+        assert_eq!([&one_way, &isolated, &pair].map(links_hurt_min), [1, 2, 1]);
     }
 
     #[test]

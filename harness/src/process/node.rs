@@ -217,17 +217,18 @@ impl NodeProcess {
         self.must_live(action)
     }
 
-    /// Lets it run on (SIGCONT) and confirms that it does.
+    /// Lets it run on (SIGCONT), and confirms that it does if it was known to be paused. Sent in
+    /// any case: a pause that was not confirmed in time may still take hold.
     ///
     /// # Errors
     /// [`ProcessError::Gone`], [`ProcessError::Signal`], [`ProcessError::Unconfirmed`].
     pub fn resume(&mut self) -> Result<(), ProcessError> {
         let action = "resume";
         self.must_live(action)?;
+        self.signal(Signal::SIGCONT, action)?;
         if !self.is_paused() {
             return Ok(());
         }
-        self.signal(Signal::SIGCONT, action)?;
         self.confirm(WaitPidFlag::WCONTINUED, action, CONFIRM_DEADLINE, |state| {
             matches!(state, State::Running)
         })?;

@@ -20,9 +20,9 @@ use workloads::{Context, Generator, Invocation, Next};
 
 use super::arrivals::Arrivals;
 use super::cluster::Cluster;
-use super::lock;
 use super::recorder::{Event, Recorder};
-use super::stop::Stop;
+use super::stop::{Stop, StopReason};
+use super::{files, lock};
 use crate::results::latency::Latencies;
 use crate::system::{Connection, NodeId};
 
@@ -49,6 +49,8 @@ pub struct Load {
     not_issued: AtomicU64,
     /// Tells the clients, and nobody else, to ask no more.
     quiet: Stop,
+    /// Ends the run: only for a harness that can't go on.
+    stop: Stop,
 }
 
 impl Load {
@@ -59,6 +61,7 @@ impl Load {
         generator: Box<dyn Generator>,
         slots: usize,
         op_timeout: Duration,
+        stop: Stop,
     ) -> Arc<Load> {
         Arc::new(Load {
             cluster,
@@ -69,6 +72,7 @@ impl Load {
             slots,
             not_issued: AtomicU64::new(0),
             quiet: Stop::default(),
+            stop,
         })
     }
 
@@ -120,14 +124,23 @@ impl Load {
                 }
             });
         }
-        let all = async { while tasks.join_next().await.is_some() {} };
         // Whoever is still at it then is dropped: its operation stays open, its key unread.
         tokio::select! {
-            () = all => {}
+            () = self.all_ended(&mut tasks) => {}
             () = stop.stopped() => {}
             () = tokio::time::sleep(patience) => {}
         }
         (keys, keys - done.load(Ordering::Relaxed))
+    }
+
+    /// Waits until all of these ended. One that panicked asked less than it should have: the
+    /// harness has failed.
+    async fn all_ended(&self, tasks: &mut JoinSet<()>) {
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                self.stop.now(StopReason::Broken(format!("a client of the harness failed: {error}")));
+            }
+        }
     }
 
     /// Arrivals that found no free process and a full backlog.
@@ -170,9 +183,8 @@ impl Running {
     /// Asks no more, and waits for the answers under way, but no longer than `patience`: then
     /// they stay open in the history, which means that they may have happened.
     pub async fn finish(mut self, patience: Duration) {
-        self.load.quiet.now(super::stop::StopReason::Interrupted);
-        let all = async { while self.tasks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(patience, all).await;
+        self.load.quiet.now(StopReason::Interrupted);
+        let _ = tokio::time::timeout(patience, self.load.all_ended(&mut self.tasks)).await;
         self.tasks.abort_all();
     }
 }
@@ -281,7 +293,12 @@ impl Client {
                 self.connection = Some(connection);
                 Ok(())
             }
-            Ok(Err(error)) => Err(format!("no connection to {error}")),
+            Ok(Err(error)) => {
+                if files::ran_out(&error.source) {
+                    self.load.stop.now(StopReason::Broken(format!("a client cannot dial {error}")));
+                }
+                Err(format!("no connection to {error}"))
+            }
             Err(_) => Err(format!("no connection to {} within {} ms", self.node, patience.as_millis())),
         }
     }

@@ -4,14 +4,18 @@
 //! links. Promises that a node that ended without having been told to is found out
 //! ([`Cluster::casualties`]), that whatever was done to the nodes can be undone by
 //! [`Cluster::restart`] and [`Cluster::resume`], and that dropping it leaves nothing running.
-//! Signals are confirmed on blocking threads, so that a slow one delays nobody's clock.
+//! Signals are confirmed on blocking threads, and what others ask of a node (where it listens,
+//! whether it is up) is kept apart from the process that is being signalled, so that a slow signal
+//! delays nobody's clock.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
 
 use crate::nemesis::plan::Condition;
 use crate::process::{ExitInfo, ExitKind, NodeProcess, ProcessError, SpawnSpec, launcher};
@@ -97,16 +101,68 @@ pub struct Cluster {
     system: Arc<dyn System>,
     mesh: Mesh,
     launcher: PathBuf,
-    nodes: BTreeMap<NodeId, Arc<Mutex<Node>>>,
+    nodes: BTreeMap<NodeId, Arc<Node>>,
+}
+
+/// What came of stopping every node, besides casualties.
+#[derive(Debug, Default)]
+pub struct Stopped {
+    /// Nodes that did not stop when asked to, and were killed.
+    pub hung: Vec<String>,
+    /// What the harness itself could not do.
+    pub failures: Vec<String>,
 }
 
 struct Node {
     place: NodePlace,
+    /// Held for as long as it takes to confirm a signal: seconds, if the node is slow.
+    held: Mutex<Held>,
+    /// Never held across anything that waits. Locked after `held`, if both are.
+    known: Mutex<Known>,
+}
+
+/// The process itself.
+#[derive(Default)]
+struct Held {
     incarnation: u32,
     process: Option<NodeProcess>,
-    /// Where it listens itself; none while it is down.
+}
+
+/// What everybody may know of a node at once.
+struct Known {
+    /// Where it listens itself; none while it is down, or has not served yet.
     address: Option<SocketAddr>,
+    condition: Condition,
     casualties: Vec<Casualty>,
+}
+
+impl Node {
+    fn new(place: NodePlace) -> Node {
+        let known = Known { address: None, condition: Condition::Down, casualties: Vec::new() };
+        Node { place, held: Mutex::default(), known: Mutex::new(known) }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        super::lock(&self.held)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        super::lock(&self.known)
+    }
+
+    /// Tells everybody what became of the process.
+    fn tell(&self, held: &Held) {
+        self.known().condition = match &held.process {
+            None => Condition::Down,
+            Some(process) if process.is_paused() => Condition::Paused,
+            Some(_) => Condition::Up,
+        };
+    }
+
+    fn lost(&self, exit: ExitInfo) {
+        let casualty = Casualty { node: self.place.node, exit };
+        self.known().casualties.push(casualty);
+    }
 }
 
 impl Cluster {
@@ -130,9 +186,7 @@ impl Cluster {
                     log: home.clone(),
                     peers: mesh.peers(node),
                 };
-                let node_state =
-                    Node { place, incarnation: 0, process: None, address: None, casualties: Vec::new() };
-                (node, Arc::new(Mutex::new(node_state)))
+                (node, Arc::new(Node::new(place)))
             })
             .collect();
         Ok(Cluster { system, mesh, launcher: launcher().map_err(ClusterError::Launcher)?, nodes })
@@ -155,7 +209,7 @@ impl Cluster {
 
     /// Where every node lives.
     pub fn places(&self) -> Vec<NodePlace> {
-        self.nodes.values().map(|node| lock(node).place.clone()).collect()
+        self.nodes.values().map(|node| node.place.clone()).collect()
     }
 
     /// Every node as clients dial it, `first` first and the others after it.
@@ -189,19 +243,21 @@ impl Cluster {
     }
 
     fn spawn(&self, node: NodeId) -> Result<(), ClusterError> {
-        let mut state = self.node(node);
-        let place = state.place.clone();
+        let state = self.node(node);
+        let place = &state.place;
+        let mut held = state.held();
         place.prepare().map_err(|source| ClusterError::Place { node, path: place.log.clone(), source })?;
-        state.incarnation += 1;
+        held.incarnation += 1;
         let spec = SpawnSpec {
             launcher: self.launcher.clone(),
             name: node.to_string(),
-            incarnation: state.incarnation,
-            command: self.system.command(&place),
+            incarnation: held.incarnation,
+            command: self.system.command(place),
             stdout: place.log.join("stdout.log"),
             stderr: place.log.join("stderr.log"),
         };
-        state.process = Some(NodeProcess::spawn(&spec)?);
+        held.process = Some(NodeProcess::spawn(&spec)?);
+        state.tell(&held);
         Ok(())
     }
 
@@ -209,23 +265,27 @@ impl Cluster {
         let deadline = Instant::now() + READY_MAX;
         loop {
             {
-                let mut state = self.node(node);
-                let place = state.place.clone();
-                let announced = self.system.announced(&place);
-                let announced =
-                    announced.map_err(|source| ClusterError::Place { node, path: place.announce, source })?;
+                let state = self.node(node);
+                let place = &state.place;
+                let announced = self.system.announced(place).map_err(|source| ClusterError::Place {
+                    node,
+                    path: place.announce.clone(),
+                    source,
+                })?;
                 if let Some(address) = announced {
-                    state.address = Some(address);
+                    state.known().address = Some(address);
                     self.mesh.set_upstream(node, Some(address));
                     return Ok(());
                 }
-                let Some(process) = state.process.as_mut() else { return Ok(()) };
+                let mut held = state.held();
+                let Some(process) = held.process.as_mut() else { return Ok(()) };
                 if let Some(exit) = process.try_exited()?.cloned() {
-                    state.process = None;
+                    held.process = None;
+                    state.tell(&held);
                     return Err(ClusterError::DiedAtStart { node, exit });
                 }
                 if Instant::now() >= deadline {
-                    return Err(ClusterError::NotReady { node, pid: process.pid(), log: place.log });
+                    return Err(ClusterError::NotReady { node, pid: process.pid(), log: place.log.clone() });
                 }
             }
             tokio::time::sleep(READY_POLL).await;
@@ -235,17 +295,20 @@ impl Cluster {
     /// SIGKILLs these nodes, together. A node that had ended by itself is a casualty; one that
     /// was down already gives `None`.
     pub async fn kill(&self, nodes: &[NodeId]) -> Vec<(NodeId, Result<Option<ExitInfo>, ClusterError>)> {
-        let results = self.each(nodes, |id, node| {
-            let Some(mut process) = node.process.take() else { return Ok(None) };
-            let already = process.try_exited().ok().flatten().cloned();
-            node.address = None;
-            match already {
-                Some(exit) => {
-                    node.casualties.push(Casualty { node: id, exit: exit.clone() });
-                    Ok(Some(exit))
-                }
-                None => Ok(Some(process.kill()?)),
+        let results = self.each(nodes, |node, held| {
+            let Some(process) = held.process.as_mut() else { return Ok(None) };
+            let already = process.try_exited()?.cloned();
+            node.known().address = None;
+            let exit = match &already {
+                Some(exit) => exit.clone(),
+                // On an error it stays ours: the end of the run tries again.
+                None => process.kill()?,
+            };
+            held.process = None;
+            if already.is_some() {
+                node.lost(exit.clone());
             }
+            Ok(Some(exit))
         });
         let results = results.await;
         for &node in nodes {
@@ -256,70 +319,62 @@ impl Cluster {
 
     /// SIGSTOPs these nodes, together; gives their process ids.
     pub async fn pause(&self, nodes: &[NodeId]) -> Vec<(NodeId, Result<Option<u32>, ClusterError>)> {
-        self.each(nodes, |_, node| {
-            let Some(process) = node.process.as_mut() else { return Ok(None) };
+        self.each(nodes, |_, held| {
+            let Some(process) = held.process.as_mut() else { return Ok(None) };
             process.pause()?;
             Ok(Some(process.pid()))
         })
         .await
     }
 
-    /// SIGCONTs those of these nodes that are paused.
+    /// SIGCONTs these nodes, also those that nobody saw paused: a SIGSTOP that was not confirmed in
+    /// time may still take hold. One that has ended meanwhile is found by [`Cluster::casualties`].
     pub async fn resume(&self, nodes: &[NodeId]) -> Vec<(NodeId, Result<(), ClusterError>)> {
-        self.each(nodes, |_, node| {
-            match node.process.as_mut() {
-                Some(process) if process.is_paused() => process.resume()?,
-                _ => {}
-            }
-            Ok(())
+        self.each(nodes, |_, held| match held.process.as_mut().map(NodeProcess::resume) {
+            None | Some(Ok(()) | Err(ProcessError::Gone { .. })) => Ok(()),
+            Some(Err(error)) => Err(error.into()),
         })
         .await
     }
 
-    /// Asks every node to stop, together, and kills those that don't. A node that ended by
-    /// itself, or did not end well, is a casualty; gives what else was not as it should be.
-    pub async fn stop(&self) -> Vec<String> {
+    /// Asks every node that served to stop, together, and kills those that don't, and those that
+    /// never served: one that still starts may not know yet what to do when asked. A node that
+    /// had ended by itself, or did not end well, is a casualty.
+    pub async fn stop(&self) -> Stopped {
         let ids = self.ids();
         let results = self
-            .each(&ids, |id, node| {
-                let Some(mut process) = node.process.take() else { return Ok(None) };
-                // How a node ends that never served is told by whoever started it; and one that
-                // still starts may not know yet what to do when asked to stop.
-                let served = node.address.take().is_some();
-                let exit = match process.try_exited()?.cloned() {
-                    Some(exit) if served => exit,
-                    Some(_) => return Ok(None),
-                    None => match end(&mut process)? {
-                        Some(exit) if served && !exit.is_success() => exit,
-                        Some(_) => return Ok(None),
-                        None => {
-                            let patience = STOP_MAX.as_secs();
-                            return Ok(Some(format!(
-                                "{id} did not stop within {patience} s of SIGTERM and was killed"
-                            )));
-                        }
-                    },
-                };
-                node.casualties.push(Casualty { node: id, exit });
+            .each(&ids, |node, held| {
+                let Some(mut process) = held.process.take() else { return Ok(None) };
+                let served = node.known().address.take().is_some();
+                match end(&mut process, served)? {
+                    // How a node ends that never served is told by whoever started it.
+                    End::ByItself(exit) if served => node.lost(exit),
+                    End::Asked(exit) if !ended_as_asked(&exit) => node.lost(exit),
+                    End::Hung => {
+                        let (node, patience) = (node.place.node, STOP_MAX.as_secs());
+                        return Ok(Some(format!(
+                            "{node} did not stop within {patience} s of SIGTERM and was killed"
+                        )));
+                    }
+                    End::ByItself(_) | End::Asked(_) | End::Killed => {}
+                }
                 Ok(None)
             })
             .await;
-        for &node in &ids {
+        let mut stopped = Stopped::default();
+        for (node, result) in results {
             self.mesh.set_upstream(node, None);
+            match result {
+                Ok(hung) => stopped.hung.extend(hung),
+                Err(error) => stopped.failures.push(error.to_string()),
+            }
         }
-        results
-            .into_iter()
-            .filter_map(|(_, result)| result.unwrap_or_else(|error| Some(error.to_string())))
-            .collect()
+        stopped
     }
 
     /// What the harness knows of a node's process.
     pub fn condition(&self, node: NodeId) -> Condition {
-        match &self.node(node).process {
-            None => Condition::Down,
-            Some(process) if process.is_paused() => Condition::Paused,
-            Some(_) => Condition::Up,
-        }
+        self.node(node).known().condition
     }
 
     /// The same for every node.
@@ -331,29 +386,30 @@ impl Cluster {
     pub fn casualties(&self) -> Vec<Casualty> {
         let mut all = Vec::new();
         for (&id, node) in &self.nodes {
-            // A node that is being killed right now is held by the one who does it.
-            let Ok(mut node) = node.try_lock() else { continue };
-            let exit = match node.process.as_mut().map(NodeProcess::try_exited) {
-                Some(Ok(Some(exit))) => Some(exit.clone()),
-                _ => None,
-            };
-            // Starting nodes have no address: whoever starts them reports their end.
-            if let Some(exit) = exit
-                && node.address.is_some()
-            {
-                node.process = None;
-                node.address = None;
-                self.mesh.set_upstream(id, None);
-                node.casualties.push(Casualty { node: id, exit });
+            // A node that is being signalled right now is held by the one who does it.
+            if let Ok(mut held) = node.held.try_lock() {
+                let exit = match held.process.as_mut().map(NodeProcess::try_exited) {
+                    Some(Ok(Some(exit))) => Some(exit.clone()),
+                    _ => None,
+                };
+                // Starting nodes have no address: whoever starts them reports their end.
+                if let Some(exit) = exit
+                    && node.known().address.take().is_some()
+                {
+                    held.process = None;
+                    node.tell(&held);
+                    self.mesh.set_upstream(id, None);
+                    node.lost(exit);
+                }
             }
-            all.extend(node.casualties.iter().cloned());
+            all.extend(node.known().casualties.iter().cloned());
         }
         all
     }
 
     /// Asks a node about itself, directly; `None` if it is down.
     pub async fn status(&self, node: NodeId) -> Option<Result<NodeStatus, StatusError>> {
-        let address = self.node(node).address?;
+        let address = self.node(node).known().address?;
         Some(self.system.status(address).await)
     }
 
@@ -361,13 +417,19 @@ impl Cluster {
     async fn each<T: Send + 'static>(
         &self,
         nodes: &[NodeId],
-        action: impl Fn(NodeId, &mut Node) -> Result<T, ClusterError> + Copy + Send + 'static,
+        action: impl Fn(&Node, &mut Held) -> Result<T, ClusterError> + Copy + Send + 'static,
     ) -> Vec<(NodeId, Result<T, ClusterError>)> {
         let tasks: Vec<_> = nodes
             .iter()
             .map(|&id| {
                 let node = Arc::clone(&self.nodes[&id]);
-                (id, tokio::task::spawn_blocking(move || action(id, &mut lock(&node))))
+                let act = move || {
+                    let mut held = node.held();
+                    let result = action(&node, &mut held);
+                    node.tell(&held);
+                    result
+                };
+                (id, tokio::task::spawn_blocking(act))
             })
             .collect();
         let mut results = Vec::new();
@@ -378,26 +440,47 @@ impl Cluster {
         results
     }
 
-    fn node(&self, node: NodeId) -> MutexGuard<'_, Node> {
-        lock(&self.nodes[&node])
+    fn node(&self, node: NodeId) -> &Node {
+        &self.nodes[&node]
     }
 }
 
-/// Asks a process to stop and waits for its end; kills it if it takes too long, and gives `None`.
-fn end(process: &mut NodeProcess) -> Result<Option<ExitInfo>, ProcessError> {
-    if process.is_paused() {
-        process.resume()?;
+/// How a process ended when the run did.
+enum End {
+    /// It had ended before anybody asked.
+    ByItself(ExitInfo),
+    /// It was asked to stop, and ended.
+    Asked(ExitInfo),
+    /// It was asked to stop, did not, and was killed.
+    Hung,
+    /// It was killed without being asked.
+    Killed,
+}
+
+/// Ends a process, gently if it knows what that means, and waits for its end.
+fn end(process: &mut NodeProcess, gently: bool) -> Result<End, ProcessError> {
+    if let Some(exit) = process.try_exited()? {
+        return Ok(End::ByItself(exit.clone()));
+    }
+    if !gently {
+        process.kill()?;
+        return Ok(End::Killed);
+    }
+    match process.resume() {
+        Err(ProcessError::Gone { exit, .. }) => return Ok(End::ByItself(exit)),
+        resumed => resumed?,
     }
     match process.terminate(STOP_MAX) {
         Err(ProcessError::Unconfirmed { .. }) => {
             process.kill()?;
-            Ok(None)
+            Ok(End::Hung)
         }
-        ended => ended.map(Some),
+        ended => ended.map(End::Asked),
     }
 }
 
-/// A panic while a node was held must not keep it from being stopped.
-fn lock(node: &Mutex<Node>) -> MutexGuard<'_, Node> {
-    node.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether a node that was asked to stop ended as it may: well, or of that very signal, since it
+/// may serve before it is ready to hear it.
+fn ended_as_asked(exit: &ExitInfo) -> bool {
+    exit.is_success() || exit.kind == ExitKind::Signal(Signal::SIGTERM as i32)
 }

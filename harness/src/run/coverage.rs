@@ -24,6 +24,8 @@ pub struct Done<'run> {
     pub phases: &'run [(Phase, Counts)],
     /// Keys that should have been read at the end, and those of them that could not be.
     pub final_reads: (usize, usize),
+    /// Operations that must succeed in a phase: [`OK_OPS_MIN`], or fewer at a low rate.
+    pub ok_ops_min: u64,
 }
 
 /// Judges it.
@@ -37,7 +39,7 @@ pub fn judge(done: &Done<'_>) -> Part {
     }
     let silent = missing.len();
     for (phase, counts) in done.phases {
-        if counts.ok < OK_OPS_MIN {
+        if counts.ok < done.ok_ops_min {
             missing.push(format!("{phase}: only {} of {} operations succeeded", counts.ok, counts.asked));
         }
     }
@@ -99,8 +101,13 @@ mod tests {
     fn what_was_asked_and_bit_is_covered() {
         let faults = [report(Kind::KillOne, Outcome::Installed, true)];
         let phases = [(Phase::WarmUp, counts(50)), (Phase::Faults, counts(90))];
-        let done =
-            Done { requested: &[Kind::KillOne], faults: &faults, phases: &phases, final_reads: (4, 0) };
+        let done = Done {
+            requested: &[Kind::KillOne],
+            faults: &faults,
+            phases: &phases,
+            final_reads: (4, 0),
+            ok_ops_min: 10,
+        };
         let part = judge(&done);
         assert_eq!(part.answer, Answer::Valid);
         assert_eq!(part.reason, "1 faults of 1 kinds bit; every phase had its operations");
@@ -114,8 +121,13 @@ mod tests {
         ];
         let phases = [(Phase::WarmUp, counts(50)), (Phase::Faults, counts(3))];
         let requested = [Kind::KillLeader, Kind::PauseAll, Kind::LinkDrop];
-        let part =
-            judge(&Done { requested: &requested, faults: &faults, phases: &phases, final_reads: (4, 1) });
+        let part = judge(&Done {
+            requested: &requested,
+            faults: &faults,
+            phases: &phases,
+            final_reads: (4, 1),
+            ok_ops_min: 10,
+        });
         assert_eq!(part.answer, Answer::Unknown);
         assert_eq!(
             part.reason,
@@ -139,7 +151,13 @@ mod tests {
             report(Kind::KillLeader, Outcome::Skipped("nobody leads".to_owned()), false),
             report(Kind::KillLeader, Outcome::Installed, true),
         ];
-        let done = Done { requested: &[Kind::KillLeader], faults: &faults, phases: &[], final_reads: (0, 0) };
+        let done = Done {
+            requested: &[Kind::KillLeader],
+            faults: &faults,
+            phases: &[],
+            final_reads: (0, 0),
+            ok_ops_min: 10,
+        };
         assert_eq!(judge(&done).answer, Answer::Valid);
     }
 }

@@ -28,6 +28,16 @@ pub async fn check(check: Arc<dyn Check>, history: Arc<History>) -> Report {
     judged.unwrap_or_else(|error| Report::unknown(name, format!("the check itself failed: {error}")))
 }
 
+/// The report of the whole history, unless it misses what an earlier one of its beginning found:
+/// what no order can explain, no later operation explains.
+pub fn no_better_than(whole: Report, early: Option<&Report>) -> Report {
+    let invalid = |report: &Report| matches!(report.verdict, Verdict::Invalid(_));
+    match early {
+        Some(early) if invalid(early) && !invalid(&whole) => early.clone(),
+        _ => whole,
+    }
+}
+
 /// What there is to judge.
 pub struct Evidence<'run> {
     /// What was asked for.
@@ -93,7 +103,7 @@ fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
     let facts = evidence.facts;
     let mut details: Vec<String> =
         facts.casualties.iter().map(|casualty| format!("{}: {}", casualty.node, casualty.exit)).collect();
-    details.extend(facts.troubles.iter().cloned());
+    details.extend(facts.hung.iter().chain(&facts.troubles).cloned());
     let mut reasons = Vec::new();
     if let Some(first) = facts.casualties.first() {
         let others = match facts.casualties.len() {
@@ -102,6 +112,7 @@ fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
         };
         reasons.push(format!("{} ended by itself: it {}{others}", first.node, first.exit.kind));
     }
+    reasons.extend(facts.hung.first().cloned());
     if let Some(StopReason::Violation(reason)) = &facts.stopped
         && facts.troubles.contains(reason)
     {
@@ -135,12 +146,14 @@ fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
 
 fn liveness(evidence: &Evidence<'_>, demands: Demands) -> Part {
     let facts = evidence.facts;
-    if facts.warmed_up == Some(false) {
+    if let Some(answer) = facts.warmed_up
+        && answer != Answer::Valid
+    {
         let reason = match &facts.stopped {
             Some(StopReason::Violation(reason)) => reason.clone(),
             _ => "a fresh cluster did not get going".to_owned(),
         };
-        return Part::new(Subject::Liveness, Answer::Invalid, reason);
+        return Part::new(Subject::Liveness, answer, reason);
     }
     let Some(recovery) = &facts.recovery else {
         return Part::new(Subject::Liveness, Answer::Unknown, "not looked at: the run was cut short");
@@ -176,6 +189,11 @@ fn coverage(evidence: &Evidence<'_>) -> Part {
         faults: &facts.faults,
         phases: &facts.phases,
         final_reads: facts.final_reads.unwrap_or_default(),
+        ok_ops_min: liveness::answers_wanted(
+            coverage::OK_OPS_MIN,
+            evidence.options.rate,
+            liveness::SETTLE_MAX,
+        ),
     });
     if facts.final_reads.is_none() {
         part.answer = part.answer.max(Answer::Unknown);
@@ -196,10 +214,7 @@ fn harness(evidence: &Evidence<'_>) -> Part {
             let first = lines.next().unwrap_or_default();
             return part(Answer::Unknown, first).with_details(lines.collect());
         }
-        Some(StopReason::Violation(reason)) => {
-            return part(Answer::Valid, format!("stopped early: {reason}"));
-        }
-        None => {}
+        Some(StopReason::Violation(_)) | None => {}
     }
     let lost: Duration = evidence.stalls.iter().map(|stall| stall.length).sum();
     let run = Duration::from_secs_f64(evidence.facts.seconds.max(0.0));
@@ -209,8 +224,81 @@ fn harness(evidence: &Evidence<'_>) -> Part {
             format!("the harness lost {} ms to stalls: too slow a machine", lost.as_millis()),
         );
     }
+    if let Some(StopReason::Violation(reason)) = evidence.stopped {
+        return part(Answer::Valid, format!("stopped early: {reason}"));
+    }
     match evidence.stalls.len() {
         0 => part(Answer::Valid, "no stalls".to_owned()),
         count => part(Answer::Valid, format!("{count} stalls, {} ms in all", lost.as_millis())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use checker::explain::witness::Window;
+    use checker::{Anomaly, Witness};
+
+    fn report(verdict: Verdict) -> Report {
+        Report { verdict, ..Report::unknown("set", "") }
+    }
+
+    fn invalid() -> Report {
+        let window = Window { first_index: 0, last_index: 0, from_ns: 0, to_ns: 0 };
+        report(Verdict::Invalid(Witness {
+            anomaly: Anomaly::StaleRead,
+            key: None,
+            summary: "stale".to_owned(),
+            reasons: Vec::new(),
+            window,
+            ops: Vec::new(),
+            nemesis: Vec::new(),
+        }))
+    }
+
+    #[test]
+    fn a_violation_found_early_stands() {
+        let unknown = report(Verdict::Unknown("out of budget".to_owned()));
+        assert_eq!(no_better_than(unknown.clone(), Some(&invalid())), invalid());
+        assert_eq!(no_better_than(unknown.clone(), None), unknown);
+        let later = Report { keys: 7, ..invalid() };
+        assert_eq!(no_better_than(later.clone(), Some(&invalid())), later);
+    }
+
+    fn judged(facts: &Facts, stopped: Option<&StopReason>, stalls: &[Stall]) -> RunVerdict {
+        judge(&Evidence {
+            options: &Options::usual("set", "paxos-node".into(), 1),
+            facts,
+            stopped,
+            report: Some(&report(Verdict::Valid)),
+            white_box: Some(&WhiteBoxReport::default()),
+            stalls,
+            recorder_failure: None,
+        })
+    }
+
+    fn answer(verdict: &RunVerdict, subject: Subject) -> Answer {
+        verdict.part(subject).expect("every subject is told").answer
+    }
+
+    #[test]
+    fn a_node_that_had_to_be_killed_at_the_end_is_invalid() {
+        let facts = Facts { hung: vec!["n1 did not stop".to_owned()], ..Facts::default() };
+        let verdict = judged(&facts, None, &[]);
+        assert_eq!(answer(&verdict, Subject::Nodes), Answer::Invalid);
+        assert_eq!(verdict.part(Subject::Nodes).expect("told").reason, "n1 did not stop");
+        assert_eq!(answer(&judged(&Facts::default(), None, &[]), Subject::Nodes), Answer::Valid);
+    }
+
+    #[test]
+    fn stalls_count_also_where_a_violation_ended_the_run() {
+        let stall = Stall { since: std::time::Instant::now(), length: Duration::from_secs(9) };
+        let late = StopReason::Violation("did not get going".to_owned());
+        let facts = Facts { warmed_up: Some(Answer::Unknown), seconds: 20.0, ..Facts::default() };
+        let verdict = judged(&facts, Some(&late), &[stall]);
+        assert_eq!(answer(&verdict, Subject::Harness), Answer::Unknown);
+        assert_eq!(answer(&verdict, Subject::Liveness), Answer::Unknown);
+        let facts = Facts { warmed_up: Some(Answer::Invalid), ..facts };
+        assert_eq!(judged(&facts, Some(&late), &[]).verdict, Answer::Invalid);
     }
 }

@@ -29,6 +29,11 @@ pub struct Recovery {
     pub waited: Duration,
     /// Time that the harness lost meanwhile.
     pub lost: Duration,
+    /// Nearly everything that was asked succeeded: if that was too little, too little was asked.
+    pub asked_too_little: bool,
+    /// Operations had succeeded, but no node told that it had applied anything: nobody knows what
+    /// there was to catch up with.
+    pub goal_unknown: bool,
 }
 
 impl Recovery {
@@ -44,6 +49,10 @@ pub fn judge(recovery: &Recovery, interrupted: bool) -> Part {
     if let (Some(elected), Some(answered)) = (recovery.elected_after, recovery.answered_after) {
         let reason = format!("a leader {} and answers {} after the last cure", ms(elected), ms(answered));
         return match recovery.caught_up_after {
+            Some(_) if recovery.goal_unknown => part(
+                Answer::Unknown,
+                format!("{reason}; no node told what it had applied, so nobody knows who caught up"),
+            ),
             Some(caught_up) => {
                 part(Answer::Valid, format!("{reason}, all nodes caught up {} after it", ms(caught_up)))
             }
@@ -51,7 +60,7 @@ pub fn judge(recovery: &Recovery, interrupted: bool) -> Part {
                 part(Answer::Unknown, format!("{reason}; the wait for laggards was cut short"))
             }
             None => part(
-                missed(recovery),
+                missed(recovery.lost, recovery.waited),
                 format!("{reason}, but not everybody caught up within {}", ms(recovery.waited)),
             )
             .with_details(recovery.lagging.clone()),
@@ -71,12 +80,28 @@ pub fn judge(recovery: &Recovery, interrupted: bool) -> Part {
             ms(recovery.waited)
         ),
     };
-    part(missed(recovery), reason)
+    let asked_too_little = recovery.elected_after.is_some() && recovery.asked_too_little;
+    let answer = if asked_too_little { Answer::Unknown } else { missed(recovery.lost, recovery.waited) };
+    part(answer, reason)
+}
+
+/// How many operations must succeed `within` a time: `most`, or what a quarter of the time brings
+/// at this rate if that is less. One at least.
+pub fn answers_wanted(most: u64, rate: Option<f64>, within: Duration) -> u64 {
+    match rate {
+        None => most,
+        Some(rate) => most.min((rate * within.as_secs_f64() / 4.0) as u64).max(1),
+    }
+}
+
+/// Whether nearly everything that was asked succeeded: then few answers are nobody's fault.
+pub fn nearly_all(ok: u64, asked: u64) -> bool {
+    ok * 10 >= asked * 9
 }
 
 /// A missed deadline is the cluster's fault, unless the harness lost a good part of the time.
-fn missed(recovery: &Recovery) -> Answer {
-    if recovery.lost * 4 > recovery.waited { Answer::Unknown } else { Answer::Invalid }
+pub fn missed(lost: Duration, waited: Duration) -> Answer {
+    if lost * 4 > waited { Answer::Unknown } else { Answer::Invalid }
 }
 
 fn ms(duration: Duration) -> String {
@@ -119,6 +144,31 @@ mod tests {
             assert_eq!(judge(&recovery, false).answer, Answer::Invalid, "{recovery:?}");
             assert_eq!(judge(&recovery, true).answer, Answer::Unknown, "{recovery:?}");
         }
+    }
+
+    #[test]
+    fn no_more_is_wanted_than_the_rate_can_bring() {
+        for (most, rate, wanted) in
+            [(20, None, 20), (20, Some(1000.0), 20), (20, Some(1.0), 5), (20, Some(0.01), 1)]
+        {
+            assert_eq!(answers_wanted(most, rate, WARM_UP_MAX), wanted, "{rate:?}");
+        }
+        let recovery = Recovery { elected_after: SECOND, asked_too_little: true, ..waited() };
+        assert_eq!(judge(&recovery, false).answer, Answer::Unknown);
+        let nobody_leads = Recovery { asked_too_little: true, ..waited() };
+        assert_eq!(judge(&nobody_leads, false).answer, Answer::Invalid);
+    }
+
+    #[test]
+    fn catching_up_with_nothing_shows_nothing() {
+        let recovery = Recovery {
+            elected_after: SECOND,
+            answered_after: SECOND,
+            caught_up_after: SECOND,
+            goal_unknown: true,
+            ..waited()
+        };
+        assert_eq!(judge(&recovery, false).answer, Answer::Unknown);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod clients;
 pub mod cluster;
 pub mod contract;
 pub mod coverage;
+pub mod files;
 pub mod heartbeat;
 pub mod judge;
 pub mod liveness;
@@ -66,13 +67,29 @@ pub enum RunError {
     /// The history or the heartbeat could not be started.
     #[error("cannot start recording: {0}")]
     Recording(#[from] std::io::Error),
+    /// So many clients can't be served here.
+    #[error(
+        "{clients} clients need {wanted} open files, and only {limit} are allowed: raise the limit \
+         (ulimit -n), or lower --concurrency"
+    )]
+    TooManyClients {
+        /// How many were asked for.
+        clients: usize,
+        /// Descriptors they need.
+        wanted: u64,
+        /// Descriptors there are.
+        limit: u64,
+    },
 }
 
 impl RunError {
     /// The exit code: wrong use, or a harness that failed.
     pub fn exit(&self) -> u8 {
         match self {
-            RunError::System(_) | RunError::Workload(_) | RunError::Store(_) => verdict::USAGE,
+            RunError::System(_)
+            | RunError::Workload(_)
+            | RunError::Store(_)
+            | RunError::TooManyClients { .. } => verdict::USAGE,
             RunError::Cluster(_) | RunError::Recording(_) => verdict::HARNESS_FAILED,
         }
     }
@@ -105,6 +122,11 @@ pub async fn run(
 ) -> Result<Ended, RunError> {
     let began = std::time::Instant::now();
     let now = Utc::now();
+    let (clients, limit) = (options.concurrency, files::raise_limit()?);
+    let wanted = files::wanted(clients);
+    if wanted > limit {
+        return Err(RunError::TooManyClients { clients, wanted, limit });
+    }
     let binary = system.verify_binary()?;
     let workload = workloads::by_name(&options.workload, &workload_options(&options))?;
     let folder = store.create_run(now, &options.workload, options.seed)?;
@@ -121,6 +143,7 @@ pub async fn run(
         workload.generator,
         options.concurrency,
         options.op_timeout,
+        stop.clone(),
     );
     let stage = Stage {
         cluster,
@@ -198,7 +221,10 @@ async fn draw_verdict(stage: &Stage, facts: &Facts) -> (RunVerdict, Option<Repor
     if facts_stopped != Some(StopReason::Interrupted) {
         let judging = judge_history_and_logs(stage);
         tokio::select! {
-            (checked, examined) = judging => (report, white_box) = (Some(checked), Some(examined)),
+            (checked, examined) = judging => {
+                report = Some(judge::no_better_than(checked, facts.found_early.as_ref()));
+                white_box = Some(examined);
+            }
             () = interrupted(&stage.stop, facts) => facts_stopped = Some(StopReason::Interrupted),
         }
     }

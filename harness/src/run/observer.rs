@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinHandle;
+
 use super::cluster::Cluster;
-use crate::system::{NodeId, NodeStatus};
+use super::files;
+use super::stop::{Stop, StopReason};
+use crate::system::{NodeId, NodeStatus, StatusError};
 
 /// Between two questions to one node: well below an election timeout.
 const POLL: Duration = Duration::from_millis(100);
@@ -21,6 +25,8 @@ pub type Ballot = (u64, u16);
 #[derive(Default)]
 pub struct Observer {
     seen: Mutex<Seen>,
+    /// One per node; none ever ends by itself.
+    tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -34,22 +40,31 @@ struct Seen {
 }
 
 impl Observer {
-    /// Starts asking; the tasks end with the runtime.
-    pub fn start(cluster: &Arc<Cluster>) -> Arc<Observer> {
+    /// Starts asking; the tasks end with the runtime. A harness that can't ask stops the run.
+    pub fn start(cluster: &Arc<Cluster>, stop: &Stop) -> Arc<Observer> {
         let observer = Arc::new(Observer::default());
         for node in cluster.ids() {
-            let (cluster, observer) = (Arc::clone(cluster), Arc::clone(&observer));
-            tokio::spawn(async move {
+            let (cluster, heard, stop) = (Arc::clone(cluster), Arc::clone(&observer), stop.clone());
+            let task = tokio::spawn(async move {
                 loop {
-                    let answer = tokio::time::timeout(ANSWER_MAX, cluster.status(node)).await;
-                    if let Ok(Some(Ok(status))) = answer {
-                        observer.heard(node, status, Instant::now());
+                    match tokio::time::timeout(ANSWER_MAX, cluster.status(node)).await {
+                        Ok(Some(Ok(status))) => heard.heard(node, status, Instant::now()),
+                        Ok(Some(Err(StatusError::Io(error)))) if files::ran_out(&error) => {
+                            stop.now(StopReason::Broken(format!("the observer cannot ask {node}: {error}")));
+                        }
+                        _ => {}
                     }
                     tokio::time::sleep(POLL).await;
                 }
             });
+            super::lock(&observer.tasks).push(task);
         }
         observer
+    }
+
+    /// Whether every node is still being asked; if not, the harness itself has failed.
+    pub fn is_running(&self) -> bool {
+        !super::lock(&self.tasks).iter().any(JoinHandle::is_finished)
     }
 
     /// Takes in one answer.
@@ -90,6 +105,14 @@ impl Observer {
             .map(|(&node, _)| node)
     }
 
+    /// What [`Observer::leader`] goes by: who led, in which ballot, and how long ago that was told.
+    pub fn leading(&self) -> Option<(NodeId, Option<Ballot>, Duration)> {
+        let node = self.leader()?;
+        let seen = self.lock();
+        let (at, status) = seen.answers.get(&node)?;
+        Some((node, status.ballot, at.elapsed()))
+    }
+
     /// How often leadership changed: elections seen, but for the first.
     pub fn leader_changes(&self) -> u64 {
         self.lock().elections.saturating_sub(1)
@@ -115,7 +138,8 @@ impl Observer {
                 Some((at, status)) if *at >= moment => match status.applied {
                     Some(applied) if applied.slot >= slot => None,
                     Some(applied) => Some(format!("{node} has applied slot {} of {slot}", applied.slot)),
-                    None => None,
+                    // One that told nothing may be anywhere.
+                    None => Some(format!("{node} does not tell what it has applied")),
                 },
                 _ => Some(format!("{node} does not answer")),
             })
@@ -168,5 +192,7 @@ mod tests {
             ["n1 has applied slot 7 of 9", "n2 does not answer"]
         );
         assert_eq!(observer.behind(&[NodeId(1)], 7, now), Vec::<String>::new());
+        observer.heard(NodeId(2), leading(1, 1), now);
+        assert_eq!(observer.behind(&[NodeId(2)], 7, now), ["n2 does not tell what it has applied"]);
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! A violation stops the run within seconds of being recorded, instead of being buried under
 //! another minute of load. The check runs on its own thread and spends no more than a small share
-//! of the time, so that it does not disturb what it judges; what it finds is not the verdict (that
-//! one is drawn from the whole history at the end), only a reason to stop.
+//! of the time, so that it does not disturb what it judges. The verdict is drawn from the whole
+//! history at the end; but a violation found here stands, should that check not get so far.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use checker::{Budget, Check, Verdict};
+use checker::{Budget, Check, Report, Verdict};
 
 use super::recorder::Recorder;
 use super::stop::{Stop, StopReason};
@@ -20,8 +20,13 @@ const REST_PER_CHECK: u32 = 8;
 /// What a single check may spend before it gives up until the end.
 const BUDGET: Budget = Budget { time: Duration::from_secs(5), memory_bytes: 256 << 20 };
 
-/// Checks again and again until the run is stopped.
-pub async fn watch(recorder: Arc<Recorder>, check: Arc<dyn Check>, stop: Stop) {
+/// Checks again and again until the run is stopped; leaves the report that found a violation.
+pub async fn watch(
+    recorder: Arc<Recorder>,
+    check: Arc<dyn Check>,
+    stop: Stop,
+    found: Arc<Mutex<Option<Report>>>,
+) {
     let mut rest = INTERVAL_MIN;
     loop {
         if !stop.sleep(rest).await {
@@ -33,10 +38,9 @@ pub async fn watch(recorder: Arc<Recorder>, check: Arc<dyn Check>, stop: Stop) {
         match judged {
             Ok(report) => {
                 if let Verdict::Invalid(_) = report.verdict {
-                    stop.now(StopReason::Violation(format!(
-                        "{} finds the history so far invalid",
-                        report.check
-                    )));
+                    let reason = format!("{} finds the history so far invalid", report.check);
+                    *super::lock(&found) = Some(report);
+                    stop.now(StopReason::Violation(reason));
                     return;
                 }
             }

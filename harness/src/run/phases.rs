@@ -7,24 +7,27 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checker::Check;
+use checker::{Check, Report};
 use tokio::task::JoinSet;
 
 use super::clients::{Load, Running};
-use super::cluster::{Casualty, Cluster, ClusterError};
+use super::cluster::{Casualty, Cluster, ClusterError, READY_MAX};
+use super::coverage::OK_OPS_MIN;
 use super::heartbeat::Heartbeat;
-use super::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX};
-use super::observer::Observer;
+use super::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX, answers_wanted, missed, nearly_all};
+use super::observer::{Ballot, Observer};
 use super::online;
 use super::options::Options;
 use super::phase::Phase;
 use super::progress::{Moment, Progress};
 use super::recorder::{Counts, FLUSH_INTERVAL, Recorder};
 use super::stop::{Stop, StopReason};
+use super::verdict::Answer;
 use crate::nemesis::plan::{Next, Observed, Planner, Settings};
 use crate::nemesis::report::FaultReport;
 use crate::nemesis::{heal, inject};
 use crate::results::store::RunFolder;
+use crate::system::NodeId;
 
 /// The calm before the first fault, at least: something must have been written to be lost.
 const WARM_UP_MIN: Duration = Duration::from_millis(500);
@@ -57,11 +60,15 @@ pub struct Facts {
     /// How the cluster came back; none if it never came that far.
     pub recovery: Option<Recovery>,
     /// Whether a fresh cluster elected and answered; none if that was not looked at.
-    pub warmed_up: Option<bool>,
+    pub warmed_up: Option<Answer>,
+    /// What the check said that found a violation while the run went on.
+    pub found_early: Option<Report>,
     /// Keys to read at the end, and those never read; none if it never came that far.
     pub final_reads: Option<(usize, usize)>,
     /// Nodes that ended by themselves.
     pub casualties: Vec<Casualty>,
+    /// Nodes that did not stop when asked to, and were killed.
+    pub hung: Vec<String>,
     /// Nodes that could not be started, restarted or stopped.
     pub troubles: Vec<String>,
     /// Why the run ended before its time.
@@ -105,6 +112,7 @@ struct Play<'run> {
     observer: Arc<Observer>,
     now: Arc<std::sync::Mutex<(Phase, Option<String>)>>,
     phase_start: Counts,
+    found_early: Arc<std::sync::Mutex<Option<Report>>>,
 }
 
 impl Stage {
@@ -117,6 +125,7 @@ impl Stage {
             observer: Arc::default(),
             now: Arc::new(std::sync::Mutex::new((Phase::Start, None))),
             phase_start: Counts::default(),
+            found_early: Arc::default(),
         };
         play.enter(Phase::Start);
         let nodes = self.cluster.ids();
@@ -126,13 +135,25 @@ impl Stage {
             () = self.stop.stopped() => Ok(()),
         };
         if play.came_up(started) && !self.stop.is_stopped() {
-            play.observer = Observer::start(&self.cluster);
+            play.observer = Observer::start(&self.cluster, &self.stop);
             play.background(&mut background);
             play.under_load().await;
         }
         play.enter(Phase::Stop);
+        // Some end, with the run; none may fail.
+        while let Some(ended) = background.try_join_next() {
+            if let Err(error) = ended {
+                self.stop.now(StopReason::Broken(format!("a task of the harness failed: {error}")));
+            }
+        }
         drop(background);
-        play.facts.troubles.extend(self.cluster.stop().await);
+        let stopped = self.cluster.stop().await;
+        for failure in &stopped.failures {
+            self.stop.now(StopReason::Broken(failure.clone()));
+        }
+        play.facts.troubles.extend(stopped.failures);
+        play.facts.hung = stopped.hung;
+        play.facts.found_early = super::lock(&play.found_early).take();
         play.facts.casualties.extend(self.cluster.casualties());
         play.facts.stopped = self.stop.reason();
         play.facts.not_issued = self.load.not_issued();
@@ -169,7 +190,7 @@ impl Play<'_> {
         let whole = self.came_up(healed);
 
         self.enter(Phase::Settle);
-        if whole && self.facts.warmed_up == Some(true) {
+        if whole && self.facts.warmed_up == Some(Answer::Valid) {
             self.settle().await;
         }
         self.leave(Phase::Settle);
@@ -195,25 +216,28 @@ impl Play<'_> {
         }
     }
 
-    /// Waits for a leader and for operations that succeed.
+    /// Waits for a leader and for operations that succeed. Time that the harness lost does not
+    /// count.
     async fn warm_up(&mut self, began: Instant) {
-        let stop = &self.stage.stop;
-        let enough = self.answers_needed();
-        let deadline = began + WARM_UP_MAX;
+        let Stage { stop, recorder, heartbeat, .. } = self.stage;
+        let enough = self.answers_needed(WARM_UP_MAX);
         let earliest = began + WARM_UP_MIN;
         loop {
-            let ready = self.stage.recorder.counts().ok >= enough && self.observer.leader().is_some();
-            if ready && Instant::now() >= earliest {
-                self.facts.warmed_up = Some(true);
+            let (counts, leader) = (recorder.counts(), self.observer.leader());
+            if counts.ok >= enough && leader.is_some() && Instant::now() >= earliest {
+                self.facts.warmed_up = Some(Answer::Valid);
                 return;
             }
-            if Instant::now() >= deadline {
-                self.facts.warmed_up = Some(false);
-                let counts = self.stage.recorder.counts();
+            let (waited, lost) = (began.elapsed(), heartbeat.lost_since(began));
+            if waited >= WARM_UP_MAX + lost {
+                let asked_too_little =
+                    nearly_all(counts.ok, counts.asked) && (leader.is_some() || counts.ok > 0);
+                self.facts.warmed_up =
+                    Some(if asked_too_little { Answer::Unknown } else { missed(lost, waited) });
                 stop.now(StopReason::Violation(format!(
                     "a fresh cluster did not get going within {} s: {}, {} of {} operations succeeded",
-                    WARM_UP_MAX.as_secs(),
-                    if self.observer.leader().is_some() { "a leader leads" } else { "nobody leads" },
+                    waited.as_secs(),
+                    if leader.is_some() { "a leader leads" } else { "nobody leads" },
                     counts.ok,
                     counts.asked
                 )));
@@ -238,8 +262,9 @@ impl Play<'_> {
         // What is owed may overrun the limit by as much.
         let extended = limit + (options.time_limit / 2).max(EXTENSION_MIN);
         while !stop.is_stopped() {
+            let leading = self.observer.leading();
             let observed = Observed {
-                leader: self.observer.leader(),
+                leader: leading.map(|(node, _, _)| node),
                 nodes: cluster.conditions(),
                 remaining: limit.saturating_duration_since(Instant::now()),
                 extension: extended.saturating_duration_since(Instant::now().max(limit)),
@@ -257,7 +282,8 @@ impl Play<'_> {
                 }
                 Next::Fault(fault) => {
                     self.show_fault(Some(fault.kind.to_string()));
-                    let (report, cured) = inject(cluster, recorder, stop, &fault).await;
+                    let (mut report, cured) = inject(cluster, recorder, stop, &fault).await;
+                    report.evidence.extend(fault.kind.aims_at_leader().then(|| told(leading)).flatten());
                     self.show_fault(None);
                     let length_ms = (report.end_ns - report.start_ns) / 1_000_000;
                     let evidence = report.evidence.join("; ");
@@ -287,8 +313,9 @@ impl Play<'_> {
         recorder.mark();
         let nodes = cluster.ids();
         let goal = self.observer.applied_max();
-        let enough = self.answers_needed();
-        let mut recovery = Recovery::default();
+        let enough = self.answers_needed(SETTLE_MAX);
+        let before = recorder.counts();
+        let mut recovery = Recovery { goal_unknown: goal == 0 && before.ok > 0, ..Recovery::default() };
         loop {
             let waited = healed.elapsed();
             if recovery.elected_after.is_none() && self.observer.leader_since(healed).is_some() {
@@ -307,6 +334,8 @@ impl Play<'_> {
             }
         }
         recovery.lost = heartbeat.lost_since(healed);
+        let since = recorder.counts().since(before);
+        recovery.asked_too_little = nearly_all(since.ok, since.asked + before.open());
         self.facts.recovery = Some(recovery);
     }
 
@@ -318,16 +347,25 @@ impl Play<'_> {
         clients.finish(patience).await;
     }
 
-    fn answers_needed(&self) -> u64 {
-        self.stage.options.concurrency as u64 * ANSWERS_PER_SLOT
+    /// A few per slot, and as many as a phase must have to count; fewer if so few are asked.
+    fn answers_needed(&self, within: Duration) -> u64 {
+        let options = &self.stage.options;
+        let most = (options.concurrency as u64 * ANSWERS_PER_SLOT).max(OK_OPS_MIN);
+        answers_wanted(most, options.rate, within)
     }
 
     /// Tasks that end with the run: they watch, flush and show.
     fn background(&self, tasks: &mut JoinSet<()>) {
         let Stage { cluster, recorder, check, load, stop, progress, options, .. } = self.stage;
-        let (cluster, stop_here) = (Arc::clone(cluster), stop.clone());
+        let (cluster, stop_here, asking) = (Arc::clone(cluster), stop.clone(), Arc::clone(&self.observer));
         tasks.spawn(async move {
             loop {
+                if !cluster.mesh().is_running() {
+                    stop_here.now(StopReason::Broken("the proxies' thread has ended".to_owned()));
+                }
+                if !asking.is_running() {
+                    stop_here.now(StopReason::Broken("a task of the observer has ended".to_owned()));
+                }
                 if let Some(first) = cluster.casualties().first() {
                     stop_here.now(StopReason::Violation(format!(
                         "{} ended by itself: {}",
@@ -346,7 +384,8 @@ impl Play<'_> {
             }
         });
         if options.stop_early {
-            tasks.spawn(online::watch(Arc::clone(recorder), Arc::clone(check), stop.clone()));
+            let found = Arc::clone(&self.found_early);
+            tasks.spawn(online::watch(Arc::clone(recorder), Arc::clone(check), stop.clone(), found));
         }
         let (progress, recorder, observer) =
             (Arc::clone(progress), Arc::clone(recorder), Arc::clone(&self.observer));
@@ -371,7 +410,13 @@ impl Play<'_> {
     fn came_up(&mut self, result: Result<(), ClusterError>) -> bool {
         let Err(error) = result else { return true };
         let text = error.to_string();
-        let blames_node = error.blames_node();
+        // A harness that stood still did not look for the node.
+        let overdue = matches!(error, ClusterError::NotReady { .. });
+        let lost = Instant::now()
+            .checked_sub(READY_MAX)
+            .map_or(Duration::ZERO, |since| self.stage.heartbeat.lost_since(since));
+        let excused = overdue && missed(lost, READY_MAX) == Answer::Unknown;
+        let blames_node = error.blames_node() && !excused;
         match error {
             ClusterError::DiedAtStart { node, exit } if blames_node => {
                 self.facts.casualties.push(Casualty { node, exit });
@@ -404,4 +449,11 @@ impl Play<'_> {
     fn show_fault(&self, fault: Option<String>) {
         super::lock(&self.now).1 = fault;
     }
+}
+
+/// By whose word a leader was hit.
+fn told(leading: Option<(NodeId, Option<Ballot>, Duration)>) -> Option<String> {
+    let (node, ballot, age) = leading?;
+    let ballot = ballot.map_or_else(String::new, |(round, of)| format!(" in ballot {round}.{of}"));
+    Some(format!("{node} led{ballot} by its word of {} ms before the draw", age.as_millis()))
 }

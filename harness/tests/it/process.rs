@@ -1,6 +1,8 @@
 //! Real processes: they start, freeze, run on and die as told, and never outlive the harness.
 
 use harness::process::{CommandSpec, ExitKind, NodeProcess, ProcessError, SpawnSpec, launch};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -158,6 +160,22 @@ fn a_process_that_does_not_listen_is_reported_and_killed_on_drop() {
     let pid = process.pid();
     drop(process);
     assert_eq!(proc_state(pid), None);
+}
+
+#[test]
+fn resume_frees_a_process_that_was_not_known_to_be_paused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = NodeProcess::spawn(&spec(folder.path(), "exec sleep 1000")).unwrap();
+    let pid = process.pid();
+    // As a SIGSTOP that took hold after the wait for it was over.
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGSTOP).unwrap();
+    wait_for("the stop", || (proc_state(pid) == Some('T')).then_some(()));
+    assert!(!process.is_paused());
+    process.resume().unwrap();
+    wait_for("the resumption", || (proc_state(pid) != Some('T')).then_some(()));
+    process.pause().unwrap();
+    process.resume().unwrap();
+    assert!(!process.is_paused());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! behind, however the run ends.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,14 @@ fn start(results: &Path, arguments: &[&str]) -> Child {
 
 fn signal(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+}
+
+/// A node played by a shell.
+fn script(folder: &Path, body: &str) -> PathBuf {
+    let path = folder.join("paxos-node");
+    fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path
 }
 
 #[test]
@@ -126,6 +134,89 @@ fn ctrl_c_ends_a_run_in_order_and_it_is_unknown() {
 }
 
 #[test]
+fn ctrl_c_while_the_nodes_start_blames_nobody() {
+    for nodes in 1..=3 {
+        let results = tempfile::tempdir().unwrap();
+        let child = start(results.path(), &["-n", "3", "--time-limit", "60"]);
+        until("nodes", || running_in(results.path()) >= nodes);
+        signal(&child, Signal::SIGINT);
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(2), "{told}{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(running_in(results.path()), 0);
+    }
+}
+
+#[test]
+fn a_node_that_does_not_stop_when_asked_makes_the_run_invalid() {
+    let results = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let node = node_binary();
+    let deaf = script(
+        folder.path(),
+        &format!(
+            "case \"$1\" in --version) exec '{0}' --version;; esac\ntrap '' TERM\n'{0}' \"$@\"",
+            node.display()
+        ),
+    );
+    // The shell, deaf to SIGTERM, is the process that is asked.
+    let output = Command::new(ANTIPAXOS)
+        .args(["test", "-n", "1", "--nemesis", "none", "--rate", "100", "--time-limit", "1", "--bin"])
+        .arg(&deaf)
+        .arg("--results")
+        .arg(results.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(told.contains("n1 did not stop within"), "{told}");
+    assert_eq!(running_in(results.path()), 0);
+}
+
+#[test]
+fn a_single_slow_client_is_enough_for_a_valid_run() {
+    let results = tempfile::tempdir().unwrap();
+    let output = Command::new(ANTIPAXOS)
+        .args([
+            "test",
+            "-n",
+            "3",
+            "-c",
+            "1",
+            "--rate",
+            "20",
+            "--nemesis",
+            "none",
+            "--time-limit",
+            "2",
+            "--bin",
+        ])
+        .arg(node_binary())
+        .arg("--results")
+        .arg(results.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn more_clients_than_there_are_open_files_for_are_refused() {
+    let results = tempfile::tempdir().unwrap();
+    let output = Command::new("/bin/sh")
+        .args(["-c", "ulimit -n 256 && exec \"$@\"", "sh", ANTIPAXOS])
+        .args(["test", "-c", "100", "--bin"])
+        .arg(node_binary())
+        .arg("--results")
+        .arg(results.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(254), "{told}");
+    assert!(told.contains("100 clients need 600 open files, and only 256 are allowed"), "{told}");
+}
+
+#[test]
 fn no_node_outlives_a_harness_that_is_killed() {
     let results = tempfile::tempdir().unwrap();
     let mut child = start(results.path(), &["-n", "3", "--nemesis", "kill,pause", "--time-limit", "60"]);
@@ -141,15 +232,15 @@ fn a_node_that_dies_at_start_is_quoted() {
     let results = tempfile::tempdir().unwrap();
     let folder = tempfile::tempdir().unwrap();
     // Says the right version, and then can't do anything.
-    let broken = folder.path().join("paxos-node");
     let version = Command::new(node_binary()).arg("--version").output().unwrap();
     let version = String::from_utf8(version.stdout).unwrap();
-    let script = format!(
-        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo '{}'; exit 0; fi\necho 'the disk is on fire' >&2\nexit 74\n",
-        version.trim()
+    let broken = script(
+        folder.path(),
+        &format!(
+            "if [ \"$1\" = --version ]; then echo '{}'; exit 0; fi\necho 'the disk is on fire' >&2\nexit 74",
+            version.trim()
+        ),
     );
-    fs::write(&broken, script).unwrap();
-    fs::set_permissions(&broken, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let output = Command::new(ANTIPAXOS)
         .args(["test", "-n", "3", "--time-limit", "5", "--bin"])
         .arg(&broken)
