@@ -18,6 +18,7 @@ pub(crate) mod judge;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
 pub(crate) mod search_plan;
+pub(crate) mod shown;
 pub(crate) mod zones;
 
 use crate::budget::Budget;
@@ -45,9 +46,11 @@ impl Check for LinearizableRegister {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::judge_keys(self.name(), history, budget, |part, meter| {
+        let report = judge::judge_keys(self.name(), history, budget, |part, meter| {
             portfolio::register(history, part, &self.model, meter)
-        })
+        });
+        // A compare-and-set that succeeded says what it found.
+        shown::or_unknown(report, history, &["read", "cas"])
     }
 }
 
@@ -61,7 +64,10 @@ impl Check for LinearizableAppend {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::judge_keys(self.name(), history, budget, |part, meter| portfolio::append(history, part, meter))
+        let report = judge::judge_keys(self.name(), history, budget, |part, meter| {
+            portfolio::append(history, part, meter)
+        });
+        shown::or_unknown(report, history, &["read"])
     }
 }
 

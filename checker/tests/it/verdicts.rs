@@ -64,7 +64,7 @@ fn what_is_no_operation_of_the_object_is_unknown_with_its_place() {
 #[test]
 fn a_report_counts_what_it_rests_on() {
     let report = register(
-        "0 0 invoke write 1 @1\n 1 0 ok write 1 @1
+        "0 0 invoke read @1\n 1 0 ok read @1
          2 0 invoke write 2 @2\n 3 0 fail write 2 @2
          4 0 invoke write 3 @2\n 5 0 info write 3 @2
          6 1 invoke read @1\n",
@@ -85,7 +85,7 @@ fn a_report_counts_what_it_rests_on() {
 fn engines_are_named_with_their_keys() {
     let report = register(
         "0 0 invoke write 1 @1\n 1 0 ok write 1 @1\n 2 0 invoke write 1 @2\n 3 0 ok write 1 @2
-         4 0 invoke write 1 @2\n 5 0 ok write 1 @2\n 6 0 invoke write 1 @3\n 7 0 ok write 1 @3",
+         4 0 invoke write 1 @2\n 5 0 ok write 1 @2\n 6 0 invoke read @3\n 7 0 ok read @3",
     );
     assert!(report.verdict.is_valid());
     assert_eq!(report.engine, "depth-first (1 key), zones (2 keys)");
@@ -94,9 +94,36 @@ fn engines_are_named_with_their_keys() {
 #[test]
 fn a_failed_or_unknown_read_says_nothing() {
     for end in ["fail", "info"] {
-        let text = format!("0 0 invoke read\n 1 0 {end} read 9\n 2 1 invoke write 1\n 3 1 ok write 1");
+        let text = format!("0 0 invoke read\n 1 0 {end} read 9\n 2 1 invoke read\n 3 1 ok read");
         assert!(register(&text).verdict.is_valid());
     }
+}
+
+#[test]
+fn a_history_in_which_nobody_looked_is_unknown() {
+    let append = |text: &str| LinearizableAppend::default().check(&history(text), &Budget::default());
+    let appended = "0 0 invoke append 1\n 1 0 ok append 1\n";
+    assert!(reason(append(appended)).starts_with("1 acknowledged updates and not one successful read"));
+    let failed = format!("{appended}2 0 invoke read\n 3 0 fail read");
+    assert!(append(&failed).verdict.is_unknown());
+    // One look at any key will do.
+    let looked = format!("{appended}2 0 invoke read @7\n 3 0 ok read [] @7");
+    assert!(append(&looked).verdict.is_valid());
+    let written = "0 0 invoke write 1\n 1 0 ok write 1\n";
+    assert!(register(written).verdict.is_unknown());
+    assert!(register(&format!("{written}2 0 invoke cas [1,2]\n 3 0 ok cas [1,2]")).verdict.is_valid());
+}
+
+#[test]
+fn a_function_that_never_succeeded_shows_nothing() {
+    let cas = |count: u64| -> String {
+        let one = |n: u64| format!("{} 0 invoke cas [8,9]\n {} 0 fail cas [8,9]\n", 2 + 2 * n, 3 + 2 * n);
+        (0..count).map(one).collect()
+    };
+    let read = "0 0 invoke read\n 1 0 ok read\n";
+    assert!(register(&format!("{read}{}", cas(49))).verdict.is_valid());
+    let never = register(&format!("{read}{}", cas(50)));
+    assert_eq!(reason(never), "none of the 50 operations cas succeeded, so nothing is shown about them");
 }
 
 #[test]

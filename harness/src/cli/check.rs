@@ -8,7 +8,7 @@ use std::time::Duration;
 use checker::{Budget, Check, History, LinearizableAppend, LinearizableRegister, SetCheck};
 use clap::{Args, ValueEnum};
 
-use super::{complain, seconds};
+use super::{complain, output, seconds};
 use crate::run::verdict::USAGE;
 
 #[derive(Debug, Args)]
@@ -61,8 +61,6 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
     };
     let budget = Budget { time: arguments.time_limit, memory_bytes: arguments.memory << 20 };
     let report = arguments.model.check().check(&history, &budget);
-    print!("{report}");
     let exit = report.verdict.exit_code();
-    println!("verdict: {} (exit {exit})", report.verdict.word());
-    exit
+    output::answer(&format!("{report}verdict: {} (exit {exit})\n", report.verdict.word()), exit)
 }

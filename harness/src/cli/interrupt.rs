@@ -2,6 +2,7 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::output::remark;
 use crate::run::stop::{Stop, StopReason};
 use crate::run::verdict::Answer;
 
@@ -27,11 +28,11 @@ impl Interrupts {
                 }
                 if !first {
                     // The nodes die with this process: the kernel sees to that.
-                    eprintln!("antipaxos: aborted");
+                    remark("antipaxos: aborted");
                     std::process::exit(i32::from(Answer::Unknown.code()));
                 }
                 first = false;
-                eprintln!("antipaxos: interrupted: healing, stopping the nodes (once more to abort at once)");
+                remark("antipaxos: interrupted: healing, stopping the nodes (once more to abort at once)");
                 told.now(StopReason::Interrupted);
             }
         });

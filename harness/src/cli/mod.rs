@@ -6,6 +6,7 @@
 mod check;
 mod interrupt;
 mod mutants;
+mod output;
 mod progress;
 mod schedules;
 mod test;
@@ -22,6 +23,7 @@ use clap::{Parser, Subcommand};
 use crate::run::options::Options;
 use crate::run::verdict::{HARNESS_FAILED, USAGE};
 use crate::system::paxos::{PaxosOptions, PaxosSystem};
+use crate::system::{System, SystemError};
 
 /// Batters a replicated system with real faults, and proves what its clients saw correct, or
 /// shows exactly where it is not.
@@ -91,7 +93,7 @@ fn with_runtime(command: impl Future<Output = u8>) -> u8 {
 
 /// Says why nothing was done, and gives the exit code.
 fn complain(code: u8, reason: &str) -> u8 {
-    eprintln!("antipaxos: {reason}");
+    output::remark(&format!("antipaxos: {reason}"));
     code
 }
 
@@ -99,6 +101,20 @@ fn complain(code: u8, reason: &str) -> u8 {
 fn neighbour(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
     own.parent().unwrap_or(Path::new(".")).join(name)
+}
+
+/// The one file that is looked at, hashed and run: a name without a slash is a file here, never one
+/// that a search path finds.
+fn the_file(binary: &Path) -> Result<PathBuf, SystemError> {
+    binary.canonicalize().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => SystemError::MissingBinary(binary.to_owned()),
+        _ => SystemError::NotExecutable { path: binary.to_owned(), reason: error.to_string() },
+    })
+}
+
+/// Looks at the binary of a run before anything is done.
+fn verify(options: &Options) -> Result<(), SystemError> {
+    paxos(options).verify_binary().map(drop)
 }
 
 /// Our own node as this run wants it.
@@ -136,6 +152,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_binary_is_one_file_and_never_searched_for() {
+        let error = the_file(Path::new("sh")).expect_err("there is no such file here").to_string();
+        assert!(error.starts_with("missing binary: sh"), "{error}");
+        let here = the_file(Path::new("Cargo.toml")).expect("a file of this folder");
+        assert!(here.is_absolute() && here.ends_with("Cargo.toml"), "{}", here.display());
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::time::Duration;
 use clap::Args;
 
 use super::interrupt::Interrupts;
+use super::output::{self, remark, show};
 use super::schedules::{PLANTED, Planted};
 use super::test::one_run;
 use super::test_all::caught_by;
-use super::{complain, fresh_seed};
+use super::{complain, fresh_seed, the_file, verify};
 use crate::results::store::Store;
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
 
@@ -55,6 +56,13 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Ok(chosen) => chosen,
         Err(reason) => return complain(USAGE, &reason),
     };
+    let looked_at = the_file(&arguments.mutant_bin).and_then(|binary| {
+        chosen.iter().try_for_each(|planted| verify(&planted.run(binary.clone(), 0))).map(|()| binary)
+    });
+    let binary = match looked_at {
+        Ok(binary) => binary,
+        Err(error) => return complain(USAGE, &error.to_string()),
+    };
     let stores = Store::open(&arguments.results)
         .and_then(|store| Ok((store, Store::expendable(&arguments.results.join(MUTANTS_FOLDER))?)));
     let (root, store) = match stores {
@@ -67,6 +75,7 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     };
     let seed = arguments.seed.unwrap_or_else(fresh_seed);
     let mut rows = Vec::new();
+    let mut broken = false;
     for planted in &chosen {
         let mut row = Row {
             name: planted.name,
@@ -76,35 +85,41 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
             folder: String::new(),
         };
         while row.caught_by.is_none() && row.tries < arguments.tries && !interrupts.came() {
-            let options = planted.run(arguments.mutant_bin.clone(), seed.wrapping_add(row.tries));
+            let options = planted.run(binary.clone(), seed.wrapping_add(row.tries));
+            row.tries += 1;
             let ended = match one_run(options, &store, interrupts.stop()).await {
                 Ok(ended) => ended,
-                Err(error) => return complain(error.exit(), &error.to_string()),
+                Err(error) => {
+                    remark(&format!("antipaxos: {}: {error}", planted.name));
+                    row.folder = error.to_string();
+                    broken = true;
+                    break;
+                }
             };
-            print!("{}", ended.summary.render());
-            row.caught_by = caught_by(&ended);
+            show(&ended.summary.render());
+            broken |= ended.verdict.exit == HARNESS_FAILED;
+            row.caught_by = caught_by(&ended, planted.counts);
             row.took += ended.took;
-            row.tries += 1;
             row.folder = ended.summary.folder;
         }
         rows.push(row);
-        if interrupts.came() {
+        if interrupts.came() || broken {
             break;
         }
     }
     let table = render(&rows, seed);
-    print!("\n{table}");
     if let Err(error) = root.write_matrix(&table) {
-        return complain(HARNESS_FAILED, &error.to_string());
+        remark(&format!("antipaxos: {error}"));
+        broken = true;
     }
     let all = rows.len() == chosen.len() && rows.iter().all(|row| row.caught_by.is_some());
-    let answer = match (interrupts.came(), all) {
+    let answer = match (interrupts.came() || broken, all) {
         (true, _) => Answer::Unknown,
         (false, true) => Answer::Valid,
         (false, false) => Answer::Invalid,
     };
-    println!("verdict: {answer} (exit {})", answer.code());
-    answer.code()
+    let exit = if broken { HARNESS_FAILED } else { answer.code() };
+    output::answer(&format!("\n{table}verdict: {answer} (exit {exit})\n"), exit)
 }
 
 fn choose(only: &[String]) -> Result<Vec<&'static Planted>, String> {

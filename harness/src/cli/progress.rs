@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output::remark;
 use crate::run::progress::{Moment, Progress};
 
 /// Between two lines of status where no bar can move.
@@ -28,7 +29,7 @@ struct Lines {
 
 impl Progress for Lines {
     fn say(&self, line: &str) {
-        eprintln!("[{:>6.1}s] {line}", self.began.elapsed().as_secs_f64());
+        remark(&format!("[{:>6.1}s] {line}", self.began.elapsed().as_secs_f64()));
     }
 
     fn show(&self, moment: &Moment) {

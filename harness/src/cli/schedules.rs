@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::nemesis::{Family, Kind};
 use crate::run::options::Options;
+use crate::run::verdict::Subject;
 
 /// Operations per second of the main runs: two cores carry a cluster of five, its proxies and its
 /// clients at this rate with room to spare, so that latencies mean something.
@@ -69,7 +70,15 @@ pub(super) struct Planted {
     rate: Option<f64>,
     retries: u32,
     op_timeout_ms: u64,
+    /// The parts of the verdict that may find it: what is wrong with what the cluster did. A slow
+    /// machine, or a node that never got going, proves nothing about the bench.
+    pub(super) counts: &'static [Subject],
 }
+
+/// By what its clients saw, or by what the nodes' logs and states hold.
+const SEEN_OR_LOGGED: &[Subject] = &[Subject::History, Subject::Nodes];
+/// By what its clients saw alone.
+const SEEN: &[Subject] = &[Subject::History];
 
 /// How long a planted bug has to show.
 pub(super) const MUTANT_TIME: Duration = Duration::from_secs(30);
@@ -88,6 +97,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         rate: Some(400.0),
         retries: 0,
         op_timeout_ms: 2_000,
+        counts: SEEN_OR_LOGGED,
     },
     Planted {
         name: "phase1-own-value",
@@ -98,6 +108,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         rate: None,
         retries: 0,
         op_timeout_ms: 2_000,
+        counts: SEEN_OR_LOGGED,
     },
     Planted {
         name: "noop-overwrites-accepted",
@@ -108,6 +119,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         rate: None,
         retries: 0,
         op_timeout_ms: 2_000,
+        counts: SEEN_OR_LOGGED,
     },
     Planted {
         name: "majority-off-by-one",
@@ -118,6 +130,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         rate: Some(400.0),
         retries: 0,
         op_timeout_ms: 2_000,
+        counts: SEEN_OR_LOGGED,
     },
     Planted {
         name: "read-without-quorum",
@@ -130,6 +143,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         // A client of the old leader must give up a write that waits for ever, and read: between
         // the election of the new leader and the old one's stepping down.
         op_timeout_ms: 100,
+        counts: SEEN,
     },
     Planted {
         name: "follower-read-local",
@@ -140,6 +154,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         rate: Some(400.0),
         retries: 0,
         op_timeout_ms: 2_000,
+        counts: SEEN_OR_LOGGED,
     },
     Planted {
         name: "definite-error-for-in-flight",
@@ -151,6 +166,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         rate: None,
         retries: 0,
         op_timeout_ms: 2_000,
+        counts: SEEN_OR_LOGGED,
     },
     Planted {
         name: "duplicate-apply",
@@ -161,6 +177,7 @@ pub(super) const PLANTED: [Planted; 8] = [
         rate: None,
         retries: 5,
         op_timeout_ms: 2_000,
+        counts: SEEN_OR_LOGGED,
     },
 ];
 
@@ -221,6 +238,7 @@ mod tests {
     fn the_canary_is_one_of_the_planted_bugs() {
         let canary = Planted::by_name(CANARY).expect("a planted bug");
         let run = canary.run(PathBuf::new(), 7);
+        assert_eq!(canary.counts, [Subject::History]);
         assert_eq!((run.mutant.as_deref(), run.time_limit), (Some(CANARY), MUTANT_TIME));
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::interrupt::Interrupts;
-use super::{complain, fresh_seed, neighbour, paxos, progress, seconds};
+use super::{complain, fresh_seed, neighbour, output, paxos, progress, seconds, the_file};
+use crate::nemesis::plan::{CALM_MIN, LENGTH_MIN};
 use crate::nemesis::{Selection, unite};
 use crate::results::store::Store;
 use crate::run::options::Options;
@@ -25,6 +26,8 @@ Examples:
 
 /// The largest cluster: more nodes than that only wait for each other.
 const NODES_MAX: u16 = 9;
+/// Until the first fault can come: the nodes start, elect and answer.
+const GET_GOING: Duration = Duration::from_secs(2);
 /// More clients than that measure the harness.
 const CONCURRENCY_MAX: usize = 1_000;
 
@@ -89,7 +92,8 @@ pub(super) struct Arguments {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=i64::from(NODES_MAX)), help_heading = "Cluster")]
     node_count: u16,
 
-    /// The node's binary [default: paxos-node next to antipaxos]
+    /// The node's binary [default: paxos-node next to antipaxos]. A script must exec the node: what
+    /// it starts besides would outlive a harness that is killed
     #[arg(long, value_name = "PATH", help_heading = "Cluster")]
     bin: Option<PathBuf>,
 
@@ -157,6 +161,20 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Why a run of this length can't pay all that is owed, if so.
+fn too_short(time_limit: Duration, owed: usize) -> Option<String> {
+    let owed = u32::try_from(owed).unwrap_or(u32::MAX);
+    let needed = GET_GOING + (LENGTH_MIN + CALM_MIN).saturating_mul(owed);
+    (owed > 0 && time_limit < needed).then(|| {
+        format!(
+            "--time-limit {}: {owed} kinds of faults are owed, which takes at least {:.0} s; those that find no \
+             time will leave the verdict unknown",
+            time_limit.as_secs_f64(),
+            needed.as_secs_f64().ceil()
+        )
+    })
+}
+
 impl Arguments {
     fn options(&self) -> Result<Options, String> {
         let nemesis = unite(&self.nemesis);
@@ -171,6 +189,8 @@ impl Arguments {
                 self.node_count
             ));
         }
+        let binary = self.bin.clone().unwrap_or_else(|| neighbour("paxos-node"));
+        let binary = the_file(&binary).map_err(|error| error.to_string())?;
         Ok(Options {
             workload: self.workload.clone(),
             nodes: self.node_count,
@@ -185,7 +205,7 @@ impl Arguments {
             ops_per_key: self.ops_per_key,
             op_timeout: self.op_timeout,
             retries: self.retries,
-            binary: self.bin.clone().unwrap_or_else(|| neighbour("paxos-node")),
+            binary,
             mutant: self.mutant.clone(),
             keep_data: self.keep_data,
             stop_early: !self.no_stop_early,
@@ -198,6 +218,9 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Ok(options) => options,
         Err(reason) => return complain(USAGE, &reason),
     };
+    if let Some(warning) = too_short(options.time_limit, options.owed.len()) {
+        output::remark(&format!("antipaxos: warning: {warning}"));
+    }
     let interrupts = match Interrupts::listen() {
         Ok(interrupts) => interrupts,
         Err(error) => return complain(HARNESS_FAILED, &format!("cannot listen for signals: {error}")),
@@ -207,10 +230,7 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Err(error) => return complain(USAGE, &error.to_string()),
     };
     match one_run(options, &store, interrupts.stop()).await {
-        Ok(ended) => {
-            print!("{}", ended.summary.render());
-            ended.verdict.exit
-        }
+        Ok(ended) => output::answer(&ended.summary.render(), ended.verdict.exit),
         Err(error) => complain(error.exit(), &error.to_string()),
     }
 }
@@ -225,6 +245,14 @@ pub(super) async fn one_run(options: Options, store: &Store, stop: Stop) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_too_short_for_what_it_owes_is_told_before_it_begins() {
+        let short = too_short(Duration::from_secs(10), 16).expect("too short");
+        assert!(short.starts_with("--time-limit 10: 16 kinds of faults are owed, which takes at least 23 s"));
+        assert_eq!(too_short(Duration::from_secs(23), 16), None);
+        assert_eq!(too_short(Duration::from_secs(1), 0), None);
+    }
 
     #[test]
     fn concurrency_is_a_number_or_a_multiple_of_the_nodes() {

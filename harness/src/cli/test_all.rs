@@ -8,15 +8,20 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::interrupt::Interrupts;
+use super::output::{self, show};
 use super::schedules::{CANARY, Planted, main_runs};
 use super::test::one_run;
-use super::{complain, fresh_seed, neighbour, seconds};
+use super::{complain, fresh_seed, neighbour, seconds, the_file, verify};
+use crate::process::ExitKind;
 use crate::results::store::Store;
 use crate::run::Ended;
-use crate::run::verdict::{Answer, HARNESS_FAILED, Subject, USAGE};
+use crate::run::options::shell_word;
+use crate::run::verdict::{Answer, HARNESS_FAILED, Part, Subject, USAGE};
 
 /// Where the canary's runs go: they fail by design, and must not hide a real failure.
 const CANARY_FOLDER: &str = "canary";
+/// The exit status of a node whose state differs from another's, or contradicts itself.
+const FOUND_ITSELF_WRONG: i32 = 70;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -67,23 +72,34 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Ok(stores) => stores,
         Err(error) => return complain(USAGE, &error.to_string()),
     };
+    let seed = arguments.seed.unwrap_or_else(fresh_seed);
+    // What the last run needs is looked at before the first one begins.
+    let binaries = the_file(&arguments.bin.clone().unwrap_or_else(|| neighbour("paxos-node")))
+        .and_then(|binary| Ok((binary, the_file(&arguments.mutant_bin)?)));
+    let (binary, mutant_binary) = match binaries {
+        Ok(binaries) => binaries,
+        Err(error) => return complain(USAGE, &error.to_string()),
+    };
+    let main = main_runs(arguments.time, seed, arguments.node_count, &binary);
+    let canary_run = canary.run(mutant_binary, seed);
+    if let Err(error) = main.iter().take(1).chain([&canary_run]).try_for_each(verify) {
+        return complain(USAGE, &error.to_string());
+    }
     let interrupts = match Interrupts::listen() {
         Ok(interrupts) => interrupts,
         Err(error) => return complain(HARNESS_FAILED, &format!("cannot listen for signals: {error}")),
     };
-    let seed = arguments.seed.unwrap_or_else(fresh_seed);
-    let binary = arguments.bin.clone().unwrap_or_else(|| neighbour("paxos-node"));
     let began = Instant::now();
 
     let mut rows = Vec::new();
-    for options in main_runs(arguments.time, seed, arguments.node_count, &binary) {
+    for options in main {
         let name = options.workload.clone();
         let row = match one_run(options, &store, interrupts.stop()).await {
             Ok(ended) => {
-                println!("{}", ended.summary.render());
+                show(&format!("{}\n", ended.summary.render()));
                 main_row(name, &ended)
             }
-            Err(error) => return complain(error.exit(), &error.to_string()),
+            Err(error) => broken(name, &error.to_string()),
         };
         let go_on = row.answer != Answer::Invalid && row.exit != HARNESS_FAILED;
         rows.push(row);
@@ -96,16 +112,14 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     } else if rows.iter().any(|row| row.answer == Answer::Invalid || row.exit == HARNESS_FAILED) {
         rows.push(unknown("canary", "not run: there is a failure to look at"));
     } else {
-        let options = canary.run(arguments.mutant_bin.clone(), seed);
-        let row = match one_run(options, &canary_store, interrupts.stop()).await {
-            Ok(ended) => canary_row(&arguments.canary, &ended),
-            Err(error) => return complain(error.exit(), &format!("the canary: {error}")),
+        let row = match one_run(canary_run, &canary_store, interrupts.stop()).await {
+            Ok(ended) => canary_row(canary, &ended),
+            Err(error) => broken("canary".to_owned(), &error.to_string()),
         };
         rows.push(row);
     }
     let (table, exit) = closing(&rows, began.elapsed(), &repeat(&arguments, seed));
-    print!("{table}");
-    exit
+    output::answer(&table, exit)
 }
 
 fn main_row(name: String, ended: &Ended) -> Row {
@@ -121,8 +135,12 @@ fn main_row(name: String, ended: &Ended) -> Row {
 }
 
 /// The canary is fine when it was found: its own verdict turned around.
-fn canary_row(mutant: &str, ended: &Ended) -> Row {
-    match caught_by(ended) {
+fn canary_row(canary: &Planted, ended: &Ended) -> Row {
+    let mutant = canary.name;
+    if ended.verdict.exit == HARNESS_FAILED {
+        return broken("canary".to_owned(), &format!("the harness failed ({})", ended.summary.folder));
+    }
+    match caught_by(ended, canary.counts) {
         Some(by) => Row {
             name: "canary".to_owned(),
             answer: Answer::Valid,
@@ -136,16 +154,41 @@ fn canary_row(mutant: &str, ended: &Ended) -> Row {
     }
 }
 
-/// Which parts of the verdict found the planted bug.
-pub(super) fn caught_by(ended: &Ended) -> Option<String> {
-    let invalid = ended.verdict.parts.iter().filter(|part| part.answer == Answer::Invalid);
-    let found: Vec<String> = invalid
-        .map(|part| match (part.subject, &ended.report) {
-            (Subject::History, Some(report)) => report.check.clone(),
+/// What found the planted bug, if it was found by a part of the verdict that `counts`.
+pub(super) fn caught_by(ended: &Ended, counts: &[Subject]) -> Option<String> {
+    let check = ended.report.as_ref().map(|report| report.check.as_str());
+    found(&ended.verdict.parts, counts, check, wrong_inside(ended))
+}
+
+/// Whether the nodes themselves show that a rule was broken: their logs contradict the protocol, or
+/// one that had got going found its own state wrong. That a node ended shows nothing by itself.
+fn wrong_inside(ended: &Ended) -> bool {
+    let contradicted = ended.white_box.as_ref().is_some_and(|report| !report.violations.is_empty());
+    let got_going = ended.facts.warmed_up == Some(Answer::Valid);
+    let found_itself_wrong = ended
+        .facts
+        .casualties
+        .iter()
+        .any(|casualty| casualty.exit.kind == ExitKind::Status(FOUND_ITSELF_WRONG));
+    contradicted || got_going && found_itself_wrong
+}
+
+fn found(parts: &[Part], counts: &[Subject], check: Option<&str>, wrong_inside: bool) -> Option<String> {
+    let by: Vec<String> = parts
+        .iter()
+        .filter(|part| part.answer == Answer::Invalid && counts.contains(&part.subject))
+        .filter(|part| part.subject != Subject::Nodes || wrong_inside)
+        .map(|part| match (part.subject, check) {
+            (Subject::History, Some(check)) => check.to_owned(),
             (subject, _) => subject.to_string(),
         })
         .collect();
-    (!found.is_empty()).then(|| found.join(" + "))
+    (!by.is_empty()).then(|| by.join(" + "))
+}
+
+/// A run that came to no verdict, though all was well when the first one began.
+fn broken(name: String, told: &str) -> Row {
+    Row { name, answer: Answer::Unknown, exit: HARNESS_FAILED, told: told.to_owned() }
 }
 
 fn unknown(name: &str, told: &str) -> Row {
@@ -172,13 +215,16 @@ fn closing(rows: &[Row], took: Duration, repeat: &str) -> (String, u8) {
 fn repeat(arguments: &Arguments, seed: u64) -> String {
     let program = std::env::args().next().unwrap_or_else(|| "antipaxos".to_owned());
     let mut words = format!(
-        "{program} test-all --time {} --node-count {} --seed {seed} --mutant-bin {}",
+        "{} test-all --time {} --node-count {} --seed {seed} --mutant-bin {} --canary {} --results {}",
+        shell_word(&program),
         arguments.time.as_secs_f64(),
         arguments.node_count,
-        arguments.mutant_bin.display()
+        shell_word(&arguments.mutant_bin),
+        arguments.canary,
+        shell_word(&arguments.results),
     );
     if let Some(binary) = &arguments.bin {
-        let _ = write!(words, " --bin {}", binary.display());
+        let _ = write!(words, " --bin {}", shell_word(binary));
     }
     words
 }
@@ -203,6 +249,23 @@ mod tests {
         ] {
             assert_eq!(closing(&rows, Duration::ZERO, "again").1, exit);
         }
+    }
+
+    #[test]
+    fn a_planted_bug_is_caught_only_by_what_it_did_wrong() {
+        let invalid = |subjects: &[Subject]| -> Vec<Part> {
+            subjects.iter().map(|&subject| Part::new(subject, Answer::Invalid, "because")).collect()
+        };
+        let both = [Subject::History, Subject::Nodes];
+        let check = Some("set");
+        let noise = invalid(&[Subject::Liveness, Subject::Coverage, Subject::Harness]);
+        assert_eq!(found(&noise, &both, check, true), None);
+        // It died, but nothing says that it was wrong.
+        assert_eq!(found(&invalid(&[Subject::Nodes]), &both, check, false), None);
+        assert_eq!(found(&invalid(&[Subject::Nodes]), &both, check, true).as_deref(), Some("nodes"));
+        assert_eq!(found(&invalid(&[Subject::Nodes]), &[Subject::History], check, true), None);
+        assert_eq!(found(&invalid(&both), &both, check, true).as_deref(), Some("set + nodes"));
+        assert_eq!(found(&invalid(&both), &both, check, false).as_deref(), Some("set"));
     }
 
     #[test]

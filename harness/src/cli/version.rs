@@ -1,14 +1,14 @@
 //! `antipaxos version`.
 
+use super::output::answer;
 use super::{neighbour, paxos};
 use crate::run::options::Options;
 use crate::system::System;
 
 pub(super) fn main() -> u8 {
-    println!("antipaxos {}", env!("CARGO_PKG_VERSION"));
-    match paxos(&Options::usual("", neighbour("paxos-node"), 0)).verify_binary() {
-        Ok(binary) => println!("{} ({})", binary.version, binary.path.display()),
-        Err(error) => println!("{error}"),
-    }
-    0
+    let node = match paxos(&Options::usual("", neighbour("paxos-node"), 0)).verify_binary() {
+        Ok(binary) => format!("{} ({})", binary.version, binary.path.display()),
+        Err(error) => error.to_string(),
+    };
+    answer(&format!("antipaxos {}\n{node}\n", env!("CARGO_PKG_VERSION")), 0)
 }

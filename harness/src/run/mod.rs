@@ -104,6 +104,8 @@ pub struct Ended {
     pub summary: Summary,
     /// What the history's check said; none if the run was interrupted.
     pub report: Option<Report>,
+    /// What the nodes' logs said; none if the run was interrupted.
+    pub white_box: Option<WhiteBoxReport>,
     /// What happened.
     pub facts: Facts,
     /// How long it took, judgement included.
@@ -127,10 +129,14 @@ pub async fn run(
     if wanted > limit {
         return Err(RunError::TooManyClients { clients, wanted, limit });
     }
-    let binary = system.verify_binary()?;
+    // It may take its time: not on the thread of the clients.
+    let looked_at = Arc::clone(&system);
+    let binary = tokio::task::spawn_blocking(move || looked_at.verify_binary())
+        .await
+        .map_err(std::io::Error::other)??;
     let workload = workloads::by_name(&options.workload, &workload_options(&options))?;
     let folder = store.create_run(now, &options.workload, options.seed)?;
-    let mut manifest = manifest(&options, &binary, command_line, now);
+    let mut manifest = manifest(&options, &binary, command_line, now, store);
     folder.write_json("manifest.json", &manifest)?;
 
     progress.say(&options.title());
@@ -158,15 +164,14 @@ pub async fn run(
     };
     let facts = stage.play().await;
     stage.progress.say(Phase::Judge.name());
-    let (verdict, report, white_box) = draw_verdict(&stage, &facts).await;
+    let (mut verdict, report, white_box) = draw_verdict(&stage, &facts).await;
 
     manifest.ended = Some(Utc::now().rfc3339());
     manifest.complete = facts.stopped.is_none();
-    let summary = summary(&stage, &facts, &verdict, &manifest.repeat);
-    stage.folder.write_json("manifest.json", &manifest)?;
-    stage.folder.write_json(
-        VERDICT_FILE,
-        &json!({
+    let mut summary = summary(&stage, &facts, &verdict, &manifest.repeat);
+    let latencies = summary.latencies.clone();
+    let told = |verdict: &RunVerdict| {
+        json!({
             "verdict": verdict.verdict,
             "exit": verdict.exit,
             "parts": verdict.parts,
@@ -177,13 +182,24 @@ pub async fn run(
             "not_issued": facts.not_issued,
             "faults": report::tally(&stage.options.owed, &facts.faults),
             "leader_changes": facts.leader_changes,
-            "latencies": summary.latencies,
+            "latencies": latencies,
             "last_status": facts.last_status,
-        }),
-    )?;
-    leave_results(&stage, &facts, &verdict, &summary, started, store)?;
+        })
+    };
+    let kept = stage
+        .folder
+        .write_json("manifest.json", &manifest)
+        .and_then(|()| stage.folder.write_json(VERDICT_FILE, &told(&verdict)))
+        .map_err(RunError::from)
+        .and_then(|()| leave_results(&stage, &facts, &verdict, &summary, started, store));
+    if let Err(error) = kept {
+        // What was found is told all the same; on paper too, if there is room for that much.
+        verdict = verdict.of_lost_results(&error.to_string());
+        summary.verdict = verdict.clone();
+        let _ = stage.folder.write_json(VERDICT_FILE, &told(&verdict));
+    }
     stage.progress.done();
-    Ok(Ended { verdict, summary, report, facts, took: began.elapsed() })
+    Ok(Ended { verdict, summary, report, white_box, facts, took: began.elapsed() })
 }
 
 fn workload_options(options: &Options) -> workloads::Options {
@@ -195,14 +211,20 @@ fn workload_options(options: &Options) -> workloads::Options {
     }
 }
 
-fn manifest(options: &Options, binary: &BinaryInfo, command_line: &[String], now: Utc) -> Manifest {
+fn manifest(
+    options: &Options,
+    binary: &BinaryInfo,
+    command_line: &[String],
+    now: Utc,
+    store: &Store,
+) -> Manifest {
     let program = command_line.first().map_or("antipaxos", String::as_str);
     Manifest {
         started: now.rfc3339(),
         ended: None,
         complete: false,
         command_line: command_line.to_vec(),
-        repeat: options.command_line(program),
+        repeat: options.command_line(program, store.root()),
         seed: options.seed,
         workload: options.workload.clone(),
         options: json!(options),

@@ -82,9 +82,10 @@ impl Options {
         )
     }
 
-    /// The command line that repeats the plan, `program` being this harness.
-    pub fn command_line(&self, program: &str) -> String {
-        let mut words = vec![program.to_owned(), "test".to_owned()];
+    /// The command line that repeats the plan, `program` being this harness and `results` where run
+    /// folders go.
+    pub fn command_line(&self, program: &str, results: &Path) -> String {
+        let mut words = vec![shell_word(program), "test".to_owned()];
         let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
         flag("-w", self.workload.clone());
         flag("--nemesis", nemesis_words(&self.nemesis));
@@ -109,7 +110,13 @@ impl Options {
         }
         flag("--bin", shell_word(&self.binary));
         if let Some(mutant) = &self.mutant {
-            flag("--mutant", mutant.clone());
+            flag("--mutant", shell_word(mutant));
+        }
+        flag("--results", shell_word(results));
+        for (name, given) in [("--keep-data", self.keep_data), ("--no-stop-early", !self.stop_early)] {
+            if given {
+                words.push(name.to_owned());
+            }
         }
         words.join(" ")
     }
@@ -139,11 +146,15 @@ fn seconds(duration: Duration) -> String {
     duration.as_secs_f64().to_string()
 }
 
-/// A path as a shell takes it.
-fn shell_word(path: &Path) -> String {
-    let text = path.display().to_string();
+/// A path or a name as a shell takes it.
+pub fn shell_word(word: impl AsRef<Path>) -> String {
+    let text = word.as_ref().display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,".contains(c);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -157,10 +168,12 @@ mod tests {
         options.owed = options.nemesis.clone();
         options.rate = Some(500.0);
         options.time_limit = Duration::from_millis(12_500);
+        options.stop_early = false;
         assert_eq!(
-            options.command_line("antipaxos"),
+            options.command_line("antipaxos", Path::new("results")),
             "antipaxos test -w set --nemesis kill,link:drop --nemesis-interval 5 --concurrency 10 --rate 500 \
-             --time-limit 12.5 --node-count 5 --seed 42 --key-count 5 --op-timeout 2 --bin '/tmp/a b/paxos-node'"
+             --time-limit 12.5 --node-count 5 --seed 42 --key-count 5 --op-timeout 2 --bin '/tmp/a b/paxos-node' \
+             --results results --no-stop-early"
         );
         assert_eq!(options.title(), "set on 5 nodes, nemesis kill,link:drop, seed 42");
     }

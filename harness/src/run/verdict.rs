@@ -136,6 +136,14 @@ impl RunVerdict {
         self
     }
 
+    /// The same verdict of a run whose results could not be kept: a harness that failed.
+    pub fn of_lost_results(mut self, reason: &str) -> RunVerdict {
+        self.parts.retain(|part| part.subject != Subject::Harness);
+        let reason = format!("the results could not be kept: {reason}");
+        self.parts.push(Part::new(Subject::Harness, Answer::Unknown, reason));
+        RunVerdict::fold(self.parts).of_broken_harness()
+    }
+
     /// The part about this subject, if it was looked at.
     pub fn part(&self, subject: Subject) -> Option<&Part> {
         self.parts.iter().find(|part| part.subject == subject)
@@ -175,6 +183,15 @@ mod tests {
             let folded = folded(answers);
             assert_eq!((folded.verdict, folded.exit), (verdict, exit), "{answers:?}");
         }
+    }
+
+    #[test]
+    fn lost_results_are_a_failure_of_the_harness_unless_something_was_found() {
+        let lost = folded(&[Answer::Valid, Answer::Valid]).of_lost_results("disk full");
+        assert_eq!(lost.last_line(), "verdict: unknown (exit 255)");
+        assert_eq!(lost.part(Subject::Harness).map(|part| part.answer), Some(Answer::Unknown));
+        let lost = folded(&[Answer::Valid, Answer::Invalid]).of_lost_results("disk full");
+        assert_eq!(lost.last_line(), "verdict: invalid (exit 1)");
     }
 
     #[test]

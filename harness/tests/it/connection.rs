@@ -36,6 +36,8 @@ enum Act {
     Silence,
     /// Hang up without an answer.
     HangUp,
+    /// Bytes that are no frame.
+    Garbage,
     /// An answer to an earlier request first.
     Late(Box<Act>),
 }
@@ -100,6 +102,7 @@ async fn converse(
             Act::Answer(slot, result) => answer(request.id, slot, result),
             Act::Silence => {}
             Act::HangUp => return,
+            Act::Garbage => out.extend_from_slice(&[&64u32.to_le_bytes()[..], &[0xab; 64]].concat()),
             Act::Late(_) => unreachable!("taken apart above"),
         }
         writer.write_all(&out).await.unwrap();
@@ -193,6 +196,19 @@ async fn silence_and_hanging_up_leave_updates_unknown_and_reads_undone() {
 }
 
 #[tokio::test]
+async fn an_answer_that_breaks_the_protocol_is_noted_as_nonsense_for_reads_too() {
+    for act in [Act::Garbage, Act::Answer(3, done(OpResult::Done))] {
+        // A retry would be answered well, and must not hide it.
+        let well = Act::Answer(3, done(OpResult::Value(None)));
+        let (completion, _nodes) = ask(vec![vec![act], vec![well]], read(), 1, PATIENCE).await;
+        assert_eq!((completion.op_type, word(&completion)), (OpType::Fail, "nonsense"));
+        assert!(completion.error.unwrap().starts_with("the node answered"));
+    }
+    let (completion, _nodes) = ask(vec![vec![Act::Garbage]], write(), 0, PATIENCE).await;
+    assert_eq!((completion.op_type, word(&completion), completion.usable), (OpType::Info, "nonsense", false));
+}
+
+#[tokio::test]
 async fn a_late_answer_to_an_earlier_request_is_not_taken_for_this_one() {
     let act = Act::Late(Box::new(Act::Answer(3, ClientResult::Failed(DefiniteError::NoLeader))));
     let (completion, _nodes) = ask(vec![vec![act]], write(), 0, PATIENCE).await;
@@ -247,7 +263,7 @@ async fn what_never_left_did_not_happen() {
     });
     let mut connection = system(0).connect(vec![target]).await.unwrap();
     let completion = connection.invoke(&write(), PATIENCE).await;
-    assert_eq!((completion.op_type, word(&completion)), (OpType::Fail, "connection-lost"));
+    assert_eq!((completion.op_type, word(&completion)), (OpType::Fail, "no-session"));
     assert!(completion.error.unwrap().starts_with("no session could be opened"));
     assert!(!completion.usable);
     assert!(!completion.extra.contains_key("request"));

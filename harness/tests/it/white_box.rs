@@ -181,6 +181,43 @@ fn what_nobody_learned_must_have_been_accepted_by_a_quorum() {
     assert_eq!(report.unknown.len(), 1, "{report:?}");
 }
 
+/// Request `sequence`: change key 5 from `old` to 2.
+fn cas(sequence: u64, old: &'static str) -> Command {
+    let op = TxnOp::Cas { key: "5".into(), expect: Some(old.into()), value: "2".into() };
+    Command::Execute { request: Some(RequestId { session: SESSION, sequence }), txn: Txn { ops: vec![op] } }
+}
+
+#[test]
+fn an_update_that_was_answered_something_else_than_it_came_to_is_found() {
+    let mut mismatch = op(1, OpType::Fail, "cas", vec![1, 2], 2, 1);
+    mismatch.extra.insert("reason".into(), "cas-mismatch".into());
+    // Nothing is there, so that the comparison fails.
+    let log = [sound(1, &[open(), batch(vec![cas(1, "1")])])];
+    let report = |op: Op| examine_logs(&log, 1, &History::new(vec![op]));
+    let sound = report(mismatch.clone());
+    assert_eq!((&sound.violations, sound.examined["aborted updates"]), (&vec![], 1));
+    let wrong = report(op(1, OpType::Ok, "cas", vec![1, 2], 2, 1));
+    let words = only_violation(&wrong);
+    assert!(words.starts_with("op 1: cas [1 2] was answered in slot 2 with: done; the log gives"), "{words}");
+    let mut other = mismatch.clone();
+    other.extra.insert("reason".into(), "wrong-type".into());
+    assert!(only_violation(&report(other)).contains("with: wrong-type; the log gives"));
+    mismatch.extra.insert("request".into(), "1/0#9".into());
+    let elsewhere = report(mismatch);
+    assert!(
+        only_violation(&elsewhere).contains("was aborted as request 1/0#9 in slot 2, but that slot holds")
+    );
+}
+
+#[test]
+fn an_answer_that_the_protocol_does_not_know_is_found() {
+    let mut read = op(7, OpType::Fail, "read", Said::Nil, 0, 3);
+    read.error = Some("the node answered read with [Done]".into());
+    read.extra.insert("reason".into(), "nonsense".into());
+    let report = examine_logs(&[sound(1, &values())], 1, &History::new(vec![read]));
+    assert_eq!(only_violation(&report), "op 7: read nil: the node answered read with [Done]");
+}
+
 #[test]
 fn a_refused_update_that_was_chosen_is_found() {
     let mut values = values();

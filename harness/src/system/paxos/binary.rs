@@ -4,6 +4,8 @@
 //! `--version` is a hash over the node's sources, and must be the one this harness was built with.
 
 use crate::system::{BinaryInfo, SystemError};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use std::fs;
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -108,8 +110,11 @@ fn ask(path: &Path, patience: Duration) -> Result<String, SystemError> {
         .spawn()
         .map_err(|error| SystemError::NotExecutable { path: path.to_owned(), reason: error.to_string() })?;
     let answer = answer(&mut child, patience);
-    // Whatever it did: it is not to go on. It may have ended already.
-    let _ = child.kill();
+    // Whatever it did: it is not to go on, nor what it started. Not waited for yet, so that its
+    // number is still its own; it may have ended already.
+    if let Ok(group) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
+    }
     let ended = child.wait();
     let foreign = |said: String| SystemError::Foreign { path: path.to_owned(), expected: EXPECTED, said };
     match (answer, ended) {
@@ -139,6 +144,7 @@ fn answer(child: &mut Child, patience: Duration) -> Option<io::Result<Vec<u8>>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::OpenOptionsExt as _;
     use std::path::PathBuf;
 
     fn script(folder: &Path, name: &str, body: &str) -> PathBuf {
@@ -146,6 +152,25 @@ mod tests {
         fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
+    }
+
+    /// Called by the one test that writes scripts: a script that a test running beside it forks away
+    /// from while it is being written can't be executed.
+    fn a_probe_that_hangs_takes_its_children_with_it(folder: &Path) {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+        let held = folder.join("held");
+        nix::unistd::mkfifo(&held, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let flags = OFlag::O_NONBLOCK.bits();
+        let mut end = fs::File::options().read(true).custom_flags(flags).open(&held).unwrap();
+        fcntl(&end, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
+        let body = format!("exec 3>'{}'; sleep 60 & wait", held.display());
+        let hangs = script(folder, "hangs-with-child", &body);
+        let began = std::time::Instant::now();
+        let error = verify_against(&hangs, "abc", None, Duration::from_millis(500)).unwrap_err();
+        assert!(matches!(error, SystemError::Hangs { .. }), "{error}");
+        // Ends when nobody holds the other end any more.
+        assert_eq!(end.read(&mut [0]).unwrap(), 0);
+        assert!(began.elapsed() < Duration::from_secs(30), "its child lived on");
     }
 
     #[test]
@@ -172,6 +197,7 @@ mod tests {
             stale.starts_with("stale binary") && stale.contains("xyz") && stale.contains("abc"),
             "{stale}"
         );
+        a_probe_that_hangs_takes_its_children_with_it(folder);
         let clean = script(folder, "clean", "echo paxos-node 0.1.0 build abc");
         assert!(check(&clean, Some("noop-overwrites-accepted")).contains("holds no mutants"));
         let info = verify_against(&clean, "abc", None, VERSION_PATIENCE).unwrap();

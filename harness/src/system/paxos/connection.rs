@@ -13,8 +13,11 @@
 //! connection to the next target. A definite refusal of a later attempt says nothing about the
 //! earlier one, so the doubt stays; a reply settles it, because a request executes once.
 //!
+//! An answer that breaks the protocol is no excuse either way, but always noted as nonsense: the
+//! examination of the logs counts it against the node.
+//!
 //! Opening a session is no operation of the history: where that fails, nothing of the operation
-//! had left, and it is a `fail`. Reads need none: nothing happens if one executes twice.
+//! had left, and it is a `fail` for want of a session. Reads need none: nothing happens if one executes twice.
 
 use super::exchange::Wire;
 use super::{PaxosOptions, translate};
@@ -32,6 +35,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use workloads::Invocation;
+
+/// The reason word of an answer that no node may give: the logs' examination reports it.
+pub(super) const NONSENSE: &str = "nonsense";
 
 /// Dials the first target.
 pub(super) async fn connect(
@@ -89,6 +95,8 @@ enum Attempt {
     Unsent(Reason),
     /// It may have left, and no answer can be had.
     Doubtful(Reason),
+    /// The node answered, but not in the protocol's words.
+    Nonsense(Reason),
 }
 
 /// Why an operation is not known to have happened: a word for machines, a sentence for people.
@@ -191,6 +199,8 @@ impl PaxosConnection {
                     }
                 }
                 Attempt::Unsent(reason) => reason,
+                // Nothing that comes later excuses it.
+                Attempt::Nonsense(reason) => return Ending::Unknown(reason),
                 Attempt::Doubtful(reason) => {
                     doubt = Some(reason);
                     continue;
@@ -213,7 +223,7 @@ impl PaxosConnection {
             return Ok(session);
         }
         let before = |reason: Reason| Reason {
-            word: reason.word,
+            word: if reason.word == NONSENSE { NONSENSE } else { "no-session" },
             text: format!("no session could be opened: {}", reason.text),
         };
         // Tells the clients of one run apart in the nodes' logs.
@@ -230,9 +240,11 @@ impl PaxosConnection {
             Attempt::Replied(reply) => Err(before(match reply.result {
                 ClientResult::Failed(error) => Reason::new(definite_word(error), error),
                 ClientResult::Unknown(reason) => Reason::new(unknown_word(reason), reason),
-                ClientResult::Reply(reply) => Reason::new("nonsense", format!("the node answered {reply:?}")),
+                ClientResult::Reply(reply) => Reason::new(NONSENSE, format!("the node answered {reply:?}")),
             })),
-            Attempt::Unsent(reason) | Attempt::Doubtful(reason) => Err(before(reason)),
+            Attempt::Unsent(reason) | Attempt::Doubtful(reason) | Attempt::Nonsense(reason) => {
+                Err(before(reason))
+            }
         }
     }
 
@@ -260,6 +272,11 @@ impl PaxosConnection {
         let sent = wire.sent;
         let lost = match answer {
             Ok(Ok(reply)) => return Attempt::Replied(reply),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                self.wire = None;
+                let text = format!("the node answered what can't be understood: {error}");
+                return Attempt::Nonsense(Reason::new(NONSENSE, text));
+            }
             Ok(Err(error)) => Reason::new("connection-lost", error),
             Err(_) => Reason::new("timeout", "no answer in time"),
         };
@@ -274,7 +291,7 @@ impl PaxosConnection {
                 match translate::value(invocation, &results) {
                     Some(value) => Judged::Ending(Ending::Happened(value)),
                     None => Judged::Ending(Ending::Unknown(Reason::new(
-                        "nonsense",
+                        NONSENSE,
                         format!("the node answered {} with {results:?}", invocation.f),
                     ))),
                 }
@@ -292,7 +309,7 @@ impl PaxosConnection {
                 Judged::Ending(Ending::Unknown(Reason::new("superseded", "the session has moved on")))
             }
             ClientResult::Reply(reply @ Reply::SessionOpened(_)) => Judged::Ending(Ending::Unknown(
-                Reason::new("nonsense", format!("the node answered {} with {reply:?}", invocation.f)),
+                Reason::new(NONSENSE, format!("the node answered {} with {reply:?}", invocation.f)),
             )),
             ClientResult::Failed(error) => Judged::Refused(Reason::new(definite_word(error), error)),
             ClientResult::Unknown(reason) => Judged::Doubtful(Reason::new(unknown_word(reason), reason)),

@@ -4,7 +4,7 @@ use crate::system::{FrameInfo, NodeId};
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use paxos_node::kv::{ClientReply, ClientRequest};
-use paxos_node::wire::{Frame, FrameReader, Header, Kind, client};
+use paxos_node::wire::{Frame, FrameError, FrameReader, Header, Kind, ReadError, client};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,6 +28,11 @@ pub(super) fn frame_info(frame: &[u8]) -> Option<FrameInfo> {
         slots: (header.slot_first.0, header.slot_last.0),
         message_id: header.message_id,
     })
+}
+
+/// An answer that breaks the protocol: told apart from a lost connection by its kind.
+fn nonsense(what: impl ToString) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what.to_string())
 }
 
 /// One TCP connection to a node.
@@ -59,14 +64,11 @@ impl Wire {
         loop {
             let frame = self.receive().await?;
             if frame.header.kind != Kind::ClientReply {
-                return Err(io::Error::other(format!(
-                    "the node sent a frame of kind {}",
-                    frame.header.kind.name()
-                )));
+                return Err(nonsense(format!("with a frame of kind {}", frame.header.kind.name())));
             }
             // Anything else answers an earlier request whose answer nobody waits for any more.
             if frame.header.message_id == request.id {
-                return client::decode_reply(&frame).map_err(io::Error::other);
+                return client::decode_reply(&frame).map_err(nonsense);
             }
         }
     }
@@ -90,7 +92,11 @@ impl Wire {
     pub(super) async fn receive(&mut self) -> io::Result<Frame> {
         match self.reader.next().await {
             None => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the node closed the connection")),
-            Some(Err(error)) => Err(io::Error::other(error)),
+            // A node that is killed, or a link that is cut, may end a stream in the middle of a frame.
+            Some(Err(error @ (ReadError::Io(_) | ReadError::Frame(FrameError::Truncated { .. })))) => {
+                Err(io::Error::other(error))
+            }
+            Some(Err(error)) => Err(nonsense(error)),
             Some(Ok(frame)) if frame.header.kind == Kind::Error => {
                 Err(io::Error::other(format!("the node refuses: {}", client::decode_error(&frame))))
             }

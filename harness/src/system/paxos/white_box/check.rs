@@ -2,8 +2,9 @@
 
 use super::learned::{NodeView, chosen_by_quorum, show};
 use super::order::real_time;
-use super::replay::{Reads, replay};
+use super::replay::{Answers, replay};
 use super::{Findings, NodeLog};
+use crate::system::paxos::connection::NONSENSE;
 use checker::{History, Op, OpType};
 use paxos_node::kv::{Batch, Command};
 use paxos_node::paxos::{Ballot, Slot, Value};
@@ -20,10 +21,11 @@ pub(super) fn all(logs: &[NodeLog], nodes: usize, history: &History, findings: &
     let chosen = one_value_per_slot(&views, &by_quorum, findings);
     findings.examined("chosen slots", chosen.len());
     let unread = nodes.saturating_sub(logs.len());
+    sense(history, findings);
     acknowledged_is_chosen(&chosen, unread, history, findings);
     refused_is_not_chosen(&chosen, history, findings);
     real_time(history, findings);
-    replay(&views, &chosen, unread, &Reads::of(history), findings);
+    replay(&views, &chosen, unread, &Answers::of(history), findings);
 }
 
 /// The value of each slot, by whichever node tells it first; complains if two differ.
@@ -66,20 +68,29 @@ fn requests(value: &Value) -> BTreeSet<String> {
     batch.commands.iter().filter_map(named).collect()
 }
 
+/// Nothing was answered that the protocol does not know.
+fn sense(history: &History, findings: &mut Findings) {
+    for op in history.ops().iter().filter(|op| reason_of(op) == Some(NONSENSE)) {
+        let words = op.error.as_deref().unwrap_or("the node answered nonsense");
+        findings.violation(format!("op {}: {} {}: {words}", op.index, op.f, op.value));
+    }
+}
+
 fn acknowledged_is_chosen(chosen: &Chosen<'_>, unread: usize, history: &History, findings: &mut Findings) {
     // A slot's requests are looked up once for each operation in it: decode it once.
     let mut decoded: BTreeMap<Slot, BTreeSet<String>> = BTreeMap::new();
-    for op in updates(history, OpType::Ok) {
+    // An aborted transaction stands in the log like any other.
+    let aborted = updates(history, OpType::Fail).filter(|op| slot_of(op).is_some());
+    for op in updates(history, OpType::Ok).chain(aborted) {
+        let done = op.op_type == OpType::Ok;
+        let said = if done { "acknowledged" } else { "aborted" };
         let (Some(slot), Some(request)) = (slot_of(op), request_of(op)) else {
-            findings.unknown(format!("op {}: an acknowledged {} names no slot and request", op.index, op.f));
+            findings.unknown(format!("op {}: an {said} {} names no slot and request", op.index, op.f));
             continue;
         };
-        findings.examined("acknowledged updates", 1);
+        findings.examined(if done { "acknowledged updates" } else { "aborted updates" }, 1);
         let claim = || {
-            format!(
-                "op {}: {} {} was acknowledged as request {request} in slot {slot}",
-                op.index, op.f, op.value
-            )
+            format!("op {}: {} {} was {said} as request {request} in slot {slot}", op.index, op.f, op.value)
         };
         match chosen.get(&slot) {
             Some(value) => {
@@ -118,7 +129,7 @@ fn refused_is_not_chosen(chosen: &Chosen<'_>, history: &History, findings: &mut 
 }
 
 /// The clients' completions of this type that are about updates.
-fn updates(history: &History, op_type: OpType) -> impl Iterator<Item = &Op> {
+pub(super) fn updates(history: &History, op_type: OpType) -> impl Iterator<Item = &Op> {
     let is_client = |op: &&Op| matches!(op.process, checker::Process::Client(_));
     history.ops().iter().filter(is_client).filter(move |op| op.op_type == op_type && op.f != "read")
 }
@@ -128,6 +139,11 @@ pub(super) fn slot_of(op: &Op) -> Option<Slot> {
     op.extra.get("slot")?.as_u64().filter(|slot| *slot > 0).map(Slot)
 }
 
-fn request_of(op: &Op) -> Option<&str> {
+pub(super) fn request_of(op: &Op) -> Option<&str> {
     op.extra.get("request")?.as_str()
+}
+
+/// Why an operation is not known to have happened, in the client's word for machines.
+pub(super) fn reason_of(op: &Op) -> Option<&str> {
+    op.extra.get("reason")?.as_str()
 }

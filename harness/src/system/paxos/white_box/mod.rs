@@ -9,12 +9,15 @@
 //! 1. every slot has one chosen value, whoever tells it;
 //! 2. one ballot proposed one value per slot;
 //! 3. what a node marks as chosen is all there: no gap below its mark;
-//! 4. an acknowledged update is chosen: the slot that its answer named holds its request;
+//! 4. an update that was acknowledged, or aborted, is chosen: the slot that its answer named holds
+//!    its request;
 //! 5. an update that was refused for certain is not chosen anywhere;
 //! 6. replaying each node's learned prefix gives the same hash at the same slot ([`replay`]);
 //! 7. a request that is in the log twice executed once;
 //! 8. a read returned what the replayed state held at the slot that its answer named;
-//! 9. what was asked after something was answered comes after it in the log ([`order`]).
+//! 9. what was asked after something was answered comes after it in the log ([`order`]);
+//! 10. an update was answered what its request came to in the replay;
+//! 11. no node answered anything that the protocol does not know.
 //!
 //! Each finding is a sentence with node, slot and index of the operation in the history.
 

@@ -1,7 +1,7 @@
 //! Executing the learned log again, node by node.
 
 use super::Findings;
-use super::check::{Chosen, slot_of};
+use super::check::{Chosen, reason_of, request_of, slot_of, updates};
 use super::learned::{NodeView, prefix};
 use crate::system::paxos::translate;
 use checker::{History, Op, OpType, Process, Value as Said};
@@ -9,11 +9,16 @@ use paxos_node::kv::{Batch, Command, Kv, Reply, RequestId, Txn, TxnOp, TxnOutcom
 use paxos_node::paxos::{Slot, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The reads of a history, by the slot whose state they saw.
-pub(super) struct Reads<'a>(BTreeMap<Slot, Vec<&'a Op>>);
+/// What a history's operations were answered, by the slot that their answers named.
+pub(super) struct Answers<'a> {
+    /// Reads, by the slot whose state they saw.
+    reads: BTreeMap<Slot, Vec<&'a Op>>,
+    /// Updates that happened or aborted, by slot and request.
+    updates: BTreeMap<Slot, BTreeMap<&'a str, &'a Op>>,
+}
 
-impl<'a> Reads<'a> {
-    pub(super) fn of(history: &'a History) -> Reads<'a> {
+impl<'a> Answers<'a> {
+    pub(super) fn of(history: &'a History) -> Answers<'a> {
         let mut reads: BTreeMap<Slot, Vec<&Op>> = BTreeMap::new();
         for op in history.ops() {
             let is_read =
@@ -22,20 +27,26 @@ impl<'a> Reads<'a> {
                 reads.entry(slot).or_default().push(op);
             }
         }
-        Reads(reads)
+        let mut answered: BTreeMap<Slot, BTreeMap<&str, &Op>> = BTreeMap::new();
+        for op in updates(history, OpType::Ok).chain(updates(history, OpType::Fail)) {
+            if let (Some(slot), Some(request)) = (slot_of(op), request_of(op)) {
+                answered.entry(slot).or_default().insert(request, op);
+            }
+        }
+        Answers { reads, updates: answered }
     }
 }
 
-/// Replays what was chosen, looking up reads and repeated requests; then each node's own learned
+/// Replays what was chosen, looking up what was answered and repeated requests; then each node's own learned
 /// prefix, whose states must be the same. The logs of `unread` nodes are missing.
 pub(super) fn replay(
     views: &[NodeView<'_>],
     chosen: &Chosen<'_>,
     unread: usize,
-    reads: &Reads<'_>,
+    answers: &Answers<'_>,
     findings: &mut Findings,
 ) {
-    let reference = Replay::run(chosen, Some(reads), findings);
+    let reference = Replay::run(chosen, Some(answers), findings);
     for view in views {
         let own = Replay::run(&view.learned, None, findings);
         let differs =
@@ -48,7 +59,7 @@ pub(super) fn replay(
         }
     }
     let end = reference.hashes.len() as u64;
-    let Some((slot, ops)) = reads.0.range(Slot(end + 1)..).next() else { return };
+    let Some((slot, ops)) = answers.reads.range(Slot(end + 1)..).next() else { return };
     let words = format!(
         "op {}: a read was answered at slot {slot}, but slot {} is chosen nowhere in the logs",
         ops[0].index,
@@ -73,7 +84,7 @@ struct Replay {
 
 impl Replay {
     /// Replays the values up to the first gap.
-    fn run(values: &Chosen<'_>, reads: Option<&Reads<'_>>, findings: &mut Findings) -> Replay {
+    fn run(values: &Chosen<'_>, told: Option<&Answers<'_>>, findings: &mut Findings) -> Replay {
         let mut replay = Replay {
             kv: Kv::new(),
             hashes: Vec::new(),
@@ -83,14 +94,17 @@ impl Replay {
         for (slot, value) in prefix(values) {
             let replies = replay.kv.apply(slot, value);
             replay.hashes.push(replay.kv.applied().hash);
-            let Some(reads) = reads else { continue };
+            let Some(told) = told else { continue };
             match replies {
-                Ok(replies) => replay.once(slot, value, replies, findings),
+                Ok(replies) => {
+                    let updates = told.updates.get(&slot);
+                    replay.replies(slot, value, replies, updates.unwrap_or(&BTreeMap::new()), findings);
+                }
                 Err(error) => {
                     findings.violation(format!("slot {slot}: a value was chosen that is no batch: {error}"))
                 }
             }
-            for op in reads.0.get(&slot).into_iter().flatten() {
+            for op in told.reads.get(&slot).into_iter().flatten() {
                 replay.check_read(slot, op, findings);
             }
         }
@@ -98,13 +112,24 @@ impl Replay {
         replay
     }
 
-    /// A request that comes again must be answered as the first time, or not at all.
-    fn once(&mut self, slot: Slot, value: &Value, replies: Vec<Reply>, findings: &mut Findings) {
+    /// A client must have been answered what its request came to. One that comes again must be
+    /// answered as the first time, or not at all.
+    fn replies(
+        &mut self,
+        slot: Slot,
+        value: &Value,
+        replies: Vec<Reply>,
+        updates: &BTreeMap<&str, &Op>,
+        findings: &mut Findings,
+    ) {
         let Value::Batch(bytes) = value else { return };
         let Ok(batch) = Batch::decode(bytes.clone()) else { return };
         for (command, reply) in batch.commands.iter().zip(replies) {
             let Command::Execute { request: Some(request), .. } = command else { continue };
             findings.examined("requests in the log", 1);
+            if let Some(op) = updates.get(request.to_string().as_str()) {
+                check_update(slot, op, &reply, findings);
+            }
             let Some((first, answer)) = self.answers.get(request) else {
                 if matches!(reply, Reply::Outcome(_)) {
                     self.answers.insert(*request, (slot, reply));
@@ -142,6 +167,28 @@ impl Replay {
                 difference(&op.value, &state)
             ));
         }
+    }
+}
+
+/// An update that was answered in this slot, against what replaying answers there.
+fn check_update(slot: Slot, op: &Op, replayed: &Reply, findings: &mut Findings) {
+    findings.examined("answers to updates replayed", 1);
+    let agrees = match replayed {
+        Reply::Outcome(TxnOutcome::Done(_)) => op.op_type == OpType::Ok,
+        Reply::Outcome(TxnOutcome::Aborted { reason, .. }) => {
+            op.op_type == OpType::Fail && reason_of(op) == Some(translate::abort_reason(*reason))
+        }
+        _ => false,
+    };
+    if !agrees {
+        let said = match op.op_type {
+            OpType::Ok => "done",
+            _ => reason_of(op).unwrap_or("no reason"),
+        };
+        findings.violation(format!(
+            "op {}: {} {} was answered in slot {slot} with: {said}; the log gives {replayed:?} there",
+            op.index, op.f, op.value
+        ));
     }
 }
 
