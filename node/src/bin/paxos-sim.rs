@@ -1,10 +1,10 @@
 //! Simulates clusters, a seed each: `paxos-sim --seeds 0..10000`, or one of them, with what
-//! happened: `paxos-sim --seed 4711 --trace`.
+//! happened: `paxos-sim --seed 4711 --trace`. With `--walk`, random walks of replicas alone.
 //!
 //! Exit code 0: nothing found. 1: found something; the command that repeats it is printed.
 
 use clap::Parser;
-use paxos_node::sim::{Failure, Summary, simulate, simulate_traced};
+use paxos_node::sim::{Failure, Summary, simulate, simulate_traced, walk, walk_traced};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::process::ExitCode;
@@ -29,6 +29,10 @@ struct Arguments {
     /// One seed.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+
+    /// Let replicas alone walk at random, without clocks, disks and clients: shorter, stranger.
+    #[arg(long)]
+    walk: bool,
 
     /// Print everything that happened, not just the last lines before a failure.
     #[arg(long, requires = "seed")]
@@ -61,6 +65,14 @@ fn parse_mutant(name: &str) -> Result<paxos_node::mutants::Mutant, String> {
 }
 
 impl Arguments {
+    fn run(&self, seed: u64) -> Result<Summary, Failure> {
+        if self.walk { walk(seed) } else { simulate(seed) }
+    }
+
+    fn run_traced(&self, seed: u64) -> (Result<Summary, Failure>, String) {
+        if self.walk { walk_traced(seed) } else { simulate_traced(seed) }
+    }
+
     /// What this thread needs before it simulates.
     fn prepare_thread(&self) {
         #[cfg(feature = "mutants")]
@@ -68,14 +80,15 @@ impl Arguments {
     }
 
     fn repeat_command(&self, seed: u64) -> String {
+        let walk = if self.walk { " --walk" } else { "" };
         #[cfg(feature = "mutants")]
         if let Some(mutant) = self.mutant {
             return format!(
-                "cargo run --release -p paxos-node --bin paxos-sim --features mutants --target-dir target-mutants -- --mutant {} --seed {seed}",
+                "cargo run --release -p paxos-node --bin paxos-sim --features mutants --target-dir target-mutants -- --mutant {}{walk} --seed {seed}",
                 mutant.name()
             );
         }
-        format!("cargo run --release -p paxos-node --bin paxos-sim -- --seed {seed}")
+        format!("cargo run --release -p paxos-node --bin paxos-sim --{walk} --seed {seed}")
     }
 }
 
@@ -92,7 +105,7 @@ fn main() -> ExitCode {
 
 fn one(arguments: &Arguments, seed: u64) -> ExitCode {
     arguments.prepare_thread();
-    let (result, trace) = simulate_traced(seed);
+    let (result, trace) = arguments.run_traced(seed);
     if arguments.trace {
         print!("{trace}");
     }
@@ -137,7 +150,7 @@ fn many(arguments: &Arguments, seeds: Range<u64>) -> ExitCode {
                 arguments.prepare_thread();
                 while !stop.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || sender.send((seed, simulate(seed))).is_err() {
+                    if seed >= seeds.end || sender.send((seed, arguments.run(seed))).is_err() {
                         return;
                     }
                 }
@@ -169,7 +182,7 @@ fn many(arguments: &Arguments, seeds: Range<u64>) -> ExitCode {
         Some((seed, failure)) => {
             // Tracing costs more than simulating, so only now, and once more.
             arguments.prepare_thread();
-            let (again, trace) = simulate_traced(seed);
+            let (again, trace) = arguments.run_traced(seed);
             print_end(&trace);
             if again.err().as_ref() != Some(&failure) {
                 println!("seed {seed} did not do the same thing twice: something is not deterministic");

@@ -87,6 +87,7 @@ impl Observer {
             Record::Promised(ballot) => self.invariant_never_below_promise(by, *ballot),
             Record::Accepted { slot, ballot, value } => {
                 self.invariant_never_below_promise(by, *ballot)?;
+                self.invariant_decided_is_decided(by, *slot, value)?;
                 let proposal = self.invariant_one_value_per_ballot(*slot, *ballot, value)?;
                 self.invariant_chosen_value_stays(*slot, proposal)
             }
@@ -275,6 +276,21 @@ impl Observer {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// A replica that knows what is chosen in a slot accepts nothing else there. Paxos would allow
+    /// it (a late proposal of a ballot that lost), but the replica's log would be the worse for it:
+    /// a restart may take the latest value accepted for the one chosen.
+    fn invariant_decided_is_decided(
+        &mut self,
+        node: NodeId,
+        slot: Slot,
+        value: &Value,
+    ) -> Result<(), String> {
+        if slot <= self.watched(node).learned_upto && self.chosen(slot) != Some(value) {
+            return Err(format!("I3: {node} accepts in {slot:?} what it knows to have lost there"));
+        }
+        Ok(())
     }
 
     /// I4: an acceptor never accepts or promises below its promise.

@@ -10,6 +10,9 @@
 //! after every event, heals everything, demands progress, and judges what the clients were told.
 //! [`Setup::draw`] says what a seed means.
 //!
+//! [`walk`] is the other half: replicas alone, without time, and an adversary that picks what
+//! happens next. Shorter and stranger, and a million steps go by in a second.
+//!
 //! What is real: the protocol, the service, the state machine, the log's format, writing and
 //! recovery, and in some seeds the wire's codec. What is not: sockets, threads, the file system.
 //! The group commit and the holding back of messages are the shell's duties, done here the same
@@ -30,6 +33,7 @@ mod run;
 mod schedule;
 mod setup;
 mod trace;
+mod walk;
 mod world;
 
 pub use clients::{CLIENT_ALARMS, Clients, Habits};
@@ -46,4 +50,5 @@ pub use run::{Failure, Summary, simulate, simulate_setup, simulate_traced};
 pub use schedule::{FaultKind, Plan};
 pub use setup::Setup;
 pub use trace::Trace;
+pub use walk::{walk, walk_traced};
 pub use world::{Happening, World};

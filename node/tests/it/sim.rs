@@ -1,7 +1,7 @@
 //! The simulation: what it finds, and that it finds the same thing twice.
 
 use paxos_node::paxos::ElectionMode;
-use paxos_node::sim::{Setup, Trace, Weather, simulate, simulate_setup, simulate_traced};
+use paxos_node::sim::{Setup, Trace, Weather, simulate, simulate_setup, simulate_traced, walk, walk_traced};
 
 #[test]
 fn one_seed_is_one_story_to_the_last_byte() {
@@ -50,4 +50,16 @@ fn a_few_hundred_seeds_are_clean() {
             );
         }
     }
+}
+
+#[test]
+fn random_walks_are_clean_and_repeat_themselves() {
+    for seed in 0..2_000 {
+        if let Err(failure) = walk(seed) {
+            panic!(
+                "walk {seed} failed {failure}\nrepeat: cargo run --release -p paxos-node --bin paxos-sim -- --walk --seed {seed}"
+            );
+        }
+    }
+    assert!(walk_traced(9).1 == walk_traced(9).1, "one walk, two stories");
 }
