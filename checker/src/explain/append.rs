@@ -7,7 +7,8 @@ use crate::history::op::Value;
 use crate::history::pair::Call;
 use crate::linearizability::append::{Impossible, ListRegister, failed_update};
 use crate::linearizability::partition::Part;
-use crate::linearizability::zones::{Kind, Violation};
+use crate::linearizability::register_op::Kind;
+use crate::linearizability::zones::Violation;
 
 /// A result that no list can have.
 pub(crate) fn impossible(part: &Part<'_>, found: &Impossible) -> Argument {

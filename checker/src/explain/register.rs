@@ -5,7 +5,8 @@ use super::words::{began, did, ended, span, what, whose};
 use crate::history::op::Value;
 use crate::history::pair::{Call, Outcome};
 use crate::linearizability::partition::{NEVER, Part};
-use crate::linearizability::zones::{INITIAL, Kind, RegisterOp, ValueId, Violation, Zone};
+use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
+use crate::linearizability::zones::{Violation, Zone};
 
 /// Links of a chain that are told one by one.
 const LINKS_TOLD_MAX: usize = 4;
@@ -43,14 +44,14 @@ impl<'h> Story<'_, 'h> {
     /// The value that an operation saw, or left if it saw none.
     fn seen(&self, op: usize) -> ValueId {
         match self.ops[op].kind {
-            Kind::Read(value) | Kind::Cas(value, _) | Kind::Write(value) => value,
+            Kind::Read(value) | Kind::Cas(value, _) | Kind::Write(value) | Kind::NotEqual(value) => value,
         }
     }
 
     /// The value that was there when the operation was over.
     fn left(&self, op: usize) -> ValueId {
         match self.ops[op].kind {
-            Kind::Read(value) | Kind::Cas(_, value) | Kind::Write(value) => value,
+            Kind::Read(value) | Kind::Cas(_, value) | Kind::Write(value) | Kind::NotEqual(value) => value,
         }
     }
 
@@ -275,7 +276,7 @@ impl<'h> Story<'_, 'h> {
             format!("{old_value} was never written again")
         };
         let (anomaly, name, role) = match self.ops[older.last_start].kind {
-            Kind::Read(_) => (Anomaly::StaleRead, "a stale read", "the stale read"),
+            Kind::Read(_) | Kind::NotEqual(_) => (Anomaly::StaleRead, "a stale read", "the stale read"),
             Kind::Cas(..) | Kind::Write(_) => {
                 (Anomaly::LostUpdate, "a lost update", "found a value that was gone")
             }

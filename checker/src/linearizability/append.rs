@@ -7,7 +7,7 @@
 
 use super::hash::Table;
 use super::partition::{NEVER, Part, Span};
-use super::zones::{INITIAL, Kind, RegisterOp, ValueId};
+use super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use crate::history::op::Value;
 use crate::history::pair::{Call, Outcome};
 use crate::model::{list_of, no_such_function};

@@ -17,6 +17,7 @@ pub(crate) mod inclusion;
 pub(crate) mod judge;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
+pub(crate) mod register_op;
 pub(crate) mod search_plan;
 pub(crate) mod shown;
 pub(crate) mod zones;

@@ -16,44 +16,9 @@
 //! before the last, which comes before X₁.
 
 use super::partition::NEVER;
-
-/// A value of this register; [`INITIAL`] is the one it starts with.
-pub(crate) type ValueId = u32;
-
-/// The value before any write.
-pub(crate) const INITIAL: ValueId = 0;
+use super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 
 const NONE: u32 = u32::MAX;
-
-/// What an operation that did, or may have, happened does to the register.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Kind {
-    /// Saw this value.
-    Read(ValueId),
-    /// Put this value there.
-    Write(ValueId),
-    /// Saw the first and put the second there, at once.
-    Cas(ValueId, ValueId),
-}
-
-/// One operation. Reads of unknown outcome say nothing and must not be among them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RegisterOp {
-    pub(crate) kind: Kind,
-    /// Positions of one order, at least 1.
-    pub(crate) start: u32,
-    /// [`NEVER`] when the outcome is unknown.
-    pub(crate) end: u32,
-}
-
-impl RegisterOp {
-    /// The value whose cluster it belongs to.
-    fn value(&self) -> ValueId {
-        match self.kind {
-            Kind::Read(value) | Kind::Write(value) | Kind::Cas(_, value) => value,
-        }
-    }
-}
 
 /// What the zones say. Operations are named by their place in the slice that was asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +58,9 @@ pub(crate) struct Zone {
 
 /// Decides a register of `values` different values; starts and ends are within `1..=positions`.
 pub(crate) fn zones(ops: &[RegisterOp], values: usize, positions: u32) -> Answer {
+    if ops.iter().any(|op| matches!(op.kind, Kind::NotEqual(_))) {
+        return Answer::NotUnique;
+    }
     let mut register = Register::new(ops, values);
     match register.judge(positions) {
         Ok(()) => Answer::Valid,
@@ -413,7 +381,7 @@ pub(crate) fn never_written(ops: &[RegisterOp], values: usize) -> Option<Violati
     }
     let by = ops.iter().position(|op| match op.kind {
         Kind::Read(value) | Kind::Cas(value, _) => op.end != NEVER && !written[value as usize],
-        Kind::Write(_) => false,
+        Kind::Write(_) | Kind::NotEqual(_) => false,
     })?;
     Some(Violation::NeverWritten { by })
 }
