@@ -9,7 +9,7 @@ const FOUND_BY: &[(Mutant, u64, &str)] = &[
     (Mutant::Phase1OwnValue, 0, "I9"),
     (Mutant::NoopOverwritesAccepted, 0, "I9"),
     (Mutant::MajorityOffByOne, 0, "I3"),
-    (Mutant::ReadWithoutQuorum, 10, "stale"),
+    (Mutant::ReadWithoutQuorum, 1, "stale"),
     (Mutant::FollowerReadLocal, 0, "a read after appending"),
     (Mutant::DefiniteErrorForInFlight, 3, "was told to have failed, and happened"),
     (Mutant::DuplicateApply, 0, "was right"),
