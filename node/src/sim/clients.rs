@@ -29,6 +29,8 @@ pub struct Habits {
     pub patience_us: (u64, u64),
     /// How often to try in all before giving up.
     pub attempts_max: u64,
+    /// Chance to take a definite failure for an answer, and not to try again.
+    pub resigns: Ppm,
     /// Chance to try again at the same node.
     pub loyalty: Ppm,
     /// Chance to ask the next thing of any node, not of the one that answered last.
@@ -289,7 +291,11 @@ impl Clients {
                     | DefiniteError::TooLarge
                     | DefiniteError::Malformed => None,
                 };
-                self.try_again(index, hint, world);
+                if !ongoing.in_doubt && !self.finishing && self.dice.chance(self.habits.resigns) {
+                    self.end(index, Told::Failed, world);
+                } else {
+                    self.try_again(index, hint, world);
+                }
             }
         }
         Ok(())

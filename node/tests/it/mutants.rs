@@ -3,15 +3,19 @@
 use paxos_node::mutants::{Mutant, activate};
 use paxos_node::sim::simulate;
 
+/// Seeds tried from the pinned one on: a change of the protocol or of the simulation makes other
+/// stories of the same seeds, but one that many don't find is one the simulation is weak at.
+const SEEDS_MAX: u64 = 200;
+
 /// A seed that finds each mutant, and what it says then.
 const FOUND_BY: &[(Mutant, u64, &str)] = &[
     (Mutant::ReplyOnAccept, 0, "a read after appending"),
     (Mutant::Phase1OwnValue, 0, "I9"),
     (Mutant::NoopOverwritesAccepted, 0, "I9"),
     (Mutant::MajorityOffByOne, 0, "I3"),
-    (Mutant::ReadWithoutQuorum, 10, "stale"),
+    (Mutant::ReadWithoutQuorum, 20, "stale"),
     (Mutant::FollowerReadLocal, 0, "a read after appending"),
-    (Mutant::DefiniteErrorForInFlight, 3, "was told to have failed, and happened"),
+    (Mutant::DefiniteErrorForInFlight, 12, "was told to have failed, and happened"),
     (Mutant::DuplicateApply, 0, "was right"),
 ];
 
@@ -19,15 +23,14 @@ const FOUND_BY: &[(Mutant, u64, &str)] = &[
 fn every_mutant_is_found_and_only_with_the_rule_removed() {
     for mutant in Mutant::ALL {
         let pinned = FOUND_BY.iter().find(|(found, ..)| found == mutant);
-        let (_, seed, words) = pinned.unwrap_or_else(|| panic!("no seed for {}", mutant.name()));
-        activate(None);
-        simulate(*seed).unwrap_or_else(|failure| panic!("seed {seed} without a mutant: {failure}"));
+        let (_, first, words) = pinned.unwrap_or_else(|| panic!("no seed for {}", mutant.name()));
         activate(Some(*mutant));
-        let found = simulate(*seed);
+        let finds = |seed: &u64| matches!(simulate(*seed), Err(failure) if failure.reason.contains(words));
+        let found = (*first..first + SEEDS_MAX).find(finds);
         activate(None);
-        match found {
-            Err(failure) => assert!(failure.reason.contains(words), "{}: {failure}", mutant.name()),
-            Ok(_) => panic!("seed {seed} did not find {}: {}", mutant.name(), mutant.rule()),
-        }
+        let Some(seed) = found else {
+            panic!("{SEEDS_MAX} seeds from {first} on did not find {}: {}", mutant.name(), mutant.rule())
+        };
+        simulate(seed).unwrap_or_else(|failure| panic!("seed {seed} without a mutant: {failure}"));
     }
 }
