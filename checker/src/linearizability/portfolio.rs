@@ -33,10 +33,12 @@ pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, 
     match zones::zones(&zone_ops, values.len(), part.positions) {
         zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
         zones::Answer::Violation(violation) => invalid(ZONES, history, part, story.tell(&violation)),
-        zones::Answer::NotUnique => match zones::never_written(&zone_ops, values.len()) {
-            Some(violation) => invalid(ZONES, history, part, story.tell(&violation)),
-            None => searched(history, part, model, &ops, &calls, meter),
-        },
+        zones::Answer::NotUnique | zones::Answer::Undecided => {
+            match zones::never_written(&zone_ops, values.len()) {
+                Some(violation) => invalid(ZONES, history, part, story.tell(&violation)),
+                None => searched(history, part, model, &ops, &calls, meter),
+            }
+        }
     }
 }
 
@@ -49,12 +51,14 @@ pub(crate) fn append(history: &History, part: &Part<'_>, meter: &Meter) -> Judge
     match decoded {
         Decoded::NotUnique => by_search(history, part, &AppendList, meter),
         Decoded::Impossible(found) => invalid(ZONES, history, part, append_words::impossible(part, &found)),
-        Decoded::Register(list) => match zones::zones(&list.ops, list.values, part.positions) {
+        Decoded::Register(list) => match zones::zones_as_a_whole(&list.ops, list.values, part.positions) {
             zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
             zones::Answer::Violation(violation) => {
                 invalid(ZONES, history, part, append_words::tell(part, &list, &violation))
             }
-            zones::Answer::NotUnique => by_search(history, part, &AppendList, meter),
+            zones::Answer::NotUnique | zones::Answer::Undecided => {
+                by_search(history, part, &AppendList, meter)
+            }
         },
     }
 }
