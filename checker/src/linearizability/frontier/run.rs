@@ -142,11 +142,13 @@ impl<'a, const W: usize> Run<'a, W> {
         for (index, config) in self.front.iter().enumerate() {
             let mut config = *config;
             bursts.bury(&mut config);
-            if is_optional || config.done.has(slot) {
+            let is_done = config.done.has(slot);
+            if !is_done {
+                bursts.burst(&config);
+            }
+            if is_done || is_optional {
                 config.forget(slot);
                 bursts.found.push(config);
-            } else {
-                bursts.burst(&config);
             }
             if let Some(parents) = &mut parents {
                 parents.resize(bursts.found.len(), index as u32);
