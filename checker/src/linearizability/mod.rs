@@ -13,7 +13,6 @@
 pub(crate) mod append;
 pub(crate) mod depth_first;
 pub(crate) mod frontier;
-pub(crate) mod hash;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
 pub(crate) mod partition;
