@@ -6,6 +6,7 @@ mod brute_force;
 mod budget;
 mod engines_agree;
 mod history;
+mod html;
 mod jsonl;
 mod models;
 mod simulate;
