@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use checker::explain::html::{Page, SCRIPT, STYLE, write};
-use checker::{
-    Budget, Check, History, LinearizableRegister, Op, OpType, Outcome, Process, Report, Value,
-};
+use checker::{Budget, Check, History, LinearizableRegister, Op, OpType, Outcome, Process, Report, Value};
 use serde_json::Value as Json;
 
 use crate::history::history;
@@ -117,7 +115,8 @@ fn every_operation_is_in_the_page_as_it_is_in_the_history() {
         number if number <= integers.len() => integers[number - 1].to_string(),
         number => texts[number - 1 - integers.len()].as_str().unwrap().to_owned(),
     };
-    let [kind, process, asked, result] = ["kind", "process", "asked", "result"].map(|name| embedded.column(name));
+    let [kind, process, asked, result] =
+        ["kind", "process", "asked", "result"].map(|name| embedded.column(name));
     let (index, span) = (embedded.running("index"), embedded.steps("span"));
     let (time, duration) = (embedded.running("time"), embedded.steps("duration"));
     let calls = history.calls().unwrap();
@@ -229,9 +228,11 @@ fn nothing_in_a_history_becomes_markup() {
     op.error = Some(nasty.into());
     op.extra.insert(nasty.into(), nasty.into());
     let nemesis = Op::new(1, 1, OpType::Info, Process::Nemesis, nasty.to_owned(), nasty);
-    let read = |index, op_type, value: Value| Op::new(index, index, op_type, Process::Client(1), "read", value);
+    let read =
+        |index, op_type, value: Value| Op::new(index, index, op_type, Process::Client(1), "read", value);
     let reads = [read(2, OpType::Invoke, Value::Nil), read(3, OpType::Ok, Value::from(nasty))];
-    let history: History = [op, nemesis].into_iter().chain(reads).map(|op| op.with_key(nasty)).collect();
+    let history: History =
+        [op.with_key(1), nemesis].into_iter().chain(reads.map(|op| op.with_key(nasty))).collect();
     let mut bytes = Vec::new();
     let report = judged(&history);
     assert!(report.verdict.is_invalid(), "{report}");
@@ -302,8 +303,7 @@ fn numbered_faults_are_paired_by_their_number() {
         op.extra.insert("moment".into(), moment.into());
         op
     };
-    let history =
-        History::new([op(0, 0, "begins"), op(1, 1, "begins"), op(2, 0, "ends"), op(3, 1, "ends")]);
+    let history = History::new([op(0, 0, "begins"), op(1, 1, "begins"), op(2, 0, "ends"), op(3, 1, "ends")]);
     let page = page(&history);
     let about = Embedded::of(&page).json("about");
     let ends = |number: usize| about["faults"][number]["to"]["index"].as_u64();
