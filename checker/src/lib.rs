@@ -47,6 +47,7 @@ pub mod format;
 pub mod verdict;
 
 pub mod budget;
+pub mod catalogue;
 pub mod check;
 
 pub mod model;
