@@ -234,5 +234,5 @@ fn a_hundred_thousand_operations_on_one_key_are_nothing_special() {
     let history = correct(Plan { unique: false, clients: 5, operations: 20_000, ..plan }, 1);
     let report = LinearizableRegister::default().check(&history, &Budget::default());
     assert!(report.verdict.is_valid(), "{report}");
-    assert_eq!(report.engine, "depth-first");
+    assert_eq!(report.engine, "search");
 }
