@@ -88,7 +88,7 @@ fn engines_are_named_with_their_keys() {
          4 0 invoke write 1 @2\n 5 0 ok write 1 @2\n 6 0 invoke read @3\n 7 0 ok read @3",
     );
     assert!(report.verdict.is_valid());
-    assert_eq!(report.engine, "depth-first (1 key), zones (2 keys)");
+    assert_eq!(report.engine, "search (1 key), zones (2 keys)");
 }
 
 #[test]
