@@ -11,15 +11,17 @@
 //! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
-pub(crate) mod hash;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
+pub(crate) mod register_decode;
 pub(crate) mod register_op;
 pub(crate) mod search;
 pub(crate) mod shown;
 pub(crate) mod zones;
+
+pub(crate) use crate::hash;
 
 use crate::budget::Budget;
 use crate::check::Check;

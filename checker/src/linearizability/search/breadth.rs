@@ -23,7 +23,7 @@ use super::links::{Link, Links};
 use super::Turn;
 use super::space::{NOBODY, Open, Space};
 use crate::budget::Exhausted;
-use crate::linearizability::hash::{Mix, Table};
+use crate::hash::{Mix, Table};
 use crate::model::Model;
 
 /// Fronts up to this size are compared pair by pair within a group.

@@ -13,7 +13,7 @@ use super::links::{Link, Links};
 use super::Turn;
 use super::space::{NOBODY, Open, Space};
 use crate::budget::Exhausted;
-use crate::linearizability::hash::Mix;
+use crate::hash::Mix;
 use crate::model::Model;
 
 /// States that are collected for an explanation.

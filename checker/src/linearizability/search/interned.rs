@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 
-use crate::linearizability::hash::Table;
+use crate::hash::Table;
 
 /// Equal values get equal numbers, from 0, in the order in which they came.
 pub(super) struct Interned<T> {

@@ -3,7 +3,7 @@
 use super::interned::{Interned, table_bytes};
 use super::plan::Plan;
 use crate::budget::{Exhausted, Meter};
-use crate::linearizability::hash::Table;
+use crate::hash::Table;
 use crate::model::{Guide, Model, Steps};
 
 /// Steps that are remembered. It is a cache: a history of ever new states must not fill the memory

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use crate::linearizability::hash::Table;
+use crate::hash::Table;
 use crate::linearizability::partition::NEVER;
 use crate::history::op::Value;
 use crate::model::Model;
