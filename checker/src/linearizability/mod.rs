@@ -8,10 +8,9 @@
 //! |---|---|---|
 //! | zones | registers and lists whose values are written once | linear |
 //! | inclusion | growing sets whose elements are added once | linear |
-//! | depth-first | everything else, any [`Model`] | exponential at worst, within a budget |
+//! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
-pub(crate) mod depth_first;
 pub(crate) mod frontier;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
@@ -19,7 +18,7 @@ pub(crate) mod partition;
 pub(crate) mod portfolio;
 pub(crate) mod register_decode;
 pub(crate) mod register_op;
-pub(crate) mod search_plan;
+pub(crate) mod search;
 pub(crate) mod shown;
 pub(crate) mod zones;
 
