@@ -58,7 +58,7 @@ pub mod set_full;
 pub mod explain;
 
 pub use budget::Budget;
-pub use check::Check;
+pub use check::{Check, KeyOrder};
 pub use explain::witness::{Anomaly, Witness};
 pub use format::jsonl::ReadError;
 pub use history::op::{Op, OpType, Process, Value};

@@ -116,9 +116,9 @@ fn invalid(engine: &'static str, history: &History, part: &Part<'_>, argument: A
 }
 
 /// Operations for an engine, and for each the number of its call.
-type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
+pub(super) type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
 
-fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
+pub(super) fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
     let (mut ops, mut calls) = (Vec::new(), Vec::new());
     for (number, (call, span)) in part.all().zip(&part.spans).enumerate() {
         let op = match call.outcome() {
