@@ -98,7 +98,7 @@ fn judge(check: &dyn Check, search: &dyn Check, step: Step, history: &History, s
     }
     tally.valid += u64::from(truth);
     tally.invalid += u64::from(!truth);
-    tally.fast += u64::from(report.engine != "depth-first");
+    tally.fast += u64::from(report.engine != "search");
 }
 
 #[test]
