@@ -106,7 +106,7 @@ impl List {
     fn place(&mut self, value: &Value) -> Result<(), Broken> {
         let place = self.seen.len() + 1;
         let Some(append) = self.appends.get_mut(value).filter(|append| append.place == 0) else {
-            return Err(self.misfit(std::slice::from_ref(value), 0));
+            return Err(self.impossible(value));
         };
         append.place = place;
         let (start, end) = (append.start, append.end);
@@ -163,27 +163,34 @@ impl List {
         Ok(())
     }
 
-    /// Why a list can't be: its element at this place is not the one that it should be.
+    /// Why a list is none that begins like the longest one: they differ first at this place.
     fn misfit(&self, list: &[Value], place: usize) -> Broken {
         let value = &list[place];
         match self.appends.get(value) {
-            None => found(
-                Anomaly::NeverWritten,
-                format!("{value} was read, but nobody has appended it"),
-                Vec::new(),
-            ),
-            Some(append) if append.place != 0 && list[..place].contains(value) || list.len() == 1 => found(
-                Anomaly::Duplicate,
-                format!("{value} was read twice in one list, but it was appended once"),
-                vec![append.start],
-            ),
-            Some(append) => found(
+            Some(append) if !list[..place].contains(value) => found(
                 Anomaly::Fork,
                 format!(
                     "a list with {value} at place {} was read, and one with {} there: neither is the beginning of the other",
                     place + 1,
                     self.seen.get(place).map_or("nothing".to_owned(), Value::to_string),
                 ),
+                vec![append.start],
+            ),
+            Some(_) | None => self.impossible(value),
+        }
+    }
+
+    /// Why an element can't be there, or not again.
+    fn impossible(&self, value: &Value) -> Broken {
+        match self.appends.get(value) {
+            None => found(
+                Anomaly::NeverWritten,
+                format!("{value} was read, but nobody has appended it"),
+                Vec::new(),
+            ),
+            Some(append) => found(
+                Anomaly::Duplicate,
+                format!("{value} was read twice in one list, but it was appended once"),
                 vec![append.start],
             ),
         }

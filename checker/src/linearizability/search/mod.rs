@@ -266,7 +266,9 @@ impl<'a, M: Model, K: Mask> Search<'a, M, K> {
         if self.depth.as_ref().is_some_and(|depth| depth.best_rank > rank || depth.root_rank == rank) {
             return;
         }
-        if self.space.machine.bytes() > STATES_BYTES_LARGE && breadth.front().len() < self.space.machine.known() / 2 {
+        if self.space.machine.bytes() > STATES_BYTES_LARGE
+            && breadth.front().len() < self.space.machine.known() / 2
+        {
             breadth.renumber_states(&mut self.space);
         }
         if let Some(depth) = &mut self.depth {
