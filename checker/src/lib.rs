@@ -53,6 +53,7 @@ pub mod check;
 pub mod model;
 
 pub mod linearizability;
+pub mod online;
 pub mod set_full;
 
 pub mod explain;
