@@ -13,14 +13,23 @@ pub(super) struct Effort {
     pub(super) width: usize,
     /// Events that are looked at again when it does not, at first.
     pub(super) window: usize,
+    /// How many operations of unknown outcome may be placed for one end, even if it could do with fewer;
+    /// and if that is not enough for anything to be left.
+    pub(super) unknown: u32,
+    pub(super) unknown_max: u32,
 }
 
 impl Effort {
-    pub(super) const USUAL: Self = Self { width: 64, window: 64 };
+    pub(super) const USUAL: Self = Self { width: 16, window: 64, unknown: 0, unknown_max: 2 };
 
     /// The next one to make.
     fn more(self) -> Self {
-        Self { width: self.width.saturating_mul(GROWTH), window: self.window.saturating_mul(GROWTH) }
+        Self {
+            width: self.width.saturating_mul(GROWTH),
+            window: self.window.saturating_mul(GROWTH),
+            unknown: self.unknown_max / 2,
+            unknown_max: self.unknown_max.saturating_mul(2),
+        }
     }
 }
 
@@ -112,7 +121,7 @@ impl<'a, const W: usize> Drive<'a, W> {
         let (mut effort, mut trouble) = (self.effort, 0);
         self.mark();
         loop {
-            let died = match self.advance(end, self.effort.width)? {
+            let died = match self.advance(end, self.effort)? {
                 Stop::There => return Ok(None),
                 Stop::Died(event) => event,
             };
@@ -129,9 +138,9 @@ impl<'a, const W: usize> Drive<'a, W> {
                     return Ok(Some(self.deepest));
                 }
                 self.go_back(effort.window);
-                let width = effort.width;
+                let now = effort;
                 effort = effort.more();
-                match self.advance(self.deepest + 1, width)? {
+                match self.advance(self.deepest + 1, now)? {
                     Stop::There => break,
                     Stop::Died(event) if !self.run.was_cut => return Ok(Some(event)),
                     Stop::Died(event) => self.deepest = self.deepest.max(event),
@@ -150,7 +159,7 @@ impl<'a, const W: usize> Drive<'a, W> {
         let endless_too: &[bool] = if self.plan.classes.is_empty() { &[false] } else { &[true, false] };
         for endless in endless_too {
             let mut run: Run<'_, W> = Run::anywhere(self.plan, first, *endless, self.meter);
-            if let Stop::Died(_) = run.advance(self.deepest + 1, effort.width)?
+            if let Stop::Died(_) = run.advance(self.deepest + 1, effort)?
                 && !run.was_cut
             {
                 return Ok(true);
@@ -175,11 +184,11 @@ impl<'a, const W: usize> Drive<'a, W> {
         self.run.bursts.open.seek(self.plan, mark.event);
     }
 
-    fn advance(&mut self, event: usize, width: usize) -> Result<Stop, Exhausted> {
+    fn advance(&mut self, event: usize, effort: Effort) -> Result<Stop, Exhausted> {
         loop {
             let at = self.run.bursts.open.at;
             let next = (at / EVENTS_PER_MARK + 1) * EVENTS_PER_MARK;
-            let stop = self.run.advance(next.min(event), width)?;
+            let stop = self.run.advance(next.min(event), effort)?;
             if stop != Stop::There || self.run.bursts.open.at == event {
                 return Ok(stop);
             }
