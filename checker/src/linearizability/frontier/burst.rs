@@ -61,6 +61,8 @@ pub(super) struct Bursts<'a, const W: usize> {
     /// When asked for: for each one found, what was placed, in order.
     pub(super) traced: Option<Vec<Vec<(Place, usize)>>>,
     pub(super) steps: u64,
+    /// Steps that it may take.
+    pub(super) steps_max: u64,
     /// How many operations of unknown outcome one burst may place, and whether it wished for more.
     pub(super) unknown_max: u32,
     pub(super) was_limited: bool,
@@ -87,15 +89,16 @@ enum Edge {
 }
 
 impl<'a, const W: usize> Bursts<'a, W> {
-    pub(super) fn new(plan: &'a Plan<'a>, endless: bool, meter: &'a Meter) -> Self {
+    pub(super) fn new(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
         Bursts {
             plan,
             open: Open::new(plan),
-            used: Used::new(plan.classes.len(), endless),
+            used: Used::new(plan.classes.len()),
             optional: Mask::EMPTY,
             found: Vec::new(),
             traced: None,
             steps: 0,
+            steps_max: u64::MAX,
             unknown_max: u32::MAX,
             was_limited: false,
             unknown_placed: 0,
@@ -455,6 +458,9 @@ impl<'a, const W: usize> Bursts<'a, W> {
         self.meter.take(bytes);
         self.spent = self.spent.or(self.meter.check().err());
         self.meter.give_back(bytes);
+        if self.steps > self.steps_max {
+            self.spent = self.spent.or(Some(Exhausted::Steps(self.steps_max)));
+        }
     }
 
     /// A way that was found.

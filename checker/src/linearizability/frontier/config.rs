@@ -75,18 +75,18 @@ pub(super) struct Used {
     numbers: Table<Box<[u16]>, u32>,
     /// For each number and class, the number with one more of that class, once it is known.
     next: Vec<u32>,
-    /// Whether what has begun never runs out: true of a relaxation only.
-    pub(super) endless: bool,
+    /// By class, whether what has begun never runs out: in relaxations only.
+    pub(super) endless: Vec<bool>,
 }
 
 impl Used {
-    pub(super) fn new(classes: usize, endless: bool) -> Self {
+    pub(super) fn new(classes: usize) -> Self {
         let nothing = vec![0; classes].into_boxed_slice();
         let mut numbers = Table::default();
         if classes > 0 {
             numbers.insert(nothing.clone(), 0);
         }
-        Used { counts: vec![nothing], numbers, next: vec![UNSEEN; classes], endless }
+        Used { counts: vec![nothing], numbers, next: vec![UNSEEN; classes], endless: vec![false; classes] }
     }
 
     /// Whether one of this class is left among the first `known`.
@@ -102,7 +102,7 @@ impl Used {
 
     /// With one more of this class.
     pub(super) fn and_one(&mut self, used: u32, class: usize) -> u32 {
-        if self.endless {
+        if self.endless[class] {
             return used;
         }
         let classes = self.counts[0].len();

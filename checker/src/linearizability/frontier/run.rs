@@ -39,7 +39,7 @@ pub(super) struct Run<'a, const W: usize> {
 impl<'a, const W: usize> Run<'a, W> {
     /// At the beginning.
     pub(super) fn new(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
-        let mut run = Self::nowhere(plan, false, meter);
+        let mut run = Self::nowhere(plan, meter);
         run.front.push(Config {
             state: INITIAL,
             known: 0,
@@ -52,8 +52,8 @@ impl<'a, const W: usize> Run<'a, W> {
 
     /// In the middle (not at event 0), with whatever may be: nothing that a real frontier holds there is not covered by
     /// what this one holds. If this one dies, so does the real one, and no later.
-    pub(super) fn anywhere(plan: &'a Plan<'a>, event: usize, endless: bool, meter: &'a Meter) -> Self {
-        let mut run = Self::nowhere(plan, endless, meter);
+    pub(super) fn anywhere(plan: &'a Plan<'a>, event: usize, meter: &'a Meter) -> Self {
+        let mut run = Self::nowhere(plan, meter);
         let bursts = &mut run.bursts;
         bursts.open.seek(plan, event);
         bursts.optional = bursts.open.all;
@@ -73,9 +73,9 @@ impl<'a, const W: usize> Run<'a, W> {
         run
     }
 
-    fn nowhere(plan: &'a Plan<'a>, endless: bool, meter: &'a Meter) -> Self {
+    fn nowhere(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
         Run {
-            bursts: Bursts::new(plan, endless, meter),
+            bursts: Bursts::new(plan, meter),
             front: Vec::new(),
             was_cut: false,
             parents: None,
