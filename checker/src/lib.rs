@@ -55,6 +55,8 @@ pub mod set_full;
 
 pub mod explain;
 
+pub mod simulate;
+
 pub use budget::Budget;
 pub use check::Check;
 pub use explain::witness::{Anomaly, Witness};
