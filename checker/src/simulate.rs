@@ -57,7 +57,7 @@ pub enum Object {
     PriorityQueue,
     /// A set: `add`, `remove` and `contains` answer true when they changed something or found it.
     Set {
-        /// Of how many elements clients choose.
+        /// Of how many elements clients choose. They also ask for one more, which nobody adds.
         elements: u32,
     },
     /// Lists: `append` of unique values and `read`. A full list is left alone and a new key taken.
@@ -81,8 +81,8 @@ pub enum Object {
 ///
 /// Where no answer proves it, nothing is spoiled, and [`Simulated::spoiled_at`] tells: locks know only
 /// stale answers; a loss does not show in queues, stacks and priority queues with unknown outcomes; and with
-/// many clients or unknown outcomes each of a few values may always just have been written, so that registers
-/// of a few values then know only phantoms.
+/// many clients or unknown outcomes each of a few values may always just have been written, and each of a few
+/// elements changed, so that registers and sets of a few then know only phantoms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoil {
     /// An answer that was right once and certainly is no longer: an overwritten value, an element taken

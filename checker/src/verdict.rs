@@ -3,8 +3,9 @@
 use std::fmt;
 
 use crate::explain::witness::Witness;
+use crate::history::History;
 use crate::history::op::{OpType, Process, Value};
-use crate::history::pair::{Call, Outcome};
+use crate::history::pair::OpCounts;
 
 /// The answer to "is this history allowed?".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -74,35 +75,6 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// How many operations were asked, and what came of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct OpCounts {
-    /// Operations invoked by clients.
-    pub invoked: u64,
-    /// Of these: did happen.
-    pub ok: u64,
-    /// Of these: did not happen.
-    pub failed: u64,
-    /// Of these: may have happened (an info, or no completion at all).
-    pub unknown: u64,
-}
-
-impl OpCounts {
-    /// Counts these calls.
-    pub fn of<'h>(calls: impl IntoIterator<Item = &'h Call<'h>>) -> Self {
-        let mut counts = Self::default();
-        for call in calls {
-            counts.invoked += 1;
-            match call.outcome {
-                Outcome::Ok => counts.ok += 1,
-                Outcome::Failed => counts.failed += 1,
-                Outcome::Unknown => counts.unknown += 1,
-            }
-        }
-        counts
-    }
-}
-
 /// A verdict and what it rests on.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
@@ -158,10 +130,11 @@ impl fmt::Display for Report {
 }
 
 /// Counts without pairing: for a history that is not well-formed.
-pub(crate) fn raw_counts(ops: &[crate::history::op::Op]) -> OpCounts {
+pub(crate) fn raw_counts(history: &History) -> OpCounts {
     let mut counts = OpCounts::default();
-    for op in ops.iter().filter(|op| matches!(op.process, Process::Client(_))) {
-        match op.op_type {
+    let of_client = |position: &usize| matches!(history.process(*position), Process::Client(_));
+    for position in (0..history.len()).filter(of_client) {
+        match history.op_type(position) {
             OpType::Invoke => counts.invoked += 1,
             OpType::Ok => counts.ok += 1,
             OpType::Fail => counts.failed += 1,

@@ -12,15 +12,18 @@
 
 pub(crate) mod append;
 pub(crate) mod depth_first;
-pub(crate) mod hash;
+pub(crate) mod frontier;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
+pub(crate) mod register_decode;
 pub(crate) mod register_op;
 pub(crate) mod search_plan;
 pub(crate) mod shown;
 pub(crate) mod zones;
+
+pub(crate) use crate::hash;
 
 use crate::budget::Budget;
 use crate::check::Check;
@@ -47,11 +50,10 @@ impl Check for LinearizableRegister {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        let report = judge::judge_keys(self.name(), history, budget, |part, meter| {
-            portfolio::register(history, part, &self.model, meter)
-        });
         // A compare-and-set that succeeded says what it found.
-        shown::or_unknown(report, history, &["read", "cas"])
+        judge::judge_keys(self.name(), history, budget, &["read", "cas"], |part, meter| {
+            portfolio::register(history, part, &self.model, meter)
+        })
     }
 }
 
@@ -65,10 +67,9 @@ impl Check for LinearizableAppend {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        let report = judge::judge_keys(self.name(), history, budget, |part, meter| {
+        judge::judge_keys(self.name(), history, budget, &["read"], |part, meter| {
             portfolio::append(history, part, meter)
-        });
-        shown::or_unknown(report, history, &["read"])
+        })
     }
 }
 
@@ -91,7 +92,7 @@ impl<M: Model> Check for Linearizable<M> {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::judge_keys(self.name(), history, budget, |part, meter| {
+        judge::judge_keys(self.name(), history, budget, &[], |part, meter| {
             portfolio::by_search(history, part, &self.model, meter)
         })
     }

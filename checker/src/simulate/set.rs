@@ -6,6 +6,9 @@ use super::random::Random;
 use super::{Plan, Spoil};
 use crate::history::op::Value;
 
+/// Of so many questions one is about an element that nobody ever adds.
+const STRANGERS_ONE_IN: u64 = 16;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Add,
@@ -42,12 +45,12 @@ pub(super) struct Set {
 impl Set {
     pub(super) fn new(plan: &Plan, elements: u32) -> Self {
         let keys = plan.keys.max(1);
-        let places = (keys * elements) as usize;
+        let places = (keys * (elements + 1)) as usize;
         Self { keys, elements, present: vec![false; places], facts: vec![Facts::default(); places] }
     }
 
     fn place(&self, ask: &Ask) -> usize {
-        (ask.key * self.elements + ask.element) as usize
+        (ask.key * (self.elements + 1) + ask.element) as usize
     }
 
     /// Whether the element was in, by this answer.
@@ -69,7 +72,11 @@ impl Atomic for Set {
             1 => Kind::Remove,
             _ => Kind::Contains,
         };
-        Ask { kind, key, element: random.below(u64::from(self.elements)) as u32, answer: false }
+        let mut element = random.below(u64::from(self.elements)) as u32;
+        if kind == Kind::Contains && random.below(STRANGERS_ONE_IN) == 0 {
+            element = self.elements;
+        }
+        Ask { kind, key, element, answer: false }
     }
 
     fn words(&self, ask: &Ask) -> Words {

@@ -1,7 +1,7 @@
 //! The public simulator: what it calls atomic is, what it calls spoiled is not, and a seed gives its bytes.
 
 use checker::simulate::{Object, Pace, Plan, Spoil, each_op, simulate};
-use checker::{Budget, Call, Check, History, LinearizableAppend, LinearizableRegister, Outcome, Value};
+use checker::{Budget, Call, Check, LinearizableAppend, LinearizableRegister, Outcome, Value};
 
 use crate::brute_force::{self, Step, is_linearizable};
 
@@ -10,17 +10,17 @@ fn objects() -> Vec<(Object, Step, &'static [Spoil], u64)> {
     use Spoil::{Lost, Phantom, Stale};
     const ALL: &[Spoil] = &[Stale, Phantom, Lost];
     vec![
-        (Object::Register, brute_force::register as Step, ALL, 0),
-        (Object::UniqueCas, brute_force::register, ALL, 0),
-        (Object::CasRegister { values: 3 }, brute_force::register, ALL, 0),
-        (Object::Queue, queue, ALL, 0),
-        (Object::Stack, stack, ALL, 0),
-        (Object::PriorityQueue, priority_queue, ALL, 0),
-        (Object::Set { elements: 3 }, set, ALL, 0),
-        (Object::List { appends: 1_000 }, brute_force::list, ALL, 0),
-        (Object::ListTransactions { appends: 1_000 }, transactions, ALL, 0),
-        (Object::Mutex, mutex, &[Stale], 0),
-        (Object::Counter, counter, ALL, 0),
+        (Object::Register, brute_force::register as Step, ALL, 0xe15b_fac7_329b_9467),
+        (Object::UniqueCas, brute_force::register, ALL, 0xc130_9b6b_64dc_dc5b),
+        (Object::CasRegister { values: 3 }, brute_force::register, ALL, 0x86e5_5390_9434_b93d),
+        (Object::Queue, queue, ALL, 0xe40a_029f_68ad_9c38),
+        (Object::Stack, stack, ALL, 0x6eea_405d_0a2e_c4d3),
+        (Object::PriorityQueue, priority_queue, ALL, 0xe5d7_c187_effe_e4d9),
+        (Object::Set { elements: 3 }, set, ALL, 0xb46e_e88f_6f0f_4f58),
+        (Object::List { appends: 1_000 }, brute_force::list, ALL, 0xed97_ef9e_5d9f_b174),
+        (Object::ListTransactions { appends: 1_000 }, transactions, ALL, 0xba57_7d10_0b14_0aab),
+        (Object::Mutex, mutex, &[Stale], 0x3ea6_3cca_34bb_40a0),
+        (Object::Counter, counter, ALL, 0xa6b8_847e_4197_a500),
     ]
 }
 
@@ -32,7 +32,7 @@ fn elements(state: &Value) -> Vec<Value> {
 fn container(state: &Value, call: &Call<'_>, next: fn(&[Value]) -> usize) -> Option<Value> {
     let mut held = elements(state);
     match call.f() {
-        "enqueue" | "push" | "insert" => held.push(call.invoke.value.clone()),
+        "enqueue" | "push" | "insert" => held.push(call.asked()),
         _ => match call.result() {
             // One that may have happened: it takes what comes next, if anything.
             None if held.is_empty() => {}
@@ -40,7 +40,7 @@ fn container(state: &Value, call: &Call<'_>, next: fn(&[Value]) -> usize) -> Opt
             Some(Value::Nil) if held.is_empty() => {}
             Some(Value::Nil) => return None,
             Some(value) => {
-                let place = held.iter().position(|held| held == value)?;
+                let place = held.iter().position(|held| *held == value)?;
                 if place != next(&held) {
                     return None;
                 }
@@ -64,11 +64,11 @@ fn priority_queue(state: &Value, call: &Call<'_>) -> Option<Value> {
 }
 
 fn set(state: &Value, call: &Call<'_>) -> Option<Value> {
-    let mut present = elements(state);
-    let place = present.iter().position(|element| *element == call.invoke.value);
+    let (asked, mut present) = (call.asked(), elements(state));
+    let place = present.iter().position(|element| *element == asked);
     let answer = match (call.f(), place) {
         ("add", None) => {
-            present.push(call.invoke.value.clone());
+            present.push(asked);
             present.sort();
             true
         }
@@ -79,13 +79,13 @@ fn set(state: &Value, call: &Call<'_>) -> Option<Value> {
         ("contains", place) => place.is_some(),
         _ => false,
     };
-    call.result().is_none_or(|told| *told == Value::Bool(answer)).then_some(Value::List(present))
+    call.result().is_none_or(|told| told == Value::Bool(answer)).then_some(Value::List(present))
 }
 
 fn transactions(state: &Value, call: &Call<'_>) -> Option<Value> {
-    let told = call.result().unwrap_or(&call.invoke.value).as_list().unwrap();
+    let told = call.result().unwrap_or_else(|| call.asked());
     let mut lists = elements(state);
-    for part in told {
+    for part in told.as_list().unwrap() {
         let [f, key, value] = part.as_list().unwrap() else { panic!("{part}") };
         let place = lists.iter().position(|list| list.as_list().unwrap()[0] == *key);
         let mut list = place.map_or(vec![key.clone()], |place| elements(&lists.remove(place)));
@@ -109,7 +109,7 @@ fn mutex(state: &Value, call: &Call<'_>) -> Option<Value> {
 fn counter(state: &Value, call: &Call<'_>) -> Option<Value> {
     let sum = state.as_int().unwrap_or(0);
     match call.f() {
-        "add" => Some(Value::Int(sum + call.invoke.value.as_int().unwrap())),
+        "add" => Some(Value::Int(sum + call.asked().as_int().unwrap())),
         _ => call.result().is_none_or(|told| told.as_int() == Some(sum)).then(|| Value::Int(sum)),
     }
 }
@@ -161,19 +161,26 @@ fn what_can_be_spoiled_is_and_every_history_is_well_formed() {
     for (object, _, spoils, _) in objects() {
         for unknown in [0.0, 0.02] {
             for &spoil in spoils {
-                let container = matches!(object, Object::Queue | Object::Stack | Object::PriorityQueue);
-                if unknown > 0.0 && spoil == Spoil::Lost && container {
-                    continue; // A take of unknown outcome explains the loss.
+                // A take of unknown outcome explains a loss, a write of unknown outcome one of few values.
+                let explained = match object {
+                    Object::Queue | Object::Stack | Object::PriorityQueue => spoil == Spoil::Lost,
+                    Object::CasRegister { .. } | Object::Set { .. } => spoil != Spoil::Phantom,
+                    _ => false,
+                };
+                if unknown > 0.0 && explained {
+                    continue;
                 }
                 let plan =
-                    Plan { operations: 4_000, clients: 10, unknown, spoil: Some(spoil), ..Plan::of(object) };
+                    Plan { operations: 4_000, clients: 4, unknown, spoil: Some(spoil), ..Plan::of(object) };
                 let simulated = simulate(&plan);
                 assert!(simulated.spoiled_at.is_some(), "{plan:?}");
                 assert_eq!(simulated.history.well_formed(), Ok(()));
                 let calls = simulated.history.calls().unwrap();
                 assert_eq!(calls.len(), 4_000);
-                let lost = calls.iter().filter(|call| call.outcome == Outcome::Unknown).count();
-                assert_eq!(lost > 0, unknown > 0.0, "{plan:?}");
+                let lost = calls.iter().filter(|call| call.outcome() == Outcome::Unknown).count();
+                // Who waits for a lock that nobody releases any more waits for ever.
+                assert!(lost > 0 || unknown == 0.0, "{plan:?}");
+                assert!(lost == 0 || unknown > 0.0 || object == Object::Mutex, "{plan:?}");
             }
         }
     }
@@ -237,5 +244,6 @@ fn ops_come_one_by_one_as_in_the_history() {
     let plan = Plan { unknown: 0.1, ..Plan::of(Object::CasRegister { values: 5 }) };
     let mut ops = Vec::new();
     each_op(&plan, |op| ops.push(op));
-    assert_eq!(History::new(ops), simulate(&plan).history);
+    let history = simulate(&plan).history;
+    assert!(history.ops().eq(ops) && history.len() > 1_900);
 }
