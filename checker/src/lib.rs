@@ -58,6 +58,8 @@ pub mod set_full;
 
 pub mod explain;
 
+pub mod simulate;
+
 pub use budget::Budget;
 pub use check::{Check, KeyOrder};
 pub use explain::witness::{Anomaly, Witness};

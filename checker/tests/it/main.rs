@@ -10,6 +10,7 @@ mod jsonl;
 mod models;
 mod online;
 mod simulate;
+mod simulated;
 mod values;
 mod verdicts;
 mod well_formed;
