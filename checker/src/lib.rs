@@ -52,6 +52,7 @@ pub mod model;
 
 pub mod linearizability;
 pub mod set_full;
+pub mod transactions;
 
 pub mod explain;
 
