@@ -192,10 +192,6 @@ impl Graph {
         self.first.len() - 1
     }
 
-    pub(crate) fn edges(&self) -> usize {
-        self.targets.len()
-    }
-
     pub(crate) fn out(&self, node: u32) -> impl Iterator<Item = (u32, Label)> {
         let edges = self.first[node as usize] as usize..self.first[node as usize + 1] as usize;
         self.targets[edges].iter().map(|packed| (packed >> LABEL_BITS, Label((packed & 31) as u8)))

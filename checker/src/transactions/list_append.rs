@@ -16,8 +16,6 @@ use crate::linearizability::hash::Table;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Append {
     pub(crate) txn: u32,
-    /// Its place in its transaction.
-    place: u32,
     pub(crate) value: u32,
     /// Whether it is the transaction's last one to this key.
     last: bool,
@@ -115,7 +113,7 @@ impl Inference<'_> {
                 let later = &mops[place as usize + 1..];
                 let again = |mop: &Mop, key| mop.key == key && matches!(mop.action, Action::Append(_));
                 let last = !later.iter().any(|other| again(other, mop.key));
-                self.lists.appends.push(Append { txn: number, place, value, last, version: 0 });
+                self.lists.appends.push(Append { txn: number, value, last, version: 0 });
             }
         }
     }

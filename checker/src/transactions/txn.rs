@@ -80,6 +80,12 @@ impl Txns {
         numbered.filter(|(_, txn)| txn.outcome == Outcome::Ok)
     }
 
+    /// How many reads were answered.
+    pub(crate) fn reads(&self) -> u64 {
+        let read = |mop: &&Mop| matches!(mop.action, Action::ReadList(_) | Action::Read(_));
+        self.mops.iter().filter(read).count() as u64
+    }
+
     /// About how many bytes it takes.
     pub(crate) fn bytes(&self) -> u64 {
         let fixed = self.txns.len() * size_of::<Txn>()
