@@ -39,6 +39,7 @@
 //! [`explain`] how an invalid is told. Nothing here opens a socket, starts a process or knows what the
 //! system under test is; threads are used for keys, and the clock only to keep a [`Budget`].
 
+mod hash;
 pub mod history;
 
 pub mod format;
@@ -60,10 +61,12 @@ pub use budget::Budget;
 pub use check::Check;
 pub use explain::witness::{Anomaly, Witness};
 pub use format::jsonl::ReadError;
-pub use history::History;
 pub use history::op::{Op, OpType, Process, Value};
-pub use history::pair::{Call, Outcome};
+pub use history::pair::{Call, Calls, Outcome};
+pub use history::value::Float;
+pub use history::values::{ValueId, ValueView, Values};
 pub use history::well_formed::{BrokenRule, Event, IllFormed, WellFormed};
+pub use history::{F, History, More, Resolution, ResolveError, Row};
 pub use linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
 pub use model::Model;
 pub use set_full::SetCheck;

@@ -37,10 +37,9 @@ impl Check for SetCheck {
 /// Why the acknowledged adds of a key prove nothing, if so.
 fn never_read_back(part: &Part<'_>) -> Option<String> {
     let ok = |f: &'static str| {
-        part.calls
-            .iter()
+        part.all()
             .zip(&part.spans)
-            .filter(move |(call, _)| call.f() == f && call.outcome == Outcome::Ok)
+            .filter(move |(call, _)| call.f() == f && call.outcome() == Outcome::Ok)
             .map(|(_, span)| span)
     };
     let last_add = ok("add").map(|span| span.end).max()?;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::explain::witness::Witness;
+use crate::history::History;
 use crate::history::op::{OpType, Process, Value};
 use crate::history::pair::{Call, Outcome};
 
@@ -89,11 +90,11 @@ pub struct OpCounts {
 
 impl OpCounts {
     /// Counts these calls.
-    pub fn of<'h>(calls: impl IntoIterator<Item = &'h Call<'h>>) -> Self {
+    pub fn of<'h>(calls: impl IntoIterator<Item = Call<'h>>) -> Self {
         let mut counts = Self::default();
         for call in calls {
             counts.invoked += 1;
-            match call.outcome {
+            match call.outcome() {
                 Outcome::Ok => counts.ok += 1,
                 Outcome::Failed => counts.failed += 1,
                 Outcome::Unknown => counts.unknown += 1,
@@ -158,10 +159,11 @@ impl fmt::Display for Report {
 }
 
 /// Counts without pairing: for a history that is not well-formed.
-pub(crate) fn raw_counts(ops: &[crate::history::op::Op]) -> OpCounts {
+pub(crate) fn raw_counts(history: &History) -> OpCounts {
     let mut counts = OpCounts::default();
-    for op in ops.iter().filter(|op| matches!(op.process, Process::Client(_))) {
-        match op.op_type {
+    let of_client = |position: &usize| matches!(history.process(*position), Process::Client(_));
+    for position in (0..history.len()).filter(of_client) {
+        match history.op_type(position) {
             OpType::Invoke => counts.invoked += 1,
             OpType::Ok => counts.ok += 1,
             OpType::Fail => counts.failed += 1,

@@ -21,11 +21,11 @@ pub(crate) fn impossible(part: &Part<'_>, found: &Impossible) -> Argument {
 
 /// A read shows an element that nobody can have put there.
 pub(crate) fn never_updated(part: &Part<'_>, f: &str, read: usize, value: &Value) -> Argument {
-    let reader = &part.calls[read];
+    let reader = &part.call(read);
     let seen = format!("{} {}", did(reader), span(reader));
     let argument = match failed_update(part, f, value) {
         Some(failed) => {
-            let update = &part.calls[failed];
+            let update = &part.call(failed);
             Argument::new(
                 Anomaly::FailedWriteSeen,
                 format!(
@@ -46,7 +46,7 @@ pub(crate) fn never_updated(part: &Part<'_>, f: &str, read: usize, value: &Value
 
 /// A read shows an element twice.
 pub(crate) fn twice(part: &Part<'_>, f: &str, read: usize, value: &Value) -> Argument {
-    let reader = &part.calls[read];
+    let reader = &part.call(read);
     let argument = Argument::new(
         Anomaly::Duplicate,
         format!(
@@ -56,10 +56,10 @@ pub(crate) fn twice(part: &Part<'_>, f: &str, read: usize, value: &Value) -> Arg
         ),
     )
     .failing(read, format!("has {value} twice"));
-    let update = part.possible().find(|(_, call, _)| call.f() == f && call.invoke.value == *value);
+    let update = part.possible().find(|(_, call, _)| call.f() == f && call.asked() == *value);
     match update {
         Some((number, call, _)) => {
-            argument.because(format!("{} {}.", cap(&whose(call)), span(call))).with(number, "asked once")
+            argument.because(format!("{} {}.", cap(&whose(&call)), span(&call))).with(number, "asked once")
         }
         None => argument,
     }
@@ -67,12 +67,13 @@ pub(crate) fn twice(part: &Part<'_>, f: &str, read: usize, value: &Value) -> Arg
 
 fn fork(part: &Part<'_>, read: usize, other: usize, place: usize) -> Argument {
     let at = |number: usize| {
-        let call = &part.calls[number];
-        let value = call.result().and_then(Value::as_list).and_then(|list| list.get(place));
+        let call = &part.call(number);
+        let list = call.result();
+        let value = list.as_ref().and_then(Value::as_list).and_then(|list| list.get(place));
         value.map_or("nothing".to_owned(), brief)
     };
-    let (a, b) = (&part.calls[read], &part.calls[other]);
-    let later = if a.end > b.end { read } else { other };
+    let (a, b) = (&part.call(read), &part.call(other));
+    let later = if a.end() > b.end() { read } else { other };
     Argument::new(
         Anomaly::Fork,
         format!(
@@ -113,8 +114,8 @@ struct Story<'a, 'h> {
 }
 
 impl<'h> Story<'_, 'h> {
-    fn call(&self, op: usize) -> &Call<'h> {
-        &self.part.calls[self.list.calls[op]]
+    fn call(&self, op: usize) -> Call<'h> {
+        self.part.call(self.list.calls[op])
     }
 
     fn is_read(&self, op: usize) -> bool {
@@ -122,15 +123,15 @@ impl<'h> Story<'_, 'h> {
     }
 
     fn out_of_order(&self, early: usize, late: usize) -> Argument {
-        let (early_call, late_call) = (self.call(early), self.call(late));
+        let (early_call, late_call) = (&self.call(early), self.call(late));
         let (early_number, late_number) = (self.list.calls[early], self.list.calls[late]);
         if self.is_read(late) {
             let argument = Argument::new(
                 Anomaly::StaleRead,
                 format!(
                     "{} {}, but {} had finished {}: a stale read",
-                    did(late_call),
-                    span(late_call),
+                    did(&late_call),
+                    span(&late_call),
                     whose(early_call),
                     ended(early_call)
                 ),
@@ -139,7 +140,7 @@ impl<'h> Story<'_, 'h> {
             .with(early_number, "had finished before that read began");
             return if self.is_read(early) { argument } else { self.with_proof(argument, early_call) };
         }
-        let value = &late_call.invoke.value;
+        let value = &late_call.asked();
         if self.is_read(early) {
             return Argument::new(
                 Anomaly::ReadFromFuture,
@@ -147,8 +148,8 @@ impl<'h> Story<'_, 'h> {
                     "{} {}; {value} is in it, but {} began only {}",
                     did(early_call),
                     span(early_call),
-                    whose(late_call),
-                    began(late_call)
+                    whose(&late_call),
+                    began(&late_call)
                 ),
             )
             .failing(early_number, format!("has {value} too early"))
@@ -160,8 +161,8 @@ impl<'h> Story<'_, 'h> {
                 "{} had finished {}, before {} began {}, but the list has {value} first",
                 whose(early_call),
                 ended(early_call),
-                whose(late_call),
-                began(late_call)
+                whose(&late_call),
+                began(&late_call)
             ),
         )
         .with(early_number, "finished first")
@@ -171,9 +172,9 @@ impl<'h> Story<'_, 'h> {
 
     /// Who shows the value of an append in the list.
     fn with_proof(&self, argument: Argument, append: &Call<'_>) -> Argument {
-        let value = &append.invoke.value;
+        let value = &append.asked();
         let Some(longest) = self.list.longest else { return argument };
-        let proof = &self.part.calls[longest];
+        let proof = &self.part.call(longest);
         argument
             .because(format!("{value} did get into the list: {} {}.", did(proof), span(proof)))
             .failing_unless_named(longest, "shows the order of the values")
@@ -181,14 +182,14 @@ impl<'h> Story<'_, 'h> {
 
     /// An acknowledged append that no read shows, though `late` began after it had finished.
     fn missing(&self, append: usize, late: usize) -> Argument {
-        let lost = self.call(append);
-        let value = &lost.invoke.value;
+        let lost = &self.call(append);
+        let value = &lost.asked();
         let span_end = self.list.ops[append].end;
         // A read is easier to believe than an append that some read shows.
         let read = (0..self.list.ops.len())
             .find(|&op| self.is_read(op) && self.list.ops[op].start > span_end)
             .unwrap_or(late);
-        let later = self.call(read);
+        let later = &self.call(read);
         let argument = if self.is_read(read) {
             Argument::new(
                 Anomaly::LostUpdate,

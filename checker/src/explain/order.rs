@@ -17,7 +17,7 @@ pub(crate) fn tell<M: Model>(
     calls: &[usize],
     core: &Core<M::Op, M::State>,
 ) -> Argument {
-    let stuck = &part.calls[calls[core.stuck]];
+    let stuck = &part.call(calls[core.stuck]);
     let object = model.name();
     let held: Vec<String> = core.states.iter().map(|state| model.describe(state)).collect();
     let could = match &held[..] {
@@ -37,7 +37,7 @@ pub(crate) fn tell<M: Model>(
     .failing(calls[core.stuck], "fits no order");
     if !core.order.is_empty() {
         let told: Vec<String> =
-            core.order.iter().take(ORDER_TOLD_MAX).map(|op| whose(&part.calls[calls[*op]])).collect();
+            core.order.iter().take(ORDER_TOLD_MAX).map(|op| whose(&part.call(calls[*op]))).collect();
         let more = match core.order.len() - told.len() {
             0 => String::new(),
             more => format!(" and {more} more"),

@@ -16,7 +16,7 @@ pub(crate) struct Story<'a, 'h> {
     pub(crate) part: &'a Part<'h>,
     pub(crate) ops: &'a [RegisterOp],
     /// For each of `ops` the number of its call.
-    pub(crate) calls: &'a [usize],
+    pub(crate) calls: &'a [u32],
     /// For each value id the value.
     pub(crate) values: &'a [Value],
 }
@@ -33,8 +33,12 @@ impl<'h> Story<'_, 'h> {
         }
     }
 
-    fn call(&self, op: usize) -> &Call<'h> {
-        &self.part.calls[self.calls[op]]
+    fn call_number(&self, op: usize) -> usize {
+        self.calls[op] as usize
+    }
+
+    fn call(&self, op: usize) -> Call<'h> {
+        self.part.call(self.call_number(op))
     }
 
     fn value(&self, value: ValueId) -> &Value {
@@ -65,7 +69,7 @@ impl<'h> Story<'_, 'h> {
     /// that it happened.
     fn with_writer(&self, argument: Argument, value: ValueId) -> Argument {
         let Some(writer) = self.writer(value) else { return argument };
-        let argument = argument.with(self.calls[writer], format!("put {} there", self.value(value)));
+        let argument = argument.with(self.call_number(writer), format!("put {} there", self.value(value)));
         self.with_evidence(argument, writer)
     }
 
@@ -73,15 +77,15 @@ impl<'h> Story<'_, 'h> {
     /// unknown outcome which needs its value, and so on, up to one that completed.
     fn with_evidence(&self, mut argument: Argument, op: usize) -> Argument {
         for (op, observer) in self.evidence(op) {
-            let (call, saw) = (self.call(observer), self.value(self.left(op)));
+            let (call, saw) = (&self.call(observer), self.value(self.left(op)));
             argument = argument
                 .because(format!(
                     "The outcome of {} is unknown, but it did happen: {} {}.",
-                    whose(self.call(op)),
+                    whose(&self.call(op)),
                     did(call),
                     span(call),
                 ))
-                .with(self.calls[observer], format!("saw {saw}"));
+                .with(self.call_number(observer), format!("saw {saw}"));
         }
         argument
     }
@@ -118,15 +122,14 @@ impl<'h> Story<'_, 'h> {
 
     fn never_written(&self, by: usize) -> Argument {
         let value = self.value(self.seen(by));
-        let seen_by = self.call(by);
+        let seen_by = &self.call(by);
         let failed = self
             .part
-            .calls
-            .iter()
-            .position(|call| call.outcome == Outcome::Failed && written_by(call) == Some(value));
+            .all()
+            .position(|call| call.outcome() == Outcome::Failed && written_by(&call).as_ref() == Some(value));
         let argument = match failed {
             Some(failed) => {
-                let write = &self.part.calls[failed];
+                let write = &self.part.call(failed);
                 Argument::new(
                     Anomaly::FailedWriteSeen,
                     format!(
@@ -144,13 +147,13 @@ impl<'h> Story<'_, 'h> {
                 format!("{} {}, but nobody ever wrote {value}", did(seen_by), span(seen_by)),
             ),
         };
-        let argument = argument.failing(self.calls[by], format!("found {value}"));
+        let argument = argument.failing(self.call_number(by), format!("found {value}"));
         self.with_evidence(argument, by)
     }
 
     fn two_successors(&self, first: usize, second: usize) -> Argument {
         let value = self.value(self.seen(first));
-        let (a, b) = (self.call(first), self.call(second));
+        let (a, b) = (&self.call(first), self.call(second));
         let times = if self.seen(first) == INITIAL {
             format!("{value} was there only before the first write")
         } else {
@@ -161,16 +164,16 @@ impl<'h> Story<'_, 'h> {
             format!(
                 "{} and {} both found {value}, but {times}: the second of them, whichever it was, overwrote the first unseen",
                 whose(a),
-                whose(b)
+                whose(&b)
             ),
         )
         .because(format!("{} {}: it can only succeed while {value} is there.", cap(&whose(a)), span(a)))
-        .because(format!("{} {}: the same.", cap(&whose(b)), span(b)));
+        .because(format!("{} {}: the same.", cap(&whose(&b)), span(&b)));
         let later = if self.ops[second].end >= self.ops[first].end { second } else { first };
-        let argument = argument.failing(self.calls[later], format!("replaced {value}"));
+        let argument = argument.failing(self.call_number(later), format!("replaced {value}"));
         let argument = argument
-            .with(self.calls[first], format!("replaced {value}"))
-            .with(self.calls[second], format!("replaced {value}"));
+            .with(self.call_number(first), format!("replaced {value}"))
+            .with(self.call_number(second), format!("replaced {value}"));
         let argument = self.with_evidence(self.with_evidence(argument, first), second);
         self.with_writer(argument, self.seen(first))
     }
@@ -181,10 +184,10 @@ impl<'h> Story<'_, 'h> {
             "these compare-and-sets each found what the one before put there, all the way round: none can be the first",
         );
         for op in ops {
-            argument = argument.failing(self.calls[*op], "").because(format!(
+            argument = argument.failing(self.call_number(*op), "").because(format!(
                 "{} {} needs {} to be there.",
-                cap(&whose(self.call(*op))),
-                span(self.call(*op)),
+                cap(&whose(&self.call(*op))),
+                span(&self.call(*op)),
                 self.value(self.seen(*op))
             ));
         }
@@ -196,21 +199,22 @@ impl<'h> Story<'_, 'h> {
 
     fn out_of_order(&self, early: usize, late: usize, links: &[usize]) -> Argument {
         let (before, after) = (self.value(self.left(late)), self.value(self.left(early)));
-        let (early_call, late_call) = (self.call(early), self.call(late));
+        let (early_call, late_call) = (&self.call(early), self.call(late));
         if matches!(self.ops[late].kind, Kind::Read(_)) {
             let argument = Argument::new(
                 Anomaly::StaleRead,
                 format!(
                     "{} {}, but {before} had already been replaced: {} had finished {}, and {before} was never written again: a stale read",
-                    did(late_call),
-                    span(late_call),
+                    did(&late_call),
+                    span(&late_call),
                     whose(early_call),
                     ended(early_call)
                 ),
             )
-            .failing(self.calls[late], "the stale read");
+            .failing(self.call_number(late), "the stale read");
             let argument = self.with_links(argument, links);
-            let argument = argument.with(self.calls[early], format!("shows that {after} was there by then"));
+            let argument =
+                argument.with(self.call_number(early), format!("shows that {after} was there by then"));
             return self.with_writer(argument, self.left(late));
         }
         let mut argument = Argument::new(
@@ -220,21 +224,21 @@ impl<'h> Story<'_, 'h> {
                     "{} {}, before {before} was there at all: {} began only {}",
                     did(early_call),
                     span(early_call),
-                    whose(late_call),
-                    began(late_call)
+                    whose(&late_call),
+                    began(&late_call)
                 )
             } else {
                 format!(
                     "{} had finished {}, but it needs {before} to have been there before, and {} began only {}",
                     whose(early_call),
                     ended(early_call),
-                    whose(late_call),
-                    began(late_call)
+                    whose(&late_call),
+                    began(&late_call)
                 )
             },
         )
-        .failing(self.calls[early], format!("found {after} too early"))
-        .with(self.calls[late], format!("the only one to put {before} there"));
+        .failing(self.call_number(early), format!("found {after} too early"))
+        .with(self.call_number(late), format!("the only one to put {before} there"));
         argument = self.with_links(argument, links);
         argument
     }
@@ -246,10 +250,10 @@ impl<'h> Story<'_, 'h> {
                 .because(format!(
                     "{} came directly after {from}: {} {}.",
                     cap(&to.to_string()),
-                    whose(self.call(*link)),
-                    span(self.call(*link))
+                    whose(&self.call(*link)),
+                    span(&self.call(*link))
                 ))
-                .with(self.calls[*link], format!("replaced {from} by {to}"));
+                .with(self.call_number(*link), format!("replaced {from} by {to}"));
             argument = self.with_evidence(argument, *link);
         }
         if links.len() > LINKS_TOLD_MAX {
@@ -259,15 +263,15 @@ impl<'h> Story<'_, 'h> {
     }
 
     fn crossing(&self, older: &Zone, newer: &Zone) -> Argument {
-        let stale = self.call(older.last_start);
+        let stale = &self.call(older.last_start);
         let (old, new) = (self.seen(older.last_start), newer.first_end.map_or(INITIAL, |op| self.left(op)));
         let (old_value, new_value) = (self.value(old), self.value(new));
         let shown = newer.first_end.map(|op| self.call(op));
         let replaced = match shown {
             Some(call) if call.f() == "read" => {
-                format!("process {} had already read {new_value} {}", call.process(), ended(call))
+                format!("process {} had already read {new_value} {}", call.process(), ended(&call))
             }
-            Some(call) => format!("{} had finished {}", whose(call), ended(call)),
+            Some(call) => format!("{} had finished {}", whose(&call), ended(&call)),
             None => String::new(),
         };
         let never_again = if old == INITIAL {
@@ -293,7 +297,7 @@ impl<'h> Story<'_, 'h> {
                 span(stale)
             ),
         )
-        .failing(self.calls[older.last_start], role);
+        .failing(self.call_number(older.last_start), role);
         let argument = self.old_was_first(argument, older, newer);
         let argument = self.new_was_first(argument, older, newer);
         let argument = argument.because(if old == INITIAL || newer.first_end.is_none() {
@@ -311,18 +315,18 @@ impl<'h> Story<'_, 'h> {
         let argument = match older.first_end {
             None => argument.because(format!("The key held {} from the start.", self.value(INITIAL))),
             Some(first_end) => {
-                let (first, next) = (self.call(first_end), self.call(newer.last_start));
+                let (first, next) = (&self.call(first_end), self.call(newer.last_start));
                 let value = self.value(self.left(first_end));
                 let argument = argument.because(format!(
                     "{value} was there before {new}: {} had finished {}, before {} began {}.",
                     whose(first),
                     ended(first),
-                    whose(next),
-                    began(next)
+                    whose(&next),
+                    began(&next)
                 ));
                 argument
-                    .with(self.calls[first_end], format!("shows that {value} was there by then"))
-                    .with(self.calls[newer.last_start], format!("{} came after that", what(next)))
+                    .with(self.call_number(first_end), format!("shows that {value} was there by then"))
+                    .with(self.call_number(newer.last_start), format!("{} came after that", what(&next)))
             }
         };
         self.with_links(argument, &older.links)
@@ -331,27 +335,27 @@ impl<'h> Story<'_, 'h> {
     /// f(newer) < s(older).
     fn new_was_first(&self, argument: Argument, older: &Zone, newer: &Zone) -> Argument {
         let Some(first_end) = newer.first_end else { return argument };
-        let (first, next) = (self.call(first_end), self.call(older.last_start));
+        let (first, next) = (&self.call(first_end), self.call(older.last_start));
         let new = self.value(self.left(first_end));
         let argument = argument
             .because(format!(
                 "{new} was there before {} began: {} had finished {}, that {} began {}.",
-                whose(next),
+                whose(&next),
                 whose(first),
                 ended(first),
                 next.f(),
-                began(next)
+                began(&next)
             ))
-            .with(self.calls[first_end], format!("shows that {new} was there by then"));
+            .with(self.call_number(first_end), format!("shows that {new} was there by then"));
         self.with_links(argument, &newer.links)
     }
 }
 
 /// What a call would have put there.
-pub(crate) fn written_by<'h>(call: &Call<'h>) -> Option<&'h Value> {
-    match (call.f(), &call.invoke.value) {
+pub(crate) fn written_by(call: &Call<'_>) -> Option<Value> {
+    match (call.f(), call.asked()) {
         ("write" | "append" | "add", value) => Some(value),
-        ("cas", Value::List(pair)) if pair.len() == 2 => Some(&pair[1]),
+        ("cas", Value::List(pair)) if pair.len() == 2 => Some(pair[1].clone()),
         _ => None,
     }
 }

@@ -47,7 +47,7 @@ fn lost(set: &Set) -> Vec<Value> {
 
 fn fork(part: &Part<'_>, set: &Set, one: usize, other: usize, element: u32) -> Argument {
     let value = &set.elements[element as usize];
-    let (a, b) = (&part.calls[set.reads[one].call], &part.calls[set.reads[other].call]);
+    let (a, b) = (&part.call(set.reads[one].call), &part.call(set.reads[other].call));
     if set.reads[one].span.end < set.reads[other].span.start {
         return Argument::new(
             Anomaly::LostUpdate,
@@ -82,7 +82,7 @@ fn fork(part: &Part<'_>, set: &Set, one: usize, other: usize, element: u32) -> A
 
 fn out_of_order(part: &Part<'_>, set: &Set, early: Member, late: Member) -> Argument {
     let (early_number, late_number) = (set.call(early), set.call(late));
-    let (before, after) = (&part.calls[early_number], &part.calls[late_number]);
+    let (before, after) = (&part.call(early_number), &part.call(late_number));
     match (early, late) {
         // An add that finished before a read which lacks it began.
         (Member::Add(add), Member::Read(_)) => {
@@ -108,7 +108,7 @@ fn out_of_order(part: &Part<'_>, set: &Set, early: Member, late: Member) -> Argu
             match proof {
                 None => argument.because(format!("No completed read shows {value} at all.")),
                 Some(proof) => {
-                    let call = &part.calls[proof];
+                    let call = &part.call(proof);
                     argument
                         .because(format!("{value} did get in: {} {}.", did(call), span(call)))
                         .with(proof, format!("has {value}"))
@@ -171,7 +171,7 @@ fn out_of_order(part: &Part<'_>, set: &Set, early: Member, late: Member) -> Argu
             match proof {
                 None => argument,
                 Some(proof) => {
-                    let call = &part.calls[set.reads[proof].call];
+                    let call = &part.call(set.reads[proof].call);
                     argument
                         .because(format!("{} {}.", cap(&did(call)), span(call)))
                         .failing(set.reads[proof].call, format!("has {shown} without {lacked}"))

@@ -165,25 +165,25 @@ impl Witness {
         let mut cast = argument.cast;
         cast.sort_by_key(|(call, _)| *call);
         let events = |number: &usize| {
-            let call = &part.calls[*number];
-            [Some(call.invoke), call.completion].into_iter().flatten()
+            let call = part.call(*number);
+            [Some(call.start()), call.completion()].into_iter().flatten()
         };
         let all = || cast.iter().flat_map(|(number, _)| events(number));
-        let first = all().min_by_key(|op| op.index);
-        let last = all().max_by_key(|op| op.index);
+        let first = all().min().unwrap_or(0);
+        let last = all().max().unwrap_or(0);
         let window = Window {
-            first_index: first.map_or(0, |op| op.index),
-            last_index: last.map_or(0, |op| op.index),
-            from_ns: first.map_or(0, |op| op.time_ns),
-            to_ns: last.map_or(0, |op| op.time_ns),
+            first_index: history.index(first),
+            last_index: history.index(last),
+            from_ns: history.time_ns(first),
+            to_ns: history.time_ns(last),
         };
         let ops = cast.iter().map(|(number, role)| {
             let failing = argument.failing == Some(*number);
-            WitnessOp { failing, ..WitnessOp::of(&part.calls[*number], role.clone()) }
+            WitnessOp { failing, ..WitnessOp::of(&part.call(*number), role.clone()) }
         });
         Witness {
             anomaly: argument.anomaly,
-            key: part.key.cloned(),
+            key: part.key(),
             summary: argument.summary,
             reasons: argument.reasons,
             window,
@@ -217,13 +217,13 @@ impl Witness {
 }
 
 fn nemesis_around(history: &History, window: Window) -> Vec<NemesisOp> {
-    let ops: Vec<&Op> = history.nemesis().map(|(_, op)| op).collect();
-    let begin = ops.partition_point(|op| op.index < window.first_index);
-    let end = ops.partition_point(|op| op.index <= window.last_index);
+    let ops: Vec<(usize, Op)> = history.nemesis().collect();
+    let begin = ops.partition_point(|(_, op)| op.index < window.first_index);
+    let end = ops.partition_point(|(_, op)| op.index <= window.last_index);
     let shown = begin.saturating_sub(NEMESIS_BEFORE_MAX)..end.min(begin + NEMESIS_IN_WINDOW_MAX);
     ops[shown]
         .iter()
-        .map(|op| NemesisOp {
+        .map(|(_, op)| NemesisOp {
             index: op.index,
             time_ns: op.time_ns,
             f: op.f.to_string(),
@@ -240,12 +240,12 @@ impl WitnessOp {
             failing: false,
             process: call.process(),
             f: call.f().to_owned(),
-            value: call.result().filter(|_| call.f() == "read").unwrap_or(&call.invoke.value).clone(),
-            outcome: call.outcome,
-            invoke_index: call.invoke.index,
-            complete_index: call.completion.map(|op| op.index),
-            start_ns: call.invoke.time_ns,
-            end_ns: call.completion.map(|op| op.time_ns),
+            value: call.result().filter(|_| call.f() == "read").unwrap_or_else(|| call.asked()),
+            outcome: call.outcome(),
+            invoke_index: call.invoke_index(),
+            complete_index: call.complete_index(),
+            start_ns: call.start_ns(),
+            end_ns: call.end_ns(),
         }
     }
 }

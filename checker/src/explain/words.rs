@@ -17,15 +17,16 @@ pub(crate) fn seconds(ns: u64) -> String {
     }
 }
 
-/// When a call was open: "at 1.000 s–1.200 s".
+/// When a call was open: "at 1.000 s–1.200 s", or by the numbers of its ops where nobody wrote down times.
 pub(crate) fn span(call: &Call<'_>) -> String {
-    let start = seconds(call.invoke.time_ns);
-    match (call.outcome, call.completion) {
-        (Outcome::Ok | Outcome::Failed, Some(completion)) => {
-            format!("at {start}–{}", seconds(completion.time_ns))
-        }
+    let start = moment(call, call.start());
+    match (call.outcome(), call.completion()) {
+        (Outcome::Ok | Outcome::Failed, Some(completion)) => match call.history().has_times() {
+            true => format!("at {start}–{}", seconds(call.history().time_ns(completion))),
+            false => format!("at ops {}–{}", call.invoke_index(), call.history().index(completion)),
+        },
         (Outcome::Unknown, Some(completion)) => {
-            format!("begun at {start}, given up at {}, outcome unknown", seconds(completion.time_ns))
+            format!("begun at {start}, given up at {}, outcome unknown", moment(call, completion))
         }
         (_, None) => format!("begun at {start}, never answered"),
     }
@@ -33,23 +34,30 @@ pub(crate) fn span(call: &Call<'_>) -> String {
 
 /// When a call ended: "at 1.200 s".
 pub(crate) fn ended(call: &Call<'_>) -> String {
-    match call.completion {
-        Some(completion) => format!("at {}", seconds(completion.time_ns)),
+    match call.completion() {
+        Some(completion) => format!("at {}", moment(call, completion)),
         None => "never".to_owned(),
     }
 }
 
 /// When a call began: "at 1.000 s".
 pub(crate) fn began(call: &Call<'_>) -> String {
-    format!("at {}", seconds(call.invoke.time_ns))
+    format!("at {}", moment(call, call.start()))
+}
+
+fn moment(call: &Call<'_>, position: usize) -> String {
+    match call.history().has_times() {
+        true => seconds(call.history().time_ns(position)),
+        false => format!("op {}", call.history().index(position)),
+    }
 }
 
 /// What it was: "read of 41".
 pub(crate) fn what(call: &Call<'_>) -> String {
-    let argument = &call.invoke.value;
+    let argument = &call.asked();
     match (call.f(), argument) {
         ("read", _) => match call.result() {
-            Some(value) => format!("read of {}", brief(value)),
+            Some(value) => format!("read of {}", brief(&value)),
             None => "read".to_owned(),
         },
         ("write" | "append" | "add", value) => format!("{} of {}", call.f(), brief(value)),
@@ -57,7 +65,9 @@ pub(crate) fn what(call: &Call<'_>) -> String {
             format!("cas from {} to {}", brief(&pair[0]), brief(&pair[1]))
         }
         (f, value) => match call.result() {
-            Some(result) if result != value => format!("{f} {} with result {}", brief(value), brief(result)),
+            Some(result) if result != *value => {
+                format!("{f} {} with result {}", brief(value), brief(&result))
+            }
             _ => format!("{f} {}", brief(value)),
         },
     }
@@ -71,12 +81,12 @@ pub(crate) fn whose(call: &Call<'_>) -> String {
 /// Who did what: "process 7 read 41".
 pub(crate) fn did(call: &Call<'_>) -> String {
     let process = call.process();
-    let value = || brief(call.result().unwrap_or(&call.invoke.value));
+    let value = || brief(&call.result().unwrap_or_else(|| call.asked()));
     match call.f() {
         "read" => format!("process {process} read {}", value()),
-        "write" => format!("process {process} wrote {}", brief(&call.invoke.value)),
-        "append" => format!("process {process} appended {}", brief(&call.invoke.value)),
-        "add" => format!("process {process} added {}", brief(&call.invoke.value)),
+        "write" => format!("process {process} wrote {}", brief(&call.asked())),
+        "append" => format!("process {process} appended {}", brief(&call.asked())),
+        "add" => format!("process {process} added {}", brief(&call.asked())),
         _ => format!("process {process} did {}", what(call)),
     }
 }

@@ -55,7 +55,7 @@ pub enum ReadError {
 impl History {
     /// Reads a history of one JSON op a line.
     pub fn read_jsonl(mut reader: impl BufRead) -> Result<History, ReadError> {
-        let mut ops = Vec::new();
+        let mut history = History::default();
         let mut buffer = Vec::new();
         let mut line = 0;
         loop {
@@ -70,18 +70,18 @@ impl History {
                 return Err(ReadError::LineTooLong { line });
             }
             if !buffer.iter().all(u8::is_ascii_whitespace) {
-                ops.push(parse(&buffer).map_err(|error| malformed(line, &buffer, &error))?);
+                history.push(parse(&buffer).map_err(|error| malformed(line, &buffer, &error))?);
             }
         }
-        match (ops.is_empty(), line) {
+        match (history.is_empty(), line) {
             (true, 1..) => Err(ReadError::NoOps { lines: line }),
-            _ => Ok(History::new(ops)),
+            _ => Ok(history),
         }
     }
 
     /// Writes every op as one line.
     pub fn write_jsonl(&self, mut writer: impl Write) -> io::Result<()> {
-        self.ops().iter().try_for_each(|op| op.write_jsonl(&mut writer))
+        self.ops().try_for_each(|op| op.write_jsonl(&mut writer))
     }
 }
 

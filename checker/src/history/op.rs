@@ -57,6 +57,10 @@ pub struct Op {
     /// Why it failed or is unknown, in the words of the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Whether this is late knowledge: the completion of an operation that had ended as info, learnt from
+    /// somewhere else (a log, a watch, a later answer). See [`History::resolve`](super::History::resolve).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
     /// Anything else on the line (slot, request, node, link, …): carried along, never interpreted.
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,
@@ -82,6 +86,7 @@ impl Op {
             key: None,
             value: value.into(),
             error: None,
+            late: false,
             extra: BTreeMap::new(),
         }
     }
@@ -175,6 +180,7 @@ impl<'de> Visitor<'de> for OpVisitor {
         let mut key: Option<Value> = None;
         let mut value = None;
         let mut error: Option<Option<String>> = None;
+        let mut late = None;
         let mut extra = BTreeMap::new();
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             match &*name {
@@ -187,6 +193,7 @@ impl<'de> Visitor<'de> for OpVisitor {
                 "key" => once(&mut key, "key", &mut map)?,
                 "value" => once(&mut value, "value", &mut map)?,
                 "error" => once(&mut error, "error", &mut map)?,
+                "late" => once(&mut late, "late", &mut map)?,
                 _ => {
                     let name = name.into_owned();
                     if extra.contains_key(&name) {
@@ -207,6 +214,7 @@ impl<'de> Visitor<'de> for OpVisitor {
             key: key.filter(|key| !key.is_nil()),
             value: value.unwrap_or_default(),
             error: error.flatten(),
+            late: late.unwrap_or(false),
             extra,
         })
     }

@@ -1,8 +1,10 @@
 //! Invocations joined with their completions.
 
-use super::History;
-use super::op::{Op, OpType, Process, Value};
-use super::well_formed::{Event, IllFormed, WellFormed};
+use super::op::{OpType, Process, Value};
+use super::processes::NEMESIS;
+use super::values::ValueId;
+use super::well_formed::{BrokenRule, IllFormed};
+use super::{F, History};
 
 /// What is known about an operation when the history ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -16,25 +18,82 @@ pub enum Outcome {
     Unknown,
 }
 
+/// All operations of a history, in the order of invocation.
+#[derive(Clone, Debug)]
+pub struct Calls<'h> {
+    pub(crate) history: &'h History,
+    pub(crate) pairs: Vec<Pair>,
+}
+
+/// Where an invocation and its completion are; [`NEVER`](crate::linearizability::partition::NEVER) where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) invoke: u32,
+    pub(crate) completion: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
 /// One operation of a client: its invocation and what came of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Call<'h> {
-    /// The invocation: function, key and argument are its.
-    pub invoke: &'h Op,
-    /// The completion; none when the history ended first.
-    pub completion: Option<&'h Op>,
-    /// What is known about it.
-    pub outcome: Outcome,
-    /// Position of the invocation in the history, from 0.
-    pub start: usize,
-    /// Position from which the operation is certainly over; none while its outcome is unknown.
-    pub end: Option<usize>,
+    history: &'h History,
+    pair: Pair,
+}
+
+impl<'h> Calls<'h> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Call<'h>> + ExactSizeIterator + '_ {
+        let history = self.history;
+        self.pairs.iter().map(move |pair| Call::new(history, *pair))
+    }
 }
 
 impl<'h> Call<'h> {
+    pub(crate) fn new(history: &'h History, pair: Pair) -> Self {
+        Self { history, pair }
+    }
+
+    /// What is known about it.
+    pub fn outcome(&self) -> Outcome {
+        match self.completion() {
+            None => Outcome::Unknown,
+            Some(position) => match self.history.op_type[position] {
+                OpType::Ok => Outcome::Ok,
+                OpType::Fail => Outcome::Failed,
+                OpType::Info | OpType::Invoke => Outcome::Unknown,
+            },
+        }
+    }
+
+    /// Position of the invocation in the history, from 0.
+    pub fn start(&self) -> usize {
+        self.pair.invoke as usize
+    }
+
+    /// Position of the completion, if there is one.
+    pub fn completion(&self) -> Option<usize> {
+        (self.pair.completion != NONE).then_some(self.pair.completion as usize)
+    }
+
+    /// Position from which the operation is certainly over; none while its outcome is unknown.
+    pub fn end(&self) -> Option<usize> {
+        self.completion().filter(|_| self.outcome() != Outcome::Unknown)
+    }
+
     /// The process's number.
     pub fn process(&self) -> u64 {
-        match self.invoke.process {
+        match self.history.process(self.start()) {
             Process::Client(number) => number,
             Process::Nemesis => unreachable!("pairing makes calls of client ops only"),
         }
@@ -42,68 +101,212 @@ impl<'h> Call<'h> {
 
     /// The function.
     pub fn f(&self) -> &'h str {
-        &self.invoke.f
+        self.history.name(self.f_id())
+    }
+
+    /// The function, by number.
+    pub fn f_id(&self) -> F {
+        self.history.f[self.start()]
+    }
+
+    /// Which object it is about, where there are several.
+    pub fn key(&self) -> Option<Value> {
+        self.key_id().map(|key| self.history.values.get(key))
+    }
+
+    /// The same by number.
+    pub fn key_id(&self) -> Option<ValueId> {
+        self.history.key_id(self.start())
+    }
+
+    /// What was asked: the value of the invocation, taken as it is.
+    pub fn asked(&self) -> Value {
+        self.history.values.get(self.asked_id())
+    }
+
+    /// The same by number.
+    pub fn asked_id(&self) -> ValueId {
+        self.history.value[self.start()]
     }
 
     /// What an ok read returned; nothing for any other outcome.
-    pub fn result(&self) -> Option<&'h Value> {
-        match (self.outcome, self.completion) {
-            (Outcome::Ok, Some(completion)) => Some(&completion.value),
-            _ => None,
+    pub fn result(&self) -> Option<Value> {
+        self.result_id().map(|value| self.history.values.get(value))
+    }
+
+    /// The same by number.
+    pub fn result_id(&self) -> Option<ValueId> {
+        match self.outcome() {
+            Outcome::Ok => self.completion().map(|position| self.history.value[position]),
+            Outcome::Failed | Outcome::Unknown => None,
         }
     }
 
     /// The argument of an update: the invocation's value. A completion that names another value is a
     /// contradiction that nobody can judge.
-    pub fn argument(&self) -> Result<&'h Value, String> {
-        let argument = &self.invoke.value;
-        match self.completion {
-            Some(completion)
-                if self.outcome == Outcome::Ok
-                    && !completion.value.is_nil()
-                    && completion.value != *argument =>
-            {
+    pub fn argument(&self) -> Result<Value, String> {
+        self.argument_id().map(|value| self.history.values.get(value))
+    }
+
+    /// The same by number.
+    pub fn argument_id(&self) -> Result<ValueId, String> {
+        let argument = self.asked_id();
+        match self.result_id() {
+            Some(completed) if completed != ValueId::NIL && completed != argument => {
+                let completion = self.completion().map_or(0, |position| self.history.index(position));
+                let value = |id| self.history.values.get(id);
                 Err(format!(
-                    "op {} completes {} {} as {} (op {}): which of the two values took effect is not known",
-                    completion.index, self.invoke.f, argument, completion.value, self.invoke.index
+                    "op {completion} completes {} {} as {} (op {}): which of the two values took effect is not known",
+                    self.f(),
+                    value(argument),
+                    value(completed),
+                    self.invoke_index()
                 ))
             }
             _ => Ok(argument),
         }
     }
+
+    /// Index of the invocation.
+    pub fn invoke_index(&self) -> u64 {
+        self.history.index(self.start())
+    }
+
+    /// Index of the completion, if there is one.
+    pub fn complete_index(&self) -> Option<u64> {
+        self.completion().map(|position| self.history.index(position))
+    }
+
+    /// When it was invoked, in nanoseconds since the run began.
+    pub fn start_ns(&self) -> u64 {
+        self.history.time_ns[self.start()]
+    }
+
+    /// When it completed, in nanoseconds since the run began.
+    pub fn end_ns(&self) -> Option<u64> {
+        self.completion().map(|position| self.history.time_ns[position])
+    }
+
+    /// The history it is of.
+    pub fn history(&self) -> &'h History {
+        self.history
+    }
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "process {} {} {} ({:?}, ops {}–{:?})",
+            self.process(),
+            self.f(),
+            self.result().unwrap_or_else(|| self.asked()),
+            self.outcome(),
+            self.invoke_index(),
+            self.complete_index()
+        )
+    }
+}
+
+/// What a process is doing.
+#[derive(Clone, Copy)]
+enum Doing {
+    Nothing,
+    /// The call with this number.
+    Call(u32),
+    /// Nothing any more: the outcome of this call is unknown.
+    Retired(u32),
 }
 
 /// Joins them; see [`History::calls`].
-pub(super) fn calls(history: &History) -> Result<Vec<Call<'_>>, IllFormed> {
-    let ops = history.ops();
-    let mut rules = WellFormed::default();
-    let mut calls: Vec<Call<'_>> = Vec::with_capacity(ops.len() / 2);
-    // Where in `calls` the invocation of each position went.
-    let mut call_of = vec![0usize; ops.len()];
-    for (position, op) in ops.iter().enumerate() {
-        match rules.observe(op)? {
-            Event::Nemesis => {}
-            Event::Invoked => {
-                call_of[position] = calls.len();
-                calls.push(Call {
-                    invoke: op,
-                    completion: None,
-                    outcome: Outcome::Unknown,
-                    start: position,
-                    end: None,
-                });
-            }
-            Event::Completed { invoked_at } => {
-                let call = &mut calls[call_of[invoked_at]];
-                call.completion = Some(op);
-                (call.outcome, call.end) = match op.op_type {
-                    OpType::Ok => (Outcome::Ok, Some(position)),
-                    OpType::Fail => (Outcome::Failed, Some(position)),
-                    OpType::Info => (Outcome::Unknown, None),
-                    OpType::Invoke => unreachable!("an invocation is not a completion"),
-                };
-            }
-        }
+pub(super) fn calls(history: &History) -> Result<Calls<'_>, IllFormed> {
+    let ill_formed = |position: usize, broken| IllFormed {
+        position,
+        index: history.index(position),
+        process: history.process(position),
+        broken,
+    };
+    if let Some(position) = history.index.windows(2).position(|pair| pair[1] <= pair[0]) {
+        let after = history.index[position];
+        // Whatever else is wrong before that comes first.
+        pairs(history, position + 1).map_err(|(position, broken)| ill_formed(position, broken))?;
+        return Err(ill_formed(position + 1, BrokenRule::IndexNotRising { after }));
     }
-    Ok(calls)
+    let pairs = pairs(history, history.len());
+    let pairs = pairs.map_err(|(position, broken)| ill_formed(position, broken))?;
+    Ok(Calls { history, pairs })
+}
+
+fn pairs(history: &History, length: usize) -> Result<Vec<Pair>, (usize, BrokenRule)> {
+    let mut doing = vec![Doing::Nothing; history.processes.clients()];
+    let mut pairs: Vec<Pair> = Vec::with_capacity(length / 2);
+    let columns = history.process.iter().zip(&history.op_type).zip(history.f.iter().zip(&history.key));
+    for (position, ((process, op_type), (f, key))) in columns.enumerate().take(length) {
+        if *process == NEMESIS {
+            continue;
+        }
+        let doing = &mut doing[*process as usize];
+        if *op_type == OpType::Invoke {
+            let Doing::Nothing = *doing else {
+                return Err((position, invoked_too_early(history, &pairs, *doing)));
+            };
+            *doing = Doing::Call(pairs.len() as u32);
+            pairs.push(Pair { invoke: position as u32, completion: NONE });
+            continue;
+        }
+        let call = match *doing {
+            Doing::Call(call) => call,
+            Doing::Retired(call) if is_resolution(history, &pairs[call as usize], position) => call,
+            Doing::Nothing | Doing::Retired(_) => {
+                return Err((position, BrokenRule::CompletedWithoutInvoke { op_type: *op_type }));
+            }
+        };
+        let pair = &mut pairs[call as usize];
+        let invoke = pair.invoke as usize;
+        if history.f[invoke] != *f {
+            return Err((
+                position,
+                BrokenRule::OtherFunction {
+                    invoke: history.index(invoke),
+                    invoked: history.functions[usize::from(history.f[invoke].0)].clone(),
+                    completed: history.functions[usize::from(f.0)].clone(),
+                },
+            ));
+        }
+        if history.key[invoke] != *key {
+            return Err((position, BrokenRule::OtherKey { invoke: history.index(invoke) }));
+        }
+        pair.completion = position as u32;
+        *doing = match (*doing, op_type) {
+            (Doing::Call(_), OpType::Ok | OpType::Fail) => Doing::Nothing,
+            // A retired process stays so: its connection is as lost as before.
+            _ => Doing::Retired(call),
+        };
+    }
+    Ok(pairs)
+}
+
+/// Whether the op at this position tells late what became of a call of unknown outcome, for the first time.
+fn is_resolution(history: &History, pair: &Pair, position: usize) -> bool {
+    history.op_type[pair.completion as usize] == OpType::Info
+        && history.more(position).is_some_and(|more| more.late)
+}
+
+fn invoked_too_early(history: &History, pairs: &[Pair], doing: Doing) -> BrokenRule {
+    match doing {
+        Doing::Retired(call) => {
+            let Pair { invoke, completion } = pairs[call as usize];
+            // The completion may be a later one that told the outcome.
+            let info = (invoke..completion).find(|position| {
+                let position = *position as usize;
+                history.process[position] == history.process[invoke as usize]
+                    && history.op_type[position] == OpType::Info
+            });
+            BrokenRule::ReusedAfterInfo { info: history.index(info.unwrap_or(completion) as usize) }
+        }
+        Doing::Call(call) => {
+            BrokenRule::InvokedWhileOpen { open: history.index(pairs[call as usize].invoke as usize) }
+        }
+        Doing::Nothing => unreachable!("a process that does nothing may invoke"),
+    }
 }

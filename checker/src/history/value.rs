@@ -1,13 +1,14 @@
 //! What clients write and read: a closed set of typed values.
 //!
-//! In JSON they are the plain things: `null`, `true`, `1`, `"x"`, `[..]`. Fractions, objects and
-//! integers beyond 64 bits are refused, because two spellings of one number must never count as two
-//! values.
+//! In JSON they are the plain things: `null`, `true`, `1`, `1.5`, `"x"`, `[..]`, `{..}`. Whole numbers
+//! beyond 64 bits are refused, because two spellings of one number must never count as two values.
+//! JSON has no sets, and no keys but text: a set is written as a list, and a key of a map that reads
+//! as a whole number is one.
 
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 /// A value that a client wrote, read or used as a key.
@@ -22,11 +23,55 @@ pub enum Value {
     Int(i64),
     /// Text.
     Text(Arc<str>),
+    /// A fraction.
+    Float(Float),
     /// A list, in order.
     List(Vec<Value>),
+    /// A set; see [`Value::set`].
+    Set(Vec<Value>),
+    /// A map; see [`Value::map`].
+    Map(Vec<(Value, Value)>),
+}
+
+/// A fraction that is equal to itself: all NaNs are one, and so are the two zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Float(u64);
+
+impl Float {
+    /// The number, as one of its equals.
+    pub fn new(number: f64) -> Self {
+        let number = if number.is_nan() { f64::NAN } else { number };
+        // Adding zero turns the negative zero into the positive one.
+        Self((number + 0.0).to_bits())
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+
+    /// Equal numbers have equal bits.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
+    }
 }
 
 impl Value {
+    /// The set of these, in any order, repeats allowed.
+    pub fn set(mut elements: Vec<Value>) -> Value {
+        elements.sort_unstable();
+        elements.dedup();
+        Value::Set(elements)
+    }
+
+    /// The map of these entries, in any order; of two with one key the later counts.
+    pub fn map(mut entries: Vec<(Value, Value)>) -> Value {
+        entries.reverse();
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        entries.dedup_by(|(a, _), (b, _)| a == b);
+        Value::Map(entries)
+    }
+
     /// Whether it is [`Value::Nil`].
     pub fn is_nil(&self) -> bool {
         matches!(self, Value::Nil)
@@ -36,7 +81,7 @@ impl Value {
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Value::Int(number) => Some(*number),
-            Value::Nil | Value::Bool(_) | Value::Text(_) | Value::List(_) => None,
+            _ => None,
         }
     }
 
@@ -44,16 +89,22 @@ impl Value {
     pub fn as_list(&self) -> Option<&[Value]> {
         match self {
             Value::List(values) => Some(values),
-            Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Text(_) => None,
+            _ => None,
         }
     }
 
     /// About how much memory it takes beyond its own size, in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         match self {
-            Value::Nil | Value::Bool(_) | Value::Int(_) => 0,
+            Value::Nil | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
             Value::Text(text) => text.len() + 16,
-            Value::List(values) => values.iter().map(|value| size_of::<Value>() + value.heap_bytes()).sum(),
+            Value::List(values) | Value::Set(values) => {
+                values.iter().map(|value| size_of::<Value>() + value.heap_bytes()).sum()
+            }
+            Value::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| 2 * size_of::<Value>() + key.heap_bytes() + value.heap_bytes())
+                .sum(),
         }
     }
 }
@@ -95,18 +146,28 @@ impl fmt::Display for Value {
             Value::Bool(truth) => write!(f, "{truth}"),
             Value::Int(number) => write!(f, "{number}"),
             Value::Text(text) => write!(f, "{text:?}"),
-            Value::List(values) => {
-                f.write_str("[")?;
-                for (position, value) in values.iter().enumerate() {
-                    if position > 0 {
-                        f.write_str(" ")?;
-                    }
-                    write!(f, "{value}")?;
+            Value::Float(number) => write!(f, "{:?}", number.get()),
+            Value::List(values) => spaced(f, "[", values, "]"),
+            Value::Set(values) => spaced(f, "#{", values, "}"),
+            Value::Map(entries) => {
+                f.write_str("{")?;
+                for (position, (key, value)) in entries.iter().enumerate() {
+                    let comma = if position > 0 { ", " } else { "" };
+                    write!(f, "{comma}{key} {value}")?;
                 }
-                f.write_str("]")
+                f.write_str("}")
             }
         }
     }
+}
+
+fn spaced(f: &mut fmt::Formatter<'_>, open: &str, values: &[Value], close: &str) -> fmt::Result {
+    f.write_str(open)?;
+    for (position, value) in values.iter().enumerate() {
+        let blank = if position > 0 { " " } else { "" };
+        write!(f, "{blank}{value}")?;
+    }
+    f.write_str(close)
 }
 
 impl Serialize for Value {
@@ -116,7 +177,12 @@ impl Serialize for Value {
             Value::Bool(truth) => serializer.serialize_bool(*truth),
             Value::Int(number) => serializer.serialize_i64(*number),
             Value::Text(text) => serializer.serialize_str(text),
-            Value::List(values) => values.serialize(serializer),
+            Value::Float(number) => serializer.serialize_f64(number.get()),
+            Value::List(values) | Value::Set(values) => values.serialize(serializer),
+            Value::Map(entries) => serializer.collect_map(entries.iter().map(|(key, value)| match key {
+                Value::Text(text) => (text.to_string(), value),
+                _ => (key.to_string(), value),
+            })),
         }
     }
 }
@@ -133,7 +199,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("null, true, false, a whole number of 64 bits, text or a list of these")
+        f.write_str("null, true, false, a number of 64 bits, text, or a list or an object of these")
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
@@ -156,6 +222,25 @@ impl<'de> Visitor<'de> for ValueVisitor {
         i64::try_from(number)
             .map(Value::Int)
             .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))
+    }
+
+    /// What is too long for a whole number comes here too, and has lost its last digits.
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Value, E> {
+        const EXACT_MAX: f64 = (1u64 << 53) as f64;
+        if number.fract() == 0.0 && number.abs() >= EXACT_MAX {
+            return Err(E::invalid_value(de::Unexpected::Float(number), &self));
+        }
+        Ok(Value::Float(Float::new(number)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            // Only the usual spelling of a number is one: "07" stays text.
+            let number = key.parse().ok().filter(|number: &i64| number.to_string() == key);
+            entries.push((number.map_or(Value::from(key), Value::Int), map.next_value()?));
+        }
+        Ok(Value::map(entries))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Value, E> {

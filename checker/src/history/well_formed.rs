@@ -34,8 +34,22 @@ pub enum Event {
 #[derive(Debug)]
 enum State {
     Idle,
-    Open { invoked_at: usize, index: u64, f: Cow<'static, str>, key: Option<Value> },
-    Retired { index: u64 },
+    Open(Began),
+    /// With the index of the info, and whether late knowledge has told the outcome since.
+    Retired {
+        began: Began,
+        info: u64,
+        resolved: bool,
+    },
+}
+
+/// What an invocation was.
+#[derive(Clone, Debug)]
+struct Began {
+    invoked_at: usize,
+    index: u64,
+    f: Cow<'static, str>,
+    key: Option<Value>,
 }
 
 /// Where a history stopped being one, and how.
@@ -117,36 +131,44 @@ impl WellFormed {
             OpType::Invoke => {
                 match state {
                     State::Idle => {}
-                    State::Open { index, .. } => return Err(BrokenRule::InvokedWhileOpen { open: *index }),
-                    State::Retired { index } => return Err(BrokenRule::ReusedAfterInfo { info: *index }),
+                    State::Open(began) => return Err(BrokenRule::InvokedWhileOpen { open: began.index }),
+                    State::Retired { info, .. } => return Err(BrokenRule::ReusedAfterInfo { info: *info }),
                 }
-                *state = State::Open {
+                *state = State::Open(Began {
                     invoked_at: position,
                     index: op.index,
                     f: op.f.clone(),
                     key: op.key.clone(),
-                };
+                });
                 Ok(Event::Invoked)
             }
             OpType::Ok | OpType::Fail | OpType::Info => {
-                let State::Open { invoked_at, index, f, key } = state else {
-                    return Err(BrokenRule::CompletedWithoutInvoke { op_type: op.op_type });
+                let began = match state {
+                    State::Open(began) => began,
+                    State::Retired { began, resolved: false, .. } if op.late => began,
+                    State::Idle | State::Retired { .. } => {
+                        return Err(BrokenRule::CompletedWithoutInvoke { op_type: op.op_type });
+                    }
                 };
-                if *f != op.f {
+                if began.f != op.f {
                     return Err(BrokenRule::OtherFunction {
-                        invoke: *index,
-                        invoked: f.clone(),
+                        invoke: began.index,
+                        invoked: began.f.clone(),
                         completed: op.f.clone(),
                     });
                 }
-                if *key != op.key {
-                    return Err(BrokenRule::OtherKey { invoke: *index });
+                if began.key != op.key {
+                    return Err(BrokenRule::OtherKey { invoke: began.index });
                 }
-                let invoked_at = *invoked_at;
-                *state = match op.op_type {
-                    OpType::Info => State::Retired { index: op.index },
-                    OpType::Invoke | OpType::Ok | OpType::Fail => State::Idle,
-                };
+                let invoked_at = began.invoked_at;
+                match state {
+                    State::Open(began) if op.op_type == OpType::Info => {
+                        *state = State::Retired { began: began.clone(), info: op.index, resolved: false };
+                    }
+                    State::Open(_) | State::Idle => *state = State::Idle,
+                    // A retired process stays so: its connection is as lost as before.
+                    State::Retired { resolved, .. } => *resolved = op.op_type != OpType::Info,
+                }
                 Ok(Event::Completed { invoked_at })
             }
         }

@@ -9,8 +9,9 @@ use super::hash::Table;
 use super::partition::{NEVER, Part, Span};
 use super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use crate::history::op::Value;
-use crate::history::pair::{Call, Outcome};
-use crate::model::{list_of, no_such_function};
+use crate::history::pair::Outcome;
+use crate::history::values::ValueId as ValueNumber;
+use crate::model::{list_ids, no_such_function};
 
 /// A list told as a register, or why it can't be.
 #[derive(Debug)]
@@ -46,13 +47,13 @@ pub(crate) enum Impossible {
 
 struct Read<'h> {
     call: usize,
-    values: &'h [Value],
+    values: &'h [ValueNumber],
     span: Span,
 }
 
-struct Append<'h> {
+struct Append {
     call: usize,
-    value: &'h Value,
+    value: ValueNumber,
     span: Span,
 }
 
@@ -61,16 +62,16 @@ pub(crate) fn decode(part: &Part<'_>) -> Result<Decoded, String> {
     let (mut reads, mut appends) = (Vec::new(), Vec::new());
     for (number, call, span) in part.possible() {
         match call.f() {
-            "append" => appends.push(Append { call: number, value: call.argument()?, span }),
+            "append" => appends.push(Append { call: number, value: call.argument_id()?, span }),
             "read" => {
-                if let Some(value) = call.result() {
-                    reads.push(Read { call: number, values: list_of(value, call)?, span });
+                if let Some(value) = call.result_id() {
+                    reads.push(Read { call: number, values: list_ids(value, &call)?, span });
                 }
             }
-            _ => return Err(no_such_function("list", call)),
+            _ => return Err(no_such_function("list", &call)),
         }
     }
-    let mut place_of: Table<&Value, Option<ValueId>> = Table::default();
+    let mut place_of: Table<ValueNumber, Option<ValueId>> = Table::default();
     for append in &appends {
         if place_of.insert(append.value, None).is_some() {
             return Ok(Decoded::NotUnique);
@@ -82,9 +83,9 @@ pub(crate) fn decode(part: &Part<'_>) -> Result<Decoded, String> {
     if let Some(longest) = longest {
         for (place, value) in values.iter().enumerate() {
             match place_of.get_mut(value) {
-                None => return Ok(impossible_value(longest.call, value)),
+                None => return Ok(impossible_value(part, longest.call, *value)),
                 Some(Some(_)) => {
-                    let (read, value) = (longest.call, value.clone());
+                    let (read, value) = (longest.call, part.history.values().get(*value));
                     return Ok(Decoded::Impossible(Impossible::Twice { read, value }));
                 }
                 Some(unseen) => *unseen = Some(place as ValueId + 1),
@@ -92,25 +93,31 @@ pub(crate) fn decode(part: &Part<'_>) -> Result<Decoded, String> {
         }
         for read in &reads {
             if !values.starts_with(read.values) {
-                return Ok(Decoded::Impossible(misfit(read, longest, &place_of)));
+                return Ok(Decoded::Impossible(misfit(part, read, longest, &place_of)));
             }
         }
     }
     Ok(Decoded::Register(register(&reads, &appends, &place_of, longest)))
 }
 
-fn impossible_value(read: usize, value: &Value) -> Decoded {
-    Decoded::Impossible(Impossible::NeverAppended { read, value: value.clone() })
+fn impossible_value(part: &Part<'_>, read: usize, value: ValueNumber) -> Decoded {
+    let value = part.history.values().get(value);
+    Decoded::Impossible(Impossible::NeverAppended { read, value })
 }
 
 /// Why a read is no prefix of the longest.
-fn misfit(read: &Read<'_>, longest: &Read<'_>, place_of: &Table<&Value, Option<ValueId>>) -> Impossible {
+fn misfit(
+    part: &Part<'_>,
+    read: &Read<'_>,
+    longest: &Read<'_>,
+    place_of: &Table<ValueNumber, Option<ValueId>>,
+) -> Impossible {
     for (place, value) in read.values.iter().enumerate() {
         if !place_of.contains_key(value) {
-            return Impossible::NeverAppended { read: read.call, value: value.clone() };
+            return Impossible::NeverAppended { read: read.call, value: part.history.values().get(*value) };
         }
         if read.values[..place].contains(value) {
-            return Impossible::Twice { read: read.call, value: value.clone() };
+            return Impossible::Twice { read: read.call, value: part.history.values().get(*value) };
         }
     }
     let same = read.values.iter().zip(longest.values).take_while(|(a, b)| a == b).count();
@@ -119,8 +126,8 @@ fn misfit(read: &Read<'_>, longest: &Read<'_>, place_of: &Table<&Value, Option<V
 
 fn register(
     reads: &[Read<'_>],
-    appends: &[Append<'_>],
-    place_of: &Table<&Value, Option<ValueId>>,
+    appends: &[Append],
+    place_of: &Table<ValueNumber, Option<ValueId>>,
     longest: Option<&Read<'_>>,
 ) -> ListRegister {
     let mut next_value = longest.map_or(INITIAL, |read| read.values.len() as ValueId) + 1;
@@ -148,7 +155,5 @@ fn register(
 
 /// The failed append of a value, if there is one: it did not happen.
 pub(crate) fn failed_update(part: &Part<'_>, f: &str, value: &Value) -> Option<usize> {
-    part.calls.iter().position(|call: &Call<'_>| {
-        call.outcome == Outcome::Failed && call.f() == f && call.invoke.value == *value
-    })
+    part.all().position(|call| call.outcome() == Outcome::Failed && call.f() == f && call.asked() == *value)
 }

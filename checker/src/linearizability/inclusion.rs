@@ -11,7 +11,8 @@
 use super::hash::Table;
 use super::partition::{NEVER, Part, Span};
 use crate::history::op::Value;
-use crate::model::{list_of, no_such_function};
+use crate::history::values::ValueId;
+use crate::model::{list_ids, no_such_function};
 
 type ElementId = u32;
 
@@ -82,26 +83,27 @@ pub(crate) enum Violation {
 /// Decodes one key. An error means that some op is none of a set.
 pub(crate) fn decode(part: &Part<'_>) -> Result<Set, String> {
     let mut set = Set::default();
-    let mut numbers: Table<&Value, ElementId> = Table::default();
+    let values = part.history.values();
+    let mut numbers: Table<ValueId, ElementId> = Table::default();
     for (call_number, call, span) in part.possible() {
-        let mut number = |element| {
+        let mut number = |element: ValueId| {
             *numbers.entry(element).or_insert_with(|| {
-                set.elements.push(element.clone());
+                set.elements.push(values.get(element));
                 set.elements.len() as ElementId - 1
             })
         };
         match call.f() {
             "add" => {
-                let element = number(call.argument()?);
+                let element = number(call.argument_id()?);
                 set.adds.push(Add { call: call_number, element, span });
             }
             "read" => {
-                if let Some(value) = call.result() {
-                    let elements = list_of(value, call)?.iter().map(number).collect();
+                if let Some(value) = call.result_id() {
+                    let elements = list_ids(value, &call)?.iter().copied().map(number).collect();
                     set.reads.push(Read { call: call_number, elements, span });
                 }
             }
-            _ => return Err(no_such_function("set", call)),
+            _ => return Err(no_such_function("set", &call)),
         }
     }
     Ok(set)

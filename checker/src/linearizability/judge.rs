@@ -35,11 +35,11 @@ pub(crate) fn judge_keys(
     let calls = match history.calls() {
         Ok(calls) => calls,
         Err(broken) => {
-            let ops = raw_counts(history.ops());
+            let ops = raw_counts(history);
             return Report { ops, ..Report::unknown(check, broken.to_string()) };
         }
     };
-    let ops = OpCounts::of(&calls);
+    let ops = OpCounts::of(calls.iter());
     if ops.ok == 0 {
         let reason = match ops.invoked {
             0 => "the history has no operations of clients: nothing was asked".to_owned(),
@@ -47,7 +47,7 @@ pub(crate) fn judge_keys(
         };
         return Report { ops, ..Report::unknown(check, reason) };
     }
-    let parts = partition::by_key(&calls, history.len());
+    let parts = partition::by_key(calls);
     let meter = Meter::new(budget);
     let judged = partition::judge_all(&parts, |part| match meter.check() {
         Ok(()) => judge(part, &meter),
@@ -60,7 +60,7 @@ pub(crate) fn judge_keys(
         match verdict {
             Verdict::Valid => {}
             Verdict::Invalid(found) => {
-                invalid_keys.push(part.key.cloned().unwrap_or(Value::Nil));
+                invalid_keys.push(part.key().unwrap_or(Value::Nil));
                 // The violation that was complete first is the one to look at first.
                 witness = match witness {
                     Some(Verdict::Invalid(best)) if best.window.last_index <= found.window.last_index => {
@@ -71,7 +71,7 @@ pub(crate) fn judge_keys(
             }
             Verdict::Unknown(reason) => {
                 unknown_keys += 1;
-                first_unknown.get_or_insert(match part.key {
+                first_unknown.get_or_insert(match part.key() {
                     Some(key) => format!("key {key}: {reason}"),
                     None => reason,
                 });

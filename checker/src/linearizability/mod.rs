@@ -12,15 +12,17 @@
 
 pub(crate) mod append;
 pub(crate) mod depth_first;
-pub(crate) mod hash;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
+pub(crate) mod register_decode;
 pub(crate) mod register_op;
 pub(crate) mod search_plan;
 pub(crate) mod shown;
 pub(crate) mod zones;
+
+pub(crate) use crate::hash;
 
 use crate::budget::Budget;
 use crate::check::Check;

@@ -6,8 +6,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::hash::Table;
+use crate::history::History;
 use crate::history::op::Value;
-use crate::history::pair::{Call, Outcome};
+use crate::history::pair::{Call, Calls, Outcome, Pair};
+use crate::history::values::ValueId;
 
 /// Below this many calls a thread costs more than it saves.
 const CALLS_PER_THREAD_MIN: usize = 5_000;
@@ -26,36 +28,49 @@ pub(crate) struct Span {
 /// Everything about one key.
 #[derive(Debug)]
 pub(crate) struct Part<'h> {
-    pub(crate) key: Option<&'h Value>,
+    pub(crate) history: &'h History,
+    pub(crate) key: Option<ValueId>,
     /// In the order of invocation. Failed calls are among them; they never count as done.
-    pub(crate) calls: Vec<Call<'h>>,
+    pub(crate) calls: Vec<Pair>,
     /// For each call.
     pub(crate) spans: Vec<Span>,
     /// How many positions there are: every span's start and end is in `1..=positions`.
     pub(crate) positions: u32,
 }
 
-/// Splits calls (in the order of invocation, over a history of `length` ops) by key, keys in the order
-/// in which they first appear.
-pub(crate) fn by_key<'h>(calls: &[Call<'h>], length: usize) -> Vec<Part<'h>> {
+/// Splits calls (in the order of invocation) by key, keys in the order in which they first appear.
+pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
+    let Calls { history, pairs } = calls;
+    if pairs.is_empty() {
+        return Vec::new();
+    }
+    if !history.has_keys() {
+        let spans = pairs.iter().map(|pair| {
+            let end = Call::new(history, *pair).end().map_or(NEVER, |end| end as u32 + 1);
+            Span { start: pair.invoke + 1, end }
+        });
+        let spans = spans.collect();
+        return vec![Part { history, key: None, calls: pairs, spans, positions: history.len() as u32 }];
+    }
     const NOBODY: u32 = u32::MAX;
-    let mut parts: Vec<Part<'h>> = Vec::new();
-    let mut part_of_key: Table<Option<&'h Value>, u32> = Table::default();
+    let mut parts: Vec<Part<'_>> = Vec::new();
+    let mut part_of_key: Table<Option<ValueId>, u32> = Table::default();
     // At each position of the history: the part and the call within it.
-    let mut owner = vec![(NOBODY, 0u32); length];
-    for call in calls {
-        let key = call.invoke.key.as_ref();
+    let mut owner = vec![(NOBODY, 0u32); history.len()];
+    for pair in pairs {
+        let call = Call::new(history, pair);
+        let key = call.key_id();
         let index = *part_of_key.entry(key).or_insert_with(|| {
-            parts.push(Part { key, calls: Vec::new(), spans: Vec::new(), positions: 0 });
+            parts.push(Part { history, key, calls: Vec::new(), spans: Vec::new(), positions: 0 });
             (parts.len() - 1) as u32
         });
         let part = &mut parts[index as usize];
         let place = (index, part.calls.len() as u32);
-        owner[call.start] = place;
-        if let Some(end) = call.end {
+        owner[call.start()] = place;
+        if let Some(end) = call.end() {
             owner[end] = place;
         }
-        part.calls.push(*call);
+        part.calls.push(pair);
         part.spans.push(Span { start: 0, end: NEVER });
     }
     for (part, call) in owner {
@@ -75,14 +90,29 @@ pub(crate) fn by_key<'h>(calls: &[Call<'h>], length: usize) -> Vec<Part<'h>> {
 }
 
 impl<'h> Part<'h> {
+    /// A call by number.
+    pub(crate) fn call(&self, number: usize) -> Call<'h> {
+        Call::new(self.history, self.calls[number])
+    }
+
+    /// Every call.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Call<'h>> + '_ {
+        let history = self.history;
+        self.calls.iter().map(move |pair| Call::new(history, *pair))
+    }
+
+    /// The key itself.
+    pub(crate) fn key(&self) -> Option<Value> {
+        self.key.map(|key| self.history.values().get(key))
+    }
+
     /// The calls that did or may have happened, with their spans and numbers.
-    pub(crate) fn possible(&self) -> impl Iterator<Item = (usize, &Call<'h>, Span)> {
+    pub(crate) fn possible(&self) -> impl Iterator<Item = (usize, Call<'h>, Span)> + '_ {
         let spans = self.spans.iter().copied();
-        self.calls
-            .iter()
+        self.all()
             .zip(spans)
             .enumerate()
-            .filter(|(_, (call, _))| call.outcome != Outcome::Failed)
+            .filter(|(_, (call, _))| call.outcome() != Outcome::Failed)
             .map(|(number, (call, span))| (number, call, span))
     }
 }

@@ -2,11 +2,10 @@
 
 use super::append::{self, Decoded};
 use super::depth_first::{self, Limits};
-use super::hash::Table;
 use super::inclusion;
 use super::judge::Judged;
-use super::partition::{NEVER, Part};
-use super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
+use super::partition::Part;
+use super::register_decode;
 use super::search_plan::SearchOp;
 use super::zones;
 use crate::budget::Meter;
@@ -14,8 +13,8 @@ use crate::explain::minimise::minimise;
 use crate::explain::witness::{Argument, Witness};
 use crate::explain::{append as append_words, order, register, set as set_words};
 use crate::history::History;
-use crate::history::op::Value;
-use crate::model::{self, AppendList, CasRegister, GrowSet, Model};
+use crate::history::pair::Outcome;
+use crate::model::{AppendList, CasRegister, GrowSet, Model};
 use crate::verdict::Verdict;
 
 const ZONES: &str = "zones";
@@ -24,18 +23,21 @@ const DEPTH_FIRST: &str = "depth-first";
 
 /// A register: zones if every value is written once, else search.
 pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Judged {
-    let (ops, calls) = match decode(part, model) {
-        Ok(decoded) => decoded,
+    let register = match register_decode::decode(part, model) {
+        Ok(register) => register,
         Err(reason) => return Judged::unknown(reason),
     };
-    let (zone_ops, values) = intern(&ops, model.initial());
-    let story = register::Story { part, ops: &zone_ops, calls: &calls, values: &values };
-    match zones::zones(&zone_ops, values.len(), part.positions) {
+    let tell = |violation| {
+        let values = register.spelt_out(part, model);
+        let story = register::Story { part, ops: &register.ops, calls: &register.calls, values: &values };
+        invalid(ZONES, history, part, story.tell(&violation))
+    };
+    match zones::zones(&register.ops, register.values(), part.positions) {
         zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
-        zones::Answer::Violation(violation) => invalid(ZONES, history, part, story.tell(&violation)),
-        zones::Answer::NotUnique => match zones::never_written(&zone_ops, values.len()) {
-            Some(violation) => invalid(ZONES, history, part, story.tell(&violation)),
-            None => searched(history, part, model, &ops, &calls, meter),
+        zones::Answer::Violation(violation) => tell(violation),
+        zones::Answer::NotUnique => match zones::never_written(&register.ops, register.values()) {
+            Some(violation) => tell(violation),
+            None => by_search(history, part, model, meter),
         },
     }
 }
@@ -122,36 +124,15 @@ type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
 
 fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
     let (mut ops, mut calls) = (Vec::new(), Vec::new());
-    for (number, call, span) in part.possible() {
-        if let Some(op) = model.decode(call)? {
+    for (number, (call, span)) in part.all().zip(&part.spans).enumerate() {
+        let op = match call.outcome() {
+            Outcome::Ok | Outcome::Unknown => model.decode(&call)?,
+            Outcome::Failed => model.decode_failed(&call)?,
+        };
+        if let Some(op) = op {
             ops.push(SearchOp { op, start: span.start, end: span.end });
             calls.push(number);
         }
     }
     Ok((ops, calls))
-}
-
-fn intern(ops: &[SearchOp<model::RegisterOp>], initial: Value) -> (Vec<RegisterOp>, Vec<Value>) {
-    let mut numbers: Table<Value, ValueId> = Table::default();
-    numbers.insert(initial.clone(), INITIAL);
-    let mut values = vec![initial];
-    let mut number = |value: &Value| match numbers.get(value) {
-        Some(number) => *number,
-        None => {
-            let number = values.len() as ValueId;
-            numbers.insert(value.clone(), number);
-            values.push(value.clone());
-            number
-        }
-    };
-    let zone_ops = ops.iter().map(|SearchOp { op, start, end }| {
-        let kind = match op {
-            model::RegisterOp::Read(value) => Kind::Read(number(value)),
-            model::RegisterOp::Write(value) => Kind::Write(number(value)),
-            model::RegisterOp::Cas(expected, value) => Kind::Cas(number(expected), number(value)),
-        };
-        debug_assert!(*end != NEVER || !matches!(kind, Kind::Read(_)), "reads have results");
-        RegisterOp { kind, start: *start, end: *end }
-    });
-    (zone_ops.collect(), values)
 }

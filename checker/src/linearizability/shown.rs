@@ -23,15 +23,18 @@ pub(crate) fn or_unknown(report: Report, history: &History, look: &[&str]) -> Re
 
 fn too_little(history: &History, look: &[&str]) -> Option<String> {
     // Invoked and ok, per function.
-    let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-    for op in history.ops().iter().filter(|op| matches!(op.process, Process::Client(_))) {
-        let (invoked, ok) = counts.entry(&op.f).or_default();
-        match op.op_type {
+    let mut counts = vec![(0, 0); history.functions().len()];
+    let of_client = |position: &usize| matches!(history.process(*position), Process::Client(_));
+    for position in (0..history.len()).filter(of_client) {
+        let (invoked, ok): &mut (u64, u64) = &mut counts[usize::from(history.f_id(position).0)];
+        match history.op_type(position) {
             OpType::Invoke => *invoked += 1,
             OpType::Ok => *ok += 1,
             OpType::Fail | OpType::Info => {}
         }
     }
+    let counts: BTreeMap<&str, (u64, u64)> =
+        history.functions().iter().map(|name| &**name).zip(counts).collect();
     if !look.iter().any(|f| counts.get(f).is_some_and(|(_, ok)| *ok > 0)) {
         let updates: u64 = counts.values().map(|(_, ok)| ok).sum();
         return Some(format!(

@@ -29,7 +29,7 @@ impl Model for AppendList {
 
     fn decode(&self, call: &Call<'_>) -> Result<Option<ListOp>, String> {
         match call.f() {
-            "append" => Ok(Some(ListOp::Append(call.argument()?.clone()))),
+            "append" => Ok(Some(ListOp::Append(call.argument()?))),
             "read" => {
                 let list = call.result().map(|value| list_of(value, call)).transpose()?;
                 Ok(list.map(|values| ListOp::Read(values.into())))

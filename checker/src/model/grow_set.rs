@@ -32,7 +32,7 @@ impl Model for GrowSet {
 
     fn decode(&self, call: &Call<'_>) -> Result<Option<SetOp>, String> {
         match call.f() {
-            "add" => Ok(Some(SetOp::Add(call.argument()?.clone()))),
+            "add" => Ok(Some(SetOp::Add(call.argument()?))),
             "read" => {
                 let Some(list) = call.result().map(|value| list_of(value, call)).transpose()? else {
                     return Ok(None);
@@ -40,7 +40,7 @@ impl Model for GrowSet {
                 let mut set = BTreeSet::new();
                 for value in list {
                     if !set.insert(value.clone()) {
-                        return Ok(Some(SetOp::ReadTwice(value.clone())));
+                        return Ok(Some(SetOp::ReadTwice(value)));
                     }
                 }
                 Ok(Some(SetOp::Read(Arc::new(set))))

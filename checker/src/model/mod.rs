@@ -15,6 +15,7 @@ pub use register::Register;
 
 use crate::history::op::Value;
 use crate::history::pair::Call;
+use crate::history::values::{ValueId, ValueView};
 
 /// A sequential specification of one object. Implement it to check anything with
 /// [`Linearizable`](crate::linearizability::Linearizable).
@@ -33,6 +34,12 @@ pub trait Model: Send + Sync {
     /// What a call that did or may have happened is to this object: `None` when it says nothing, as
     /// a read without a result; an error when it is no operation of this object.
     fn decode(&self, call: &Call<'_>) -> Result<Option<Self::Op>, String>;
+
+    /// What a call that failed, which means that it did not happen, says all the same: by default
+    /// nothing. A compare-and-set that was refused may say that the object held something else.
+    fn decode_failed(&self, _call: &Call<'_>) -> Result<Option<Self::Op>, String> {
+        Ok(None)
+    }
 
     /// The state before any operation.
     fn initial(&self) -> Self::State;
@@ -72,17 +79,27 @@ pub trait Model: Send + Sync {
 }
 
 /// The elements of a list result; nil is the list of an object that nobody has touched.
-pub(crate) fn list_of<'v>(value: &'v Value, call: &Call<'_>) -> Result<&'v [Value], String> {
+pub(crate) fn list_of(value: Value, call: &Call<'_>) -> Result<Vec<Value>, String> {
     match value {
-        Value::Nil => Ok(&[]),
-        Value::List(values) => Ok(values),
-        Value::Bool(_) | Value::Int(_) | Value::Text(_) => {
-            Err(format!("the {} of op {} answers {value}, which is no list", call.f(), call.invoke.index))
+        Value::Nil => Ok(Vec::new()),
+        Value::List(values) | Value::Set(values) => Ok(values),
+        other => {
+            Err(format!("the {} of op {} answers {other}, which is no list", call.f(), call.invoke_index()))
         }
+    }
+}
+
+/// The same by number.
+pub(crate) fn list_ids<'h>(value: ValueId, call: &Call<'h>) -> Result<&'h [ValueId], String> {
+    let values = call.history().values();
+    match values.view(value) {
+        ValueView::Nil => Ok(&[]),
+        ValueView::List(elements) | ValueView::Set(elements) => Ok(elements),
+        _ => Err(list_of(values.get(value), call).err().unwrap_or_default()),
     }
 }
 
 /// The error for a function that the object does not have.
 pub(crate) fn no_such_function(object: &str, call: &Call<'_>) -> String {
-    format!("op {}: a {object} has no function {:?}", call.invoke.index, call.f())
+    format!("op {}: a {object} has no function {:?}", call.invoke_index(), call.f())
 }

@@ -9,10 +9,11 @@ pub(crate) type Step = fn(state: &Value, call: &Call<'_>) -> Option<Value>;
 /// A register: reads see the value, cas sees its first argument and leaves its second.
 pub(crate) fn register(state: &Value, call: &Call<'_>) -> Option<Value> {
     match call.f() {
-        "read" => (call.result().unwrap() == state).then(|| state.clone()),
-        "write" => Some(call.invoke.value.clone()),
+        "read" => (call.result().unwrap() == *state).then(|| state.clone()),
+        "write" => Some(call.asked()),
         "cas" => {
-            let pair = call.invoke.value.as_list().unwrap();
+            let asked = call.asked();
+            let pair = asked.as_list().unwrap();
             (pair[0] == *state).then(|| pair[1].clone())
         }
         other => panic!("{other}"),
@@ -24,7 +25,7 @@ pub(crate) fn list(state: &Value, call: &Call<'_>) -> Option<Value> {
     let elements = state.as_list().unwrap_or(&[]);
     match call.f() {
         "read" => (call.result().unwrap().as_list().unwrap_or(&[]) == elements).then(|| state.clone()),
-        "append" => Some(Value::List(elements.iter().chain([&call.invoke.value]).cloned().collect())),
+        "append" => Some(Value::List(elements.iter().chain([&call.asked()]).cloned().collect())),
         other => panic!("{other}"),
     }
 }
@@ -40,7 +41,7 @@ pub(crate) fn set(state: &Value, call: &Call<'_>) -> Option<Value> {
         }
         "add" => {
             let mut elements = elements.to_vec();
-            elements.push(call.invoke.value.clone());
+            elements.push(call.asked());
             elements.sort();
             elements.dedup();
             Some(Value::List(elements))
@@ -51,8 +52,8 @@ pub(crate) fn set(state: &Value, call: &Call<'_>) -> Option<Value> {
 
 /// Whether some order of all ok calls and some of the unknown ones is legal and respects real time.
 pub(crate) fn is_linearizable(history: &History, step: Step) -> bool {
-    let calls: Vec<_> = history.calls().unwrap();
-    let possible = calls.into_iter().filter(|call| match call.outcome {
+    let calls = history.calls().unwrap();
+    let possible = calls.iter().filter(|call| match call.outcome() {
         Outcome::Ok => true,
         Outcome::Failed => false,
         Outcome::Unknown => call.f() != "read",
@@ -61,14 +62,14 @@ pub(crate) fn is_linearizable(history: &History, step: Step) -> bool {
 }
 
 fn place_rest(rest: &mut Vec<Call<'_>>, state: &Value, step: Step) -> bool {
-    if rest.iter().all(|call| call.outcome == Outcome::Unknown) {
+    if rest.iter().all(|call| call.outcome() == Outcome::Unknown) {
         return true;
     }
-    let first_end = rest.iter().filter_map(|call| call.end).min().unwrap_or(usize::MAX);
+    let first_end = rest.iter().filter_map(|call| call.end()).min().unwrap_or(usize::MAX);
     for index in 0..rest.len() {
         let call = rest[index];
         // Whatever began after another operation ended can't be placed before it.
-        if call.start < first_end
+        if call.start() < first_end
             && let Some(state) = step(state, &call)
         {
             rest.remove(index);

@@ -85,15 +85,14 @@ fn judge(check: &dyn Check, search: &dyn Check, step: Step, history: &History, s
                 .flat_map(|op| [Some(op.invoke_index), op.complete_index])
                 .flatten()
                 .collect();
-            let alone: History =
-                history.ops().iter().filter(|op| kept.contains(&op.index)).cloned().collect();
+            let alone: History = history.ops().filter(|op| kept.contains(&op.index)).collect();
             assert!(!brute_force::is_linearizable(&alone, step), "evidence: {}", text());
         }
         // In order as far as it goes, but nobody looked.
         Verdict::Unknown(_) => {
             let looked =
                 |op: &checker::Op| op.op_type == checker::OpType::Ok && (op.f == "read" || op.f == "cas");
-            let seen = history.ops().iter().any(looked);
+            let seen = history.ops().any(|op| looked(&op));
             assert!(truth && (check.name() == "set" || !seen), "{}", text());
         }
     }

@@ -105,8 +105,10 @@ fn calls_say_what_is_known() {
         "0 0 invoke write 1 @3\n 1 1 invoke read @3\n 2 0 ok write 1 @3\n 3 1 info read @3\n 4 2 invoke read @3",
     );
     let calls = history.calls().unwrap();
-    let told: Vec<_> =
-        calls.iter().map(|call| (call.process(), call.f(), call.outcome, call.start, call.end)).collect();
+    let told: Vec<_> = calls
+        .iter()
+        .map(|call| (call.process(), call.f(), call.outcome(), call.start(), call.end()))
+        .collect();
     assert_eq!(
         told,
         [
@@ -115,5 +117,5 @@ fn calls_say_what_is_known() {
             (2, "read", Outcome::Unknown, 4, None)
         ]
     );
-    assert_eq!(calls[0].argument(), Ok(&Value::Int(1)));
+    assert_eq!(calls.iter().next().unwrap().argument(), Ok(Value::Int(1)));
 }

@@ -194,7 +194,7 @@ impl World {
 /// Spoils a history in a few places; it stays well-formed and may stay linearizable.
 pub(crate) fn spoiled(history: &History, object: Object, seed: u64) -> History {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0x5101);
-    let mut ops = history.ops().to_vec();
+    let mut ops: Vec<Op> = history.ops().collect();
     for _ in 0..random.random_range(1..7) {
         let completions: Vec<usize> =
             (0..ops.len()).filter(|&place| ops[place].op_type != OpType::Invoke).collect();

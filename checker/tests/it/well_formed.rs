@@ -1,6 +1,11 @@
 //! What is no history at all.
 
-use checker::{BrokenRule, Budget, Check, Event, History, LinearizableRegister, OpType, Verdict, WellFormed};
+use checker::{
+    BrokenRule, Budget, Check, Event, History, LinearizableRegister, Op, OpType, Outcome, Process,
+    Resolution, ResolveError, Value, Verdict, WellFormed,
+};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::history::history;
 
@@ -89,8 +94,61 @@ fn a_recorder_can_judge_as_it_writes() {
     let mut rules = WellFormed::default();
     let events: Vec<_> = history("0 0 invoke read\n 1 nemesis info kill\n 2 0 ok read")
         .ops()
-        .iter()
-        .map(|op| rules.observe(op).unwrap())
+        .map(|op| rules.observe(&op).unwrap())
         .collect();
     assert_eq!(events, [Event::Invoked, Event::Nemesis, Event::Completed { invoked_at: 0 }]);
+}
+
+#[test]
+fn what_is_learnt_late_is_the_outcome() {
+    let mut history = history("0 0 invoke write 1\n 1 0 info write 1\n 2 1 invoke read\n 3 1 ok read 2");
+    let outcome = |history: &History| history.calls().unwrap().iter().next().unwrap().outcome();
+    assert_eq!(outcome(&history), Outcome::Unknown);
+    assert_eq!(history.resolve(2, Resolution::DidNotHappen), Err(ResolveError::Known(2)));
+    assert_eq!(history.resolve(1, Resolution::DidNotHappen), Err(ResolveError::NoInvocation(1)));
+    assert_eq!(history.resolve(99, Resolution::DidNotHappen), Err(ResolveError::NoInvocation(99)));
+    let mut other = history.clone();
+    history.resolve(0, Resolution::Happened(Value::Nil)).unwrap();
+    assert_eq!(outcome(&history), Outcome::Ok);
+    assert_eq!(history.calls().unwrap().iter().next().unwrap().end(), Some(4));
+    assert_eq!(history.resolve(0, Resolution::DidNotHappen), Err(ResolveError::Known(0)));
+    other.resolve(0, Resolution::DidNotHappen).unwrap();
+    assert_eq!(outcome(&other), Outcome::Failed);
+    // It survives being written down, and a second word on the same operation is refused.
+    let mut lines = Vec::new();
+    history.write_jsonl(&mut lines).unwrap();
+    assert_eq!(History::read_jsonl(&lines[..]).unwrap(), history);
+    let mut twice = history.op(4);
+    twice.index = 5;
+    history.push(twice);
+    assert!(history.well_formed().is_err());
+}
+
+/// The rules are kept in two places, for columns and for one op at a time: they must be the same.
+#[test]
+fn both_judges_of_the_rules_agree() {
+    let types = [OpType::Invoke, OpType::Ok, OpType::Fail, OpType::Info];
+    let (mut sound, mut broken) = (0, 0);
+    for seed in 0..20_000u64 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut history = History::default();
+        for index in 0..random.random_range(1..8u64) {
+            let index = if random.random_ratio(1, 40) { 0 } else { index };
+            let process = match random.random_range(0..9u64) {
+                0 => Process::Nemesis,
+                number => Process::Client(number % 2),
+            };
+            let op_type = types[random.random_range(0..4usize)];
+            let f = if random.random_ratio(1, 10) { "write" } else { "read" };
+            let late = random.random_ratio(1, 4);
+            let mut op = Op { late, ..Op::new(index, 0, op_type, process, f, Value::Nil) };
+            op.key = random.random_ratio(1, 10).then_some(Value::Int(1));
+            history.push(op);
+        }
+        let mut rules = WellFormed::default();
+        let streamed = history.ops().try_for_each(|op| rules.observe(&op).map(|_| ()));
+        assert_eq!(history.well_formed(), streamed, "seed {seed}: {:?}", history.into_ops());
+        *if streamed.is_ok() { &mut sound } else { &mut broken } += 1;
+    }
+    assert!(sound > 1_000 && broken > 1_000, "{sound} sound, {broken} broken");
 }

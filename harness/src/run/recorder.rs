@@ -27,7 +27,7 @@ pub struct Recorder {
 }
 
 struct Tape {
-    ops: Vec<Op>,
+    history: History,
     writer: BufWriter<Box<dyn Write + Send>>,
     /// The same file, to be synced.
     file: Option<File>,
@@ -110,7 +110,7 @@ impl Recorder {
     /// Records to any writer.
     pub fn to_writer(writer: Box<dyn Write + Send>) -> Recorder {
         let tape = Tape {
-            ops: Vec::new(),
+            history: History::default(),
             writer: BufWriter::with_capacity(BUFFER_BYTES, writer),
             file: None,
             counts: Counts::default(),
@@ -143,7 +143,7 @@ impl Recorder {
     pub fn invoke(&self, event: Event) -> Op {
         let mut tape = self.lock();
         tape.counts.asked += 1;
-        let op = self.record(&mut tape, OpType::Invoke, event).clone();
+        let op = self.record(&mut tape, OpType::Invoke, event);
         tape.open.insert(op.process, op.time_ns);
         op
     }
@@ -163,7 +163,7 @@ impl Recorder {
             OpType::Info => tape.counts.unknown += 1,
             OpType::Invoke => panic!("an invocation is not a completion"),
         }
-        self.record(&mut tape, op_type, event).clone()
+        self.record(&mut tape, op_type, event)
     }
 
     /// The nemesis did something: always `info`, in the same stream and order.
@@ -199,7 +199,7 @@ impl Recorder {
 
     /// Everything recorded so far: a legal history at any time, since a prefix is.
     pub fn snapshot(&self) -> History {
-        History::new(self.lock().ops.clone())
+        self.lock().history.clone()
     }
 
     /// Pushes what is buffered into the file.
@@ -225,11 +225,11 @@ impl Recorder {
         self.lock().broken.as_ref().map(ToString::to_string)
     }
 
-    fn record<'tape>(&self, tape: &'tape mut Tape, op_type: OpType, event: Event) -> &'tape Op {
+    fn record(&self, tape: &mut Tape, op_type: OpType, event: Event) -> Op {
         // Read under the lock, so that time and index agree.
         tape.time_ns = self.now_ns().max(tape.time_ns);
         let op = Op {
-            index: tape.ops.len() as u64,
+            index: tape.history.len() as u64,
             time_ns: tape.time_ns,
             intended_ns: event.intended_ns,
             op_type,
@@ -238,6 +238,7 @@ impl Recorder {
             key: event.key.map(Value::Int),
             value: event.value,
             error: event.error,
+            late: false,
             extra: event.extra,
         };
         if tape.broken.is_none() {
@@ -246,8 +247,8 @@ impl Recorder {
                 .and_then(|()| tape.writer.write_all(b"\n"));
             tape.broken = written.err();
         }
-        tape.ops.push(op);
-        &tape.ops[tape.ops.len() - 1]
+        tape.history.push(op.clone());
+        op
     }
 
     fn lock(&self) -> MutexGuard<'_, Tape> {

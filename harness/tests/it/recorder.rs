@@ -39,8 +39,8 @@ fn the_file_is_the_history_in_the_order_of_its_indices() {
     assert_eq!(read, recorder.snapshot());
     read.well_formed().unwrap();
     assert_eq!(read.len(), 2 * 8 * 200 + 1);
-    assert!(read.ops().iter().enumerate().all(|(position, op)| op.index == position as u64));
-    assert!(read.ops().is_sorted_by_key(|op| op.time_ns));
+    assert!(read.ops().enumerate().all(|(position, op)| op.index == position as u64));
+    assert!(read.ops().map(|op| op.time_ns).is_sorted());
     let counts = recorder.counts();
     assert_eq!((counts.asked, counts.ok, counts.open()), (1_600, 1_600, 0));
 }

@@ -162,7 +162,7 @@ fn an_acknowledged_update_in_the_wrong_slot_is_found() {
 
 #[test]
 fn what_nobody_learned_must_have_been_accepted_by_a_quorum() {
-    let history = History::new(history().into_ops().drain(..3).collect());
+    let history = History::new(history().into_ops().drain(..3).collect::<Vec<_>>());
     let examine = |logs: &[NodeLog]| examine_logs(logs, 3, &history);
     let short = || sound(1, &values()[..3]).records;
     let holding = |node| {
@@ -262,7 +262,7 @@ fn an_answer_without_slot_leaves_the_examination_incomplete() {
 
 #[test]
 fn one_bug_that_shows_everywhere_does_not_flood_the_report() {
-    let ops = (0..1000).map(|index| op(index, OpType::Ok, "append", 1, 3, 9)).collect();
+    let ops: Vec<Op> = (0..1000).map(|index| op(index, OpType::Ok, "append", 1, 3, 9)).collect();
     let report = examine_logs(&[sound(1, &values())], 1, &History::new(ops));
     assert_eq!(report.violations.len(), FINDINGS_MAX + 1);
     assert_eq!(report.violations.last().unwrap(), &format!("and {} more like these", 1000 - FINDINGS_MAX));

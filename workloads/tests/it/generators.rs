@@ -20,8 +20,8 @@ fn history(name: &str, seed: u64) -> History {
     Run::history(name, &mut *make(name, seed).generator, None, seed, STEPS)
 }
 
-fn invocations(history: &History) -> impl Iterator<Item = &Op> {
-    history.ops().iter().filter(|op| op.op_type == OpType::Invoke)
+fn invocations(history: &History) -> impl Iterator<Item = Op> + '_ {
+    history.ops().filter(|op| op.op_type == OpType::Invoke)
 }
 
 /// The value that an operation puts into its key.
@@ -44,7 +44,7 @@ fn the_names_are_listed_where_one_is_wrong() {
 fn the_same_seed_and_the_same_answers_ask_the_same() {
     for name in names() {
         assert_eq!(history(name, 7), history(name, 7), "{name}");
-        let first = |seed| invocations(&history(name, seed)).take(50).cloned().collect::<Vec<_>>();
+        let first = |seed| invocations(&history(name, seed)).take(50).collect::<Vec<_>>();
         assert_ne!(first(7), first(8), "{name}");
     }
 }
@@ -54,7 +54,7 @@ fn no_value_is_given_twice() {
     for name in names() {
         let mut seen = BTreeSet::new();
         for op in invocations(&history(name, 1)) {
-            if let Some(value) = given(op) {
+            if let Some(value) = given(&op) {
                 assert!(seen.insert(value), "{name}: {value} again in op {}", op.index);
             }
         }
@@ -151,7 +151,7 @@ fn a_fair_share_of_compare_and_sets_succeeds_and_a_fair_share_does_not() {
     for seed in 0..5 {
         let history = history("cas-register", seed);
         let count = |op_type| {
-            let ops = history.ops().iter();
+            let ops = history.ops();
             ops.filter(|op| op.f == "cas" && op.op_type == op_type).count()
         };
         let (ok, fail) = (count(OpType::Ok), count(OpType::Fail));

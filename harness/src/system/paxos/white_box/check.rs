@@ -5,7 +5,7 @@ use super::order::real_time;
 use super::replay::{Answers, replay};
 use super::{Findings, NodeLog};
 use crate::system::paxos::connection::NONSENSE;
-use checker::{History, Op, OpType};
+use checker::{Op, OpType};
 use paxos_node::kv::{Batch, Command};
 use paxos_node::paxos::{Ballot, Slot, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Chosen<'a> = BTreeMap<Slot, &'a Value>;
 
 /// All checks; `nodes` is the size of the cluster, some of whose logs may be missing.
-pub(super) fn all(logs: &[NodeLog], nodes: usize, history: &History, findings: &mut Findings) {
+pub(super) fn all(logs: &[NodeLog], nodes: usize, history: &[Op], findings: &mut Findings) {
     findings.examined("logs", logs.len());
     let by_quorum = chosen_by_quorum(logs, nodes, findings);
     let views: Vec<NodeView<'_>> = logs.iter().map(|log| NodeView::of(log, findings)).collect();
@@ -69,14 +69,14 @@ fn requests(value: &Value) -> BTreeSet<String> {
 }
 
 /// Nothing was answered that the protocol does not know.
-fn sense(history: &History, findings: &mut Findings) {
-    for op in history.ops().iter().filter(|op| reason_of(op) == Some(NONSENSE)) {
+fn sense(history: &[Op], findings: &mut Findings) {
+    for op in history.iter().filter(|op| reason_of(op) == Some(NONSENSE)) {
         let words = op.error.as_deref().unwrap_or("the node answered nonsense");
         findings.violation(format!("op {}: {} {}: {words}", op.index, op.f, op.value));
     }
 }
 
-fn acknowledged_is_chosen(chosen: &Chosen<'_>, unread: usize, history: &History, findings: &mut Findings) {
+fn acknowledged_is_chosen(chosen: &Chosen<'_>, unread: usize, history: &[Op], findings: &mut Findings) {
     // A slot's requests are looked up once for each operation in it: decode it once.
     let mut decoded: BTreeMap<Slot, BTreeSet<String>> = BTreeMap::new();
     // An aborted transaction stands in the log like any other.
@@ -105,7 +105,7 @@ fn acknowledged_is_chosen(chosen: &Chosen<'_>, unread: usize, history: &History,
     }
 }
 
-fn refused_is_not_chosen(chosen: &Chosen<'_>, history: &History, findings: &mut Findings) {
+fn refused_is_not_chosen(chosen: &Chosen<'_>, history: &[Op], findings: &mut Findings) {
     let mut slots: BTreeMap<String, Slot> = BTreeMap::new();
     for (&slot, value) in chosen {
         for request in requests(value) {
@@ -129,9 +129,9 @@ fn refused_is_not_chosen(chosen: &Chosen<'_>, history: &History, findings: &mut 
 }
 
 /// The clients' completions of this type that are about updates.
-pub(super) fn updates(history: &History, op_type: OpType) -> impl Iterator<Item = &Op> {
+pub(super) fn updates(history: &[Op], op_type: OpType) -> impl Iterator<Item = &Op> {
     let is_client = |op: &&Op| matches!(op.process, checker::Process::Client(_));
-    history.ops().iter().filter(is_client).filter(move |op| op.op_type == op_type && op.f != "read")
+    history.iter().filter(is_client).filter(move |op| op.op_type == op_type && op.f != "read")
 }
 
 /// The slot that decided an operation, as its completion tells.

@@ -27,7 +27,7 @@ mod order;
 mod replay;
 
 use crate::system::{NodeId, NodePlace, WhiteBoxReport};
-use checker::History;
+use checker::{History, Op};
 use paxos_node::paxos::Record;
 use paxos_node::wal;
 
@@ -57,7 +57,7 @@ pub(super) fn examine(places: &[NodePlace], history: &History) -> WhiteBoxReport
             Err(error) => findings.unknown(format!("{}: its log can't be read: {error}", place.node)),
         }
     }
-    check::all(&logs, places.len(), history, &mut findings);
+    check::all(&logs, places.len(), &ops(history), &mut findings);
     findings.report()
 }
 
@@ -65,7 +65,7 @@ pub(super) fn examine(places: &[NodePlace], history: &History) -> WhiteBoxReport
 #[must_use]
 pub fn examine_logs(logs: &[NodeLog], nodes: usize, history: &History) -> WhiteBoxReport {
     let mut findings = Findings::default();
-    check::all(logs, nodes, history, &mut findings);
+    check::all(logs, nodes, &ops(history), &mut findings);
     findings.report()
 }
 
@@ -105,4 +105,9 @@ impl Findings {
         }
         self.report
     }
+}
+
+/// The operations one by one: the checks here look at what only few have, such as slots.
+fn ops(history: &History) -> Vec<Op> {
+    history.ops().collect()
 }

@@ -6,7 +6,7 @@
 
 use super::Findings;
 use super::check::slot_of;
-use checker::{History, Op, OpType, Process};
+use checker::{Op, OpType, Process};
 use paxos_node::paxos::Slot;
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 type Furthest = Option<(Slot, u64)>;
 
 /// Compares each answer's slot with the furthest one known when its operation was asked.
-pub(super) fn real_time(history: &History, findings: &mut Findings) {
+pub(super) fn real_time(history: &[Op], findings: &mut Findings) {
     let mut furthest: Furthest = None;
     let mut asked: BTreeMap<u64, Furthest> = BTreeMap::new();
-    for op in history.ops() {
+    for op in history {
         let Process::Client(process) = op.process else { continue };
         if op.op_type == OpType::Invoke {
             asked.insert(process, furthest);

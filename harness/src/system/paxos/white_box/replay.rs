@@ -4,7 +4,7 @@ use super::Findings;
 use super::check::{Chosen, reason_of, request_of, slot_of, updates};
 use super::learned::{NodeView, prefix};
 use crate::system::paxos::translate;
-use checker::{History, Op, OpType, Process, Value as Said};
+use checker::{Op, OpType, Process, Value as Said};
 use paxos_node::kv::{Batch, Command, Kv, Reply, RequestId, Txn, TxnOp, TxnOutcome};
 use paxos_node::paxos::{Slot, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +18,9 @@ pub(super) struct Answers<'a> {
 }
 
 impl<'a> Answers<'a> {
-    pub(super) fn of(history: &'a History) -> Answers<'a> {
+    pub(super) fn of(history: &'a [Op]) -> Answers<'a> {
         let mut reads: BTreeMap<Slot, Vec<&Op>> = BTreeMap::new();
-        for op in history.ops() {
+        for op in history {
             let is_read =
                 op.op_type == OpType::Ok && op.f == "read" && matches!(op.process, Process::Client(_));
             if let (true, Some(slot)) = (is_read, slot_of(op)) {

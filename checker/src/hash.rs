@@ -10,6 +10,13 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// A table of small keys.
 pub(crate) type Table<K, V> = HashMap<K, V, BuildHasherDefault<Mix>>;
 
+/// A few words as one.
+pub(crate) fn mix<const N: usize>(words: [u64; N]) -> u64 {
+    let mut state = Mix::default();
+    words.into_iter().for_each(|word| state.word(word));
+    state.finish()
+}
+
 /// Multiply, rotate, fold.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mix {
