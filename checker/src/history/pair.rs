@@ -52,6 +52,11 @@ impl<'h> Calls<'h> {
         self.pairs.is_empty()
     }
 
+    /// One of them, by its place.
+    pub(crate) fn call(&self, number: usize) -> Call<'h> {
+        Call::new(self.history, self.pairs[number])
+    }
+
     /// Each of them.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Call<'h>> + ExactSizeIterator + '_ {
         let history = self.history;

@@ -15,7 +15,7 @@ use crate::budget::{Exhausted, Meter};
 use crate::explain::witness::WitnessOp;
 use crate::explain::words;
 use crate::history::op::Value;
-use crate::history::pair::{Call, Outcome};
+use crate::history::pair::{Calls, Outcome};
 
 /// Everything that was found.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -80,23 +80,13 @@ impl From<Exhausted> for NoAnalysis {
 }
 
 /// Analyses these calls, which are all of a history.
-pub(crate) fn analyse(calls: &[Call<'_>], object: Object, meter: &Meter) -> Result<Analysis, NoAnalysis> {
+pub(crate) fn analyse(calls: &Calls<'_>, object: Object, meter: &Meter) -> Result<Analysis, NoAnalysis> {
     let txns = decode(calls, object).map_err(NoAnalysis::NoTransactions)?;
     meter.take(txns.bytes());
     meter.check()?;
     let (inferred, versions, cycles) = search(&txns, object, meter)?;
     let Inferred { happened, odd, unclear } = inferred;
-    let index = |position: u32| {
-        let by_start = calls.binary_search_by_key(&position, |call| call.start as u32);
-        match by_start {
-            Ok(call) => calls[call].invoke.index,
-            Err(_) => calls
-                .iter()
-                .find(|call| call.end == Some(position as usize))
-                .and_then(|call| call.completion)
-                .map_or(u64::from(position), |op| op.index),
-        }
-    };
+    let index = |position: u32| calls.history.index(position as usize);
     let why = Why { txns: &txns, versions: &versions, happened: &happened, index: &index };
     let mut findings: Vec<Finding> = odd.iter().map(|odd| of_odd(odd, &txns, calls)).collect();
     findings.extend(cycles.iter().map(|cycle| of_cycle(cycle, &why, calls)));
@@ -118,7 +108,7 @@ pub(crate) fn analyse(calls: &[Call<'_>], object: Object, meter: &Meter) -> Resu
 
 /// Infers and searches.
 pub(crate) fn search(
-    txns: &Txns,
+    txns: &Txns<'_>,
     object: Object,
     meter: &Meter,
 ) -> Result<(Inferred, Versions, Vec<Cycle>), Exhausted> {
@@ -143,15 +133,16 @@ pub(crate) fn search(
     Ok((inferred, versions, cycles))
 }
 
-fn evidence(call: &Call<'_>, number: usize) -> WitnessOp {
-    let value = call.result().filter(|value| !value.is_nil()).unwrap_or(&call.invoke.value).clone();
-    WitnessOp { value, ..WitnessOp::of(call, format!("T{}", number + 1)) }
+fn evidence(calls: &Calls<'_>, txn: u32, number: usize) -> WitnessOp {
+    let call = calls.call(txn as usize);
+    let value = call.result().filter(|value| !value.is_nil()).unwrap_or_else(|| call.asked());
+    WitnessOp { value, ..WitnessOp::of(&call, format!("T{}", number + 1)) }
 }
 
-fn of_odd(odd: &Odd, txns: &Txns, calls: &[Call<'_>]) -> Finding {
+fn of_odd(odd: &Odd, txns: &Txns<'_>, calls: &Calls<'_>) -> Finding {
     let numbered = odd.txns.iter().enumerate();
     let mut transactions: Vec<WitnessOp> =
-        numbered.map(|(number, txn)| evidence(&calls[*txn as usize], number)).collect();
+        numbered.map(|(number, txn)| evidence(calls, *txn, number)).collect();
     if let Some(last) = transactions.last_mut() {
         last.failing = true;
     }
@@ -164,7 +155,7 @@ fn of_odd(odd: &Odd, txns: &Txns, calls: &[Call<'_>]) -> Finding {
     }
 }
 
-fn of_cycle(cycle: &Cycle, why: &Why<'_>, calls: &[Call<'_>]) -> Finding {
+fn of_cycle(cycle: &Cycle, why: &Why<'_>, calls: &Calls<'_>) -> Finding {
     // A walk may pass one transaction twice; it has one name.
     let mut members: Vec<u32> = Vec::new();
     for edge in &cycle.edges {
@@ -199,7 +190,7 @@ fn of_cycle(cycle: &Cycle, why: &Why<'_>, calls: &[Call<'_>]) -> Finding {
         anomaly: TransactionAnomaly::cycle(cycle.class, cycle.level),
         key: None,
         summary: format!("{order}: a transaction before itself"),
-        transactions: numbered.map(|(number, txn)| evidence(&calls[*txn as usize], number)).collect(),
+        transactions: numbered.map(|(number, txn)| evidence(calls, *txn, number)).collect(),
         steps,
     }
 }

@@ -68,33 +68,34 @@ impl Class {
             || (self >= Class::GSingle && self < other)
     }
 
-    /// The kind of edge that makes the class.
-    fn hallmark(self) -> Kind {
+    /// Whether an edge is of the kind that makes the class. An order of versions that would not hold
+    /// in weaker models is as much as an anti-dependency.
+    fn is_made_by(self, label: Label) -> bool {
         match self {
-            Class::G0 => Kind::Ww,
-            Class::G1c => Kind::Wr,
-            Class::GSingle | Class::GNonadjacent | Class::G2Item => Kind::Rw,
+            Class::G0 => label.kind() == Kind::Ww,
+            Class::G1c => label.kind() == Kind::Wr,
+            Class::GSingle => label.kind() == Kind::Rw,
+            Class::GNonadjacent | Class::G2Item => label.kind() == Kind::Rw || label.via() >= Via::Unread,
         }
     }
 }
 
 /// The labels that a class admits at a level.
 fn labels(class: Class, level: Level) -> Labels {
-    let data = match class {
-        Class::G0 => &[Via::Data][..],
-        _ => &[Via::Data, Via::ReadThenWrite],
+    let all = [Via::Data, Via::ReadThenWrite, Via::Unread, Via::Session, Via::Clock];
+    let vias = match (class, level) {
+        (Class::G0, _) => &all[..1],
+        (Class::G1c, _) => &all[..2],
+        (_, Level::Data) => &all[..3],
+        (_, Level::Process) => &all[..4],
+        (_, Level::RealTime) => &all,
     };
-    let vias = match level {
-        Level::Data => data.to_vec(),
-        Level::Process => [data, &[Via::Session]].concat(),
-        Level::RealTime => [data, &[Via::Session, Via::Clock]].concat(),
-    };
-    let mut labels = Labels::default().and(Kind::Pass, &[Via::Data]).and(Kind::Ww, &vias);
+    let mut labels = Labels::default().and(Kind::Pass, &[Via::Data]).and(Kind::Ww, vias);
     if class >= Class::G1c {
-        labels = labels.and(Kind::Wr, &vias);
+        labels = labels.and(Kind::Wr, vias);
     }
     if class >= Class::GSingle {
-        labels = labels.and(Kind::Rw, &vias);
+        labels = labels.and(Kind::Rw, vias);
     }
     if level >= Level::Process {
         labels = labels.and(Kind::Process, &[Via::Data]);
@@ -123,7 +124,7 @@ pub(crate) fn find(graph: &Graph, meter: &Meter) -> Result<Vec<Cycle>, Exhausted
                     break;
                 }
                 if let Some(edges) = shortest(&part, class, level, meter)? {
-                    let single = edges.iter().filter(|edge| edge.label.kind() == Kind::Rw).count() == 1;
+                    let single = edges.iter().filter(|edge| edge.label.kind() == Kind::Rw).count() < 2;
                     let class = if single { class.min(Class::GSingle) } else { class };
                     found.push((class, level));
                     let edges = edges.iter().map(|edge| Edge {
@@ -158,7 +159,7 @@ fn shortest(
     };
     // Ways back: of a G-single without the rw that it begins with.
     let back = match class {
-        Class::GSingle => labels(Class::G1c, level),
+        Class::GSingle => allowed.without(Kind::Rw),
         Class::G0 | Class::G1c | Class::GNonadjacent | Class::G2Item => allowed,
     };
     let within = graph.components(allowed, meter)?;
@@ -167,7 +168,7 @@ fn shortest(
     let mut best: Option<Vec<Edge>> = None;
     for from in 0..graph.nodes() as u32 {
         for (to, label) in graph.out(from) {
-            if label.kind() != class.hallmark()
+            if !class.is_made_by(label)
                 || !allowed.contains(label)
                 || within.of[from as usize] != within.of[to as usize]
             {

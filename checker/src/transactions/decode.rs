@@ -1,107 +1,97 @@
 //! Transactions out of a history: operations whose values are lists of `[f key value]`.
 
-use super::txn::{Action, Mop, NEVER, NIL, Txn, Txns};
 use super::Object;
+use super::txn::{Action, Mop, NEVER, Txn, Txns};
+use crate::hash::Table;
 use crate::history::op::Value;
-use crate::history::pair::{Call, Outcome};
-use crate::linearizability::hash::Table;
+use crate::history::pair::{Call, Calls, Outcome};
+use crate::history::values::{ValueId, ValueView, Values};
 
-struct Decoder {
+struct Decoder<'h> {
     object: Object,
-    txns: Txns,
-    keys: Table<Value, u32>,
-    values: Table<Value, u32>,
+    values: &'h Values,
+    txns: Vec<Txn>,
+    mops: Vec<Mop>,
+    names: Vec<Value>,
+    keys: Table<u64, u32>,
 }
 
 /// The transactions of these calls, in their order. An error is what is no transaction, in words.
-pub(crate) fn decode(calls: &[Call<'_>], object: Object) -> Result<Txns, String> {
-    let mut decoder =
-        Decoder { object, txns: Txns::default(), keys: Table::default(), values: Table::default() };
-    let nil = decoder.value(&Value::Nil);
-    debug_assert_eq!(nil, NIL, "nil is the first value");
-    for call in calls {
-        decoder.call(call)?;
+pub(crate) fn decode<'h>(calls: &Calls<'h>, object: Object) -> Result<Txns<'h>, String> {
+    let mut decoder = Decoder {
+        object,
+        values: calls.history.values(),
+        txns: Vec::with_capacity(calls.len()),
+        mops: Vec::new(),
+        names: Vec::new(),
+        keys: Table::default(),
+    };
+    for call in calls.iter() {
+        decoder.call(&call).map_err(|why| format!("op {}: {why}", call.invoke_index()))?;
     }
-    Ok(decoder.txns)
+    let Decoder { txns, mops, names, values, .. } = decoder;
+    Ok(Txns { txns, mops, keys: names, values })
 }
 
-impl Decoder {
+impl Decoder<'_> {
     fn call(&mut self, call: &Call<'_>) -> Result<(), String> {
-        let answered = call.result().filter(|result| !result.is_nil());
-        let seen = answered.is_some();
-        let value = answered.unwrap_or(&call.invoke.value);
-        let first = self.txns.mops.len() as u32;
-        let place = || format!("op {}", call.invoke.index);
-        let mops = value
-            .as_list()
-            .ok_or_else(|| format!("{}: {value} is no transaction: a list of [f key value]", place()))?;
+        let answered = call.result_id().filter(|result| *result != ValueId::NIL);
+        let value = answered.unwrap_or_else(|| call.asked_id());
+        let first = self.mops.len() as u32;
+        let Some(mops) = self.values.list_view(value) else {
+            return Err(format!("{} is no transaction: a list of [f key value]", self.values.get(value)));
+        };
         for mop in mops {
-            let Some([Value::Text(f), key, value]) = mop.as_list() else {
-                return Err(format!("{}: {mop} is no part of a transaction: [f key value]", place()));
+            let part = self.values.list_view(*mop).and_then(|part| <&[ValueId; 3]>::try_from(part).ok());
+            let Some([f, key, value]) = part else {
+                return Err(format!("{} is no part of a transaction: [f key value]", self.values.get(*mop)));
             };
-            let action = match (&**f, self.object) {
-                ("r" | "read", _) if !seen => continue,
-                ("r" | "read", Object::List) => Action::ReadList(self.list(value).map_err(|why| {
-                    format!("{}: a read of key {key} answers {value}, {why}", place())
-                })?),
-                ("r" | "read", Object::Register) => Action::Read(self.value(value)),
-                ("append", Object::List) => Action::Append(self.value(value)),
-                ("w" | "write", Object::Register) => Action::Write(self.value(value)),
-                (f, object) => {
-                    return Err(format!("{}: {} has no function {f:?}", place(), object.name()));
-                }
-            };
-            let key = self.key(call.invoke.key.as_ref(), key);
-            self.txns.mops.push(Mop { key, action });
+            if let Some(action) = self.action(*f, *value, answered.is_some())? {
+                let key = self.key(call.key_id(), *key);
+                self.mops.push(Mop { key, action });
+            }
         }
-        self.txns.txns.push(Txn {
+        self.txns.push(Txn {
             process: call.process(),
-            start: call.start as u32,
-            end: match call.outcome {
-                Outcome::Ok | Outcome::Failed => call.end.map_or(NEVER, |end| end as u32),
-                Outcome::Unknown => NEVER,
-            },
-            outcome: call.outcome,
-            mops: (first, self.txns.mops.len() as u32),
+            start: call.start() as u32,
+            end: call.end().map_or(NEVER, |end| end as u32),
+            outcome: call.outcome(),
+            mops: (first, self.mops.len() as u32),
         });
+        debug_assert!(call.outcome() == Outcome::Ok || answered.is_none(), "only what happened is answered");
         Ok(())
     }
 
+    /// What a micro-operation did; nothing for a read that was not answered.
+    fn action(&self, f: ValueId, value: ValueId, answered: bool) -> Result<Option<Action>, String> {
+        let ValueView::Text(f) = self.values.view(f) else {
+            return Err(format!("{} is no function of {}", self.values.get(f), self.object.name()));
+        };
+        match (f, self.object) {
+            ("r" | "read", _) if !answered => Ok(None),
+            ("r" | "read", Object::List) => match self.values.view(value) {
+                ValueView::List(_) | ValueView::Nil => Ok(Some(Action::ReadList(value))),
+                _ => Err(format!("a read answers {}, which is no list", self.values.get(value))),
+            },
+            ("r" | "read", Object::Register) => Ok(Some(Action::Read(value))),
+            ("append", Object::List) => Ok(Some(Action::Append(value))),
+            ("w" | "write", Object::Register) => Ok(Some(Action::Write(value))),
+            (f, object) => Err(format!("{} has no function {f:?}", object.name())),
+        }
+    }
+
     /// A key; of independent histories in one, with the history's own key before it.
-    fn key(&mut self, part: Option<&Value>, key: &Value) -> u32 {
-        let name = match part {
-            Some(part) => Value::List(vec![part.clone(), key.clone()]),
-            None => key.clone(),
-        };
-        let next = self.txns.keys.len() as u32;
-        *self.keys.entry(name).or_insert_with_key(|name| {
-            self.txns.keys.push(name.clone());
-            next
-        })
-    }
-
-    fn value(&mut self, value: &Value) -> u32 {
-        if let Some(known) = self.values.get(value) {
-            return *known;
+    fn key(&mut self, part: Option<ValueId>, key: ValueId) -> u32 {
+        let next = self.names.len() as u32;
+        // No key is the greatest id there could be.
+        let place = u64::from(part.map_or(u32::MAX, |part| part.0)) << 32 | u64::from(key.0);
+        let number = *self.keys.entry(place).or_insert(next);
+        if number == next {
+            self.names.push(match part {
+                Some(part) => Value::List(vec![self.values.get(part), self.values.get(key)]),
+                None => self.values.get(key),
+            });
         }
-        let next = self.txns.values.len() as u32;
-        self.txns.values.push(value.clone());
-        self.values.insert(value.clone(), next);
-        next
-    }
-
-    /// A list read; nil is the empty one.
-    fn list(&mut self, value: &Value) -> Result<u32, &'static str> {
-        let elements = match value {
-            Value::Nil => &[][..],
-            value => value.as_list().ok_or("which is no list")?,
-        };
-        let first = self.txns.elements.len() as u32;
-        for element in elements {
-            let element = self.value(element);
-            self.txns.elements.push(element);
-        }
-        self.txns.lists.push((first, self.txns.elements.len() as u32));
-        Ok(self.txns.lists.len() as u32 - 1)
+        number
     }
 }

@@ -50,21 +50,25 @@ pub(crate) enum Via {
     /// A transaction read one version and wrote the other. If it were the other way round, its write
     /// would be before what it read: a G1c. So it is sound wherever G1c is forbidden.
     ReadThenWrite = 1,
-    /// A process saw one version and later the other: sound if sessions keep their order.
-    Session = 2,
-    /// One version was done with before the other was last begun: sound if real time is kept.
-    Clock = 3,
+    /// Nobody ever read the second, so it came after all that was read, unless it was lost: sound
+    /// wherever lost updates are forbidden.
+    Unread = 2,
+    /// A process saw one version and later the other: sound if snapshots keep the order of sessions.
+    Session = 3,
+    /// One version was done with before the other was last begun: sound if snapshots keep real time.
+    Clock = 4,
 }
 
-/// Kind and ground of an edge, in five bits.
+/// Kind and ground of an edge, in six bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Label(u8);
 
 /// A set of labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Labels(u32);
+pub(crate) struct Labels(u64);
 
-const LABEL_BITS: u32 = 5;
+const LABEL_BITS: u32 = 6;
+const LABEL_MASK: u32 = (1 << LABEL_BITS) - 1;
 
 /// Nodes that fit beside a label.
 pub(crate) const NODES_MAX: u32 = 1 << (32 - LABEL_BITS);
@@ -89,18 +93,25 @@ impl Label {
         match self.0 >> 3 {
             0 => Via::Data,
             1 => Via::ReadThenWrite,
-            2 => Via::Session,
+            2 => Via::Unread,
+            3 => Via::Session,
             _ => Via::Clock,
         }
     }
 }
 
 impl Labels {
-    pub(crate) const ALL: Labels = Labels(u32::MAX);
+    pub(crate) const ALL: Labels = Labels(u64::MAX);
 
     #[must_use]
     pub(crate) fn and(self, kind: Kind, vias: &[Via]) -> Self {
         vias.iter().fold(self, |Labels(bits), via| Labels(bits | 1 << Label::new(kind, *via).0))
+    }
+
+    #[must_use]
+    pub(crate) fn without(self, kind: Kind) -> Self {
+        let of_kind = (0..1u8 << LABEL_BITS).filter(|bits| Label(*bits).kind() == kind);
+        of_kind.fold(self, |Labels(bits), label| Labels(bits & !(1 << label)))
     }
 
     pub(crate) fn contains(self, label: Label) -> bool {
@@ -194,7 +205,7 @@ impl Graph {
 
     pub(crate) fn out(&self, node: u32) -> impl Iterator<Item = (u32, Label)> {
         let edges = self.first[node as usize] as usize..self.first[node as usize + 1] as usize;
-        self.targets[edges].iter().map(|packed| (packed >> LABEL_BITS, Label((packed & 31) as u8)))
+        self.targets[edges].iter().map(|packed| (packed >> LABEL_BITS, Label((packed & LABEL_MASK) as u8)))
     }
 
     /// The strongly connected components under these labels: Tarjan 1972, without recursion.
@@ -229,7 +240,7 @@ impl Graph {
                 while *next < self.first[at + 1] {
                     let packed = self.targets[*next as usize];
                     *next += 1;
-                    if !labels.contains(Label((packed & 31) as u8)) {
+                    if !labels.contains(Label((packed & LABEL_MASK) as u8)) {
                         continue;
                     }
                     let to = (packed >> LABEL_BITS) as usize;

@@ -2,6 +2,7 @@
 
 use super::consistency::TransactionAnomaly;
 use super::txn::Txns;
+use crate::history::values::ValueId;
 
 /// Everything but the graph.
 #[derive(Debug)]
@@ -33,12 +34,12 @@ const ELEMENTS_SHOWN_MAX: usize = 12;
 /// A few examples of each anomaly.
 #[derive(Debug)]
 pub(crate) struct Odds<'t> {
-    txns: &'t Txns,
+    txns: &'t Txns<'t>,
     pub(crate) found: Vec<Odd>,
 }
 
 impl<'t> Odds<'t> {
-    pub(crate) fn new(txns: &'t Txns) -> Self {
+    pub(crate) fn new(txns: &'t Txns<'t>) -> Self {
         Self { txns, found: Vec::new() }
     }
 
@@ -49,14 +50,14 @@ impl<'t> Odds<'t> {
         }
     }
 
-    pub(crate) fn list(&self, list: u32) -> String {
+    pub(crate) fn list(&self, list: ValueId) -> String {
         self.elements(self.txns.list(list))
     }
 
     /// A list, shortened in its middle.
-    pub(crate) fn elements(&self, values: &[u32]) -> String {
-        let shown = |values: &[u32]| {
-            let names = values.iter().map(|value| self.txns.values[*value as usize].to_string());
+    pub(crate) fn elements(&self, values: &[ValueId]) -> String {
+        let shown = |values: &[ValueId]| {
+            let names = values.iter().map(|value| self.txns.value(*value).to_string());
             names.collect::<Vec<_>>().join(" ")
         };
         if values.len() <= ELEMENTS_SHOWN_MAX {

@@ -10,13 +10,14 @@ use super::inferred::{Inferred, Odds};
 use super::txn::{Action, Mop, Txns};
 use crate::budget::{Exhausted, Meter};
 use crate::history::pair::Outcome;
-use crate::linearizability::hash::Table;
+use crate::hash::Table;
+use crate::history::values::ValueId;
 
 /// One append.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Append {
     pub(crate) txn: u32,
-    pub(crate) value: u32,
+    pub(crate) value: ValueId,
     /// Whether it is the transaction's last one to this key.
     last: bool,
     /// Its place in the order of versions, from 1; 0 if it is in no read.
@@ -29,7 +30,7 @@ pub(crate) struct Key {
     /// Its appends, in the order of their transactions.
     pub(crate) appends: Vec<u32>,
     /// The longest list read and who read it.
-    longest: Option<(u32, u32)>,
+    longest: Option<(ValueId, u32)>,
     /// Whether its order of versions is worth nothing, because reads contradict each other.
     pub(crate) broken: bool,
     /// The first version that nobody appended, or whose transaction failed.
@@ -47,7 +48,7 @@ pub(crate) struct Lists {
 }
 
 struct Inference<'t> {
-    txns: &'t Txns,
+    txns: &'t Txns<'t>,
     lists: Lists,
     happened: Vec<bool>,
     odds: Odds<'t>,
@@ -55,7 +56,7 @@ struct Inference<'t> {
 }
 
 /// Infers what can be; the dependencies go into the builder.
-pub(crate) fn infer(txns: &Txns, builder: &mut Builder, meter: &Meter) -> Result<(Inferred, Lists), Exhausted> {
+pub(crate) fn infer(txns: &Txns<'_>, builder: &mut Builder, meter: &Meter) -> Result<(Inferred, Lists), Exhausted> {
     let mut inference = Inference {
         txns,
         lists: Lists { keys: vec![Key::default(); txns.keys.len()], ..Lists::default() },
@@ -88,8 +89,8 @@ pub(crate) fn infer(txns: &Txns, builder: &mut Builder, meter: &Meter) -> Result
 }
 
 impl Lists {
-    fn append_of(&self, key: u32, value: u32) -> Option<u32> {
-        self.by_value.get(&(u64::from(key) << 32 | u64::from(value))).copied()
+    fn append_of(&self, key: u32, value: ValueId) -> Option<u32> {
+        self.by_value.get(&(u64::from(key) << 32 | u64::from(value.0))).copied()
     }
 }
 
@@ -101,12 +102,12 @@ impl Inference<'_> {
                 let Action::Append(value) = mop.action else { continue };
                 let append = self.lists.appends.len() as u32;
                 let key = &mut self.lists.keys[mop.key as usize];
-                let slot = u64::from(mop.key) << 32 | u64::from(value);
+                let slot = u64::from(mop.key) << 32 | u64::from(value.0);
                 if self.lists.by_value.insert(slot, append).is_some() && !key.ambiguous {
                     key.ambiguous = true;
                     self.unclear.push(format!(
                         "{} is appended to key {} more than once, so nobody can tell which one was read",
-                        self.txns.values[value as usize], self.txns.keys[mop.key as usize]
+                        self.txns.value(value), self.txns.keys[mop.key as usize]
                     ));
                 }
                 key.appends.push(append);
@@ -119,7 +120,7 @@ impl Inference<'_> {
     }
 
     /// Every read of a transaction: key, list, and place in the transaction.
-    fn reads_of(&self, txn: u32) -> impl Iterator<Item = (u32, u32, u32)> + use<'_> {
+    fn reads_of(&self, txn: u32) -> impl Iterator<Item = (u32, ValueId, u32)> + use<'_> {
         (0u32..).zip(self.txns.mops(txn)).filter_map(|(place, mop)| match mop.action {
             Action::ReadList(list) => Some((mop.key, list, place)),
             Action::Append(_) | Action::Write(_) | Action::Read(_) => None,
@@ -166,13 +167,13 @@ impl Inference<'_> {
         }
     }
 
-    fn duplicate(&mut self, key: u32, reader: u32, list: u32, value: u32) {
+    fn duplicate(&mut self, key: u32, reader: u32, list: ValueId, value: ValueId) {
         self.lists.keys[key as usize].broken = true;
         let text = format!(
             "T1 read key {} as {}, with {} in it twice",
             self.txns.keys[key as usize],
             self.odds.list(list),
-            self.txns.values[value as usize]
+            self.txns.value(value)
         );
         self.odds.add(A::DuplicateElements, &[reader], key, text);
     }
@@ -180,7 +181,7 @@ impl Inference<'_> {
     /// Does a transaction agree with itself?
     fn judge_alone(&mut self, number: u32) {
         // Of each key so far: the last list read, and what was appended since.
-        let mut known: Vec<(u32, Option<u32>, Vec<u32>)> = Vec::new();
+        let mut known: Vec<(u32, Option<ValueId>, Vec<ValueId>)> = Vec::new();
         for (place, mop) in (0u32..).zip(self.txns.mops(number)) {
             let at = known.iter().position(|(key, ..)| *key == mop.key).unwrap_or_else(|| {
                 known.push((mop.key, None, Vec::new()));
@@ -210,7 +211,7 @@ impl Inference<'_> {
         }
     }
 
-    fn disagreement(&self, key: u32, list: u32, before: Option<u32>, since: &[u32]) -> String {
+    fn disagreement(&self, key: u32, list: ValueId, before: Option<ValueId>, since: &[ValueId]) -> String {
         let name = &self.txns.keys[key as usize];
         let mut text = String::from("T1 ");
         if let Some(before) = before {
@@ -222,7 +223,7 @@ impl Inference<'_> {
         text + &format!("and then read it as {}", self.odds.list(list))
     }
 
-    fn from_the_future(&mut self, number: u32, key: u32, list: u32, place: u32) {
+    fn from_the_future(&mut self, number: u32, key: u32, list: ValueId, place: u32) {
         let later = self.txns.mops(number)[place as usize + 1..].iter().find_map(|mop| match mop.action {
             Action::Append(value) if mop.key == key && self.txns.list(list).contains(&value) => Some(value),
             _ => None,
@@ -232,7 +233,7 @@ impl Inference<'_> {
                 "T1 read key {} as {}, with {} in it, which it appended itself only later",
                 self.txns.keys[key as usize],
                 self.odds.list(list),
-                self.txns.values[value as usize]
+                self.txns.value(value)
             );
             self.odds.add(A::FutureRead, &[number], key, text);
         }
@@ -273,14 +274,14 @@ impl Inference<'_> {
         }
     }
 
-    fn judge_elements(&mut self, number: u32, key: u32, list: u32) {
+    fn judge_elements(&mut self, number: u32, key: u32, list: ValueId) {
         if self.lists.keys[key as usize].ambiguous {
             return;
         }
         let read = self.txns.list(list);
         for value in read {
             let name = &self.txns.keys[key as usize];
-            let value_name = &self.txns.values[*value as usize];
+            let value_name = self.txns.value(*value);
             match self.lists.append_of(key, *value).map(|append| self.lists.appends[append as usize]) {
                 None => {
                     let text = format!(
@@ -302,7 +303,7 @@ impl Inference<'_> {
     }
 
     /// Is the last element one that its transaction meant to leave there?
-    fn judge_last(&mut self, number: u32, key: u32, list: u32) {
+    fn judge_last(&mut self, number: u32, key: u32, list: ValueId) {
         if self.lists.keys[key as usize].ambiguous {
             return;
         }
@@ -317,7 +318,7 @@ impl Inference<'_> {
                 "T2 read key {} as {}, up to {}, after which T1 appended more to it",
                 self.txns.keys[key as usize],
                 self.odds.list(list),
-                self.txns.values[append.value as usize]
+                self.txns.value(append.value)
             );
             self.odds.add(A::G1b, &[append.txn, number], key, text);
         }
@@ -372,8 +373,8 @@ impl Inference<'_> {
                         let text = format!(
                             "T1 failed, but what it appended to key {}, {}, is below T2's {}, as T3 read: {}",
                             self.txns.keys[key as usize],
-                            self.txns.values[failed.value as usize],
-                            self.txns.values[append.value as usize],
+                            self.txns.value(failed.value),
+                            self.txns.value(append.value),
                             self.odds.list(list)
                         );
                         self.odds.add(A::DirtyUpdate, &[failed.txn, append.txn, reader], key, text);
@@ -411,7 +412,7 @@ impl Inference<'_> {
         if facts.longest.is_some()
             && let Some((_, last)) = versions.last()
         {
-            builder.all_pairs(&[*last], &self.unread(key), label);
+            builder.all_pairs(&[*last], &self.unread(key), Label::new(Kind::Ww, Via::Unread));
         }
     }
 
@@ -463,15 +464,15 @@ impl Inference<'_> {
         }
         for (key, mut readers) in (0u32..).zip(saw_all) {
             readers.dedup();
-            builder.all_pairs(&readers, &self.unread(key), Label::new(Kind::Rw, Via::Data));
+            builder.all_pairs(&readers, &self.unread(key), Label::new(Kind::Rw, Via::Unread));
         }
     }
 }
 
 /// The first element that a list has had before.
-fn first_duplicate(list: &[u32]) -> Option<u32> {
+fn first_duplicate(list: &[ValueId]) -> Option<ValueId> {
     let mut sorted = list.to_vec();
     sorted.sort_unstable();
-    let twice = |value: &u32| sorted.partition_point(|other| other <= value) - sorted.partition_point(|other| other < value) > 1;
+    let twice = |value: &ValueId| sorted.partition_point(|other| other <= value) - sorted.partition_point(|other| other < value) > 1;
     list.iter().copied().find(twice)
 }

@@ -30,8 +30,6 @@ pub mod graph;
 pub(crate) mod inferred;
 pub(crate) mod list_append;
 pub(crate) mod rw_register;
-#[cfg(test)]
-mod tests;
 pub(crate) mod time;
 pub(crate) mod txn;
 pub(crate) mod why;
@@ -150,8 +148,8 @@ fn analyse(history: &History, object: Object, budget: &Budget) -> Result<Analysi
 
 fn check(name: &str, expected: ConsistencyModel, object: Object, history: &History, budget: &Budget) -> Report {
     let ops = match history.calls() {
-        Ok(calls) => OpCounts::of(&calls),
-        Err(_) => raw_counts(history.ops()),
+        Ok(calls) => OpCounts::of(calls.iter()),
+        Err(_) => raw_counts(history),
     };
     let name = format!("{name} ({expected})");
     let analysis = match analyse(history, object, budget) {

@@ -4,8 +4,8 @@
 //! |---|---|---|
 //! | nil before everything | nothing is there before the first write | always |
 //! | what a transaction read before what it wrote | otherwise it read from its own future | read-committed and up |
-//! | what a process saw before what it saw later | sessions go forward | in the orders of processes |
-//! | what was done with before the other was last begun | real time goes forward | in real time |
+//! | what a process saw before what it saw later | snapshots go forward | strong-session-snapshot-isolation and up |
+//! | what was done with before the other was last begun | they go forward in real time | strong-snapshot-isolation and up |
 //!
 //! Dependencies carry what they rest on, so that no cycle claims more than it shows. Relies on every
 //! value being written to its key once and nil never.
@@ -13,16 +13,17 @@
 use super::consistency::TransactionAnomaly as A;
 use super::graph::{Builder, Fan, Kind, Label, Via};
 use super::inferred::{Inferred, Odds};
-use super::txn::{Action, NEVER, NIL, Txns};
+use super::txn::{Action, NEVER, Txns};
 use crate::budget::{Exhausted, Meter};
 use crate::history::pair::Outcome;
-use crate::linearizability::hash::Table;
+use crate::hash::Table;
+use crate::history::values::ValueId;
 
 /// One version of one key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Version {
     pub(crate) key: u32,
-    pub(crate) value: u32,
+    pub(crate) value: ValueId,
     /// Who wrote it, and whether it was that transaction's last word.
     pub(crate) writer: Option<u32>,
     last: bool,
@@ -50,7 +51,7 @@ struct Touch {
 }
 
 struct Inference<'t> {
-    txns: &'t Txns,
+    txns: &'t Txns<'t>,
     registers: Registers,
     happened: Vec<bool>,
     odds: Odds<'t>,
@@ -59,7 +60,7 @@ struct Inference<'t> {
 
 /// Infers what can be; the dependencies go into the builder.
 pub(crate) fn infer(
-    txns: &Txns,
+    txns: &Txns<'_>,
     builder: &mut Builder,
     meter: &Meter,
 ) -> Result<(Inferred, Registers), Exhausted> {
@@ -96,14 +97,14 @@ pub(crate) fn infer(
 }
 
 impl Registers {
-    pub(crate) fn version_of(&self, key: u32, value: u32) -> Option<u32> {
-        self.by_value.get(&(u64::from(key) << 32 | u64::from(value))).copied()
+    pub(crate) fn version_of(&self, key: u32, value: ValueId) -> Option<u32> {
+        self.by_value.get(&(u64::from(key) << 32 | u64::from(value.0))).copied()
     }
 
     /// The version, new if need be.
-    fn version(&mut self, key: u32, value: u32) -> u32 {
+    fn version(&mut self, key: u32, value: ValueId) -> u32 {
         let next = self.versions.len() as u32;
-        let version = *self.by_value.entry(u64::from(key) << 32 | u64::from(value)).or_insert(next);
+        let version = *self.by_value.entry(u64::from(key) << 32 | u64::from(value.0)).or_insert(next);
         if version == next {
             self.versions.push(Version { key, value, ..Version::default() });
             self.of_key[key as usize].push(version);
@@ -124,13 +125,13 @@ impl Inference<'_> {
                     .any(|other| other.key == mop.key && matches!(other.action, Action::Write(_)));
                 let version = &mut self.registers.versions[version as usize];
                 let ambiguous = &mut self.registers.ambiguous[mop.key as usize];
-                if (version.writer.is_some() || value == NIL) && !*ambiguous {
+                if (version.writer.is_some() || value == ValueId::NIL) && !*ambiguous {
                     *ambiguous = true;
                     self.unclear.push(format!(
                         "{} is written to key {} {}, so nobody can tell which one was read",
-                        self.txns.values[value as usize],
+                        self.txns.value(value),
                         self.txns.keys[mop.key as usize],
-                        if value == NIL { "and there before" } else { "more than once" },
+                        if value == ValueId::NIL { "and there before" } else { "more than once" },
                     ));
                 }
                 (version.writer, version.last) = (Some(number), !again);
@@ -140,7 +141,7 @@ impl Inference<'_> {
 
     /// Each read of an acknowledged transaction, against itself and against who wrote it.
     fn judge(&mut self, number: u32) {
-        let mut known: Vec<(u32, u32)> = Vec::new();
+        let mut known: Vec<(u32, ValueId)> = Vec::new();
         for (place, mop) in self.txns.mops(number).iter().enumerate() {
             let before = known.iter().position(|(key, _)| *key == mop.key);
             match (mop.action, before) {
@@ -153,8 +154,8 @@ impl Inference<'_> {
                             let text = format!(
                                 "T1 had key {} at {} and then read {} from it",
                                 self.txns.keys[mop.key as usize],
-                                self.txns.values[known[at].1 as usize],
-                                self.txns.values[value as usize]
+                                self.txns.value(known[at].1),
+                                self.txns.value(value)
                             );
                             self.odds.add(A::Internal, &[number], mop.key, text);
                             known[at].1 = value;
@@ -168,15 +169,15 @@ impl Inference<'_> {
         }
     }
 
-    fn judge_read(&mut self, number: u32, place: usize, key: u32, value: u32) {
+    fn judge_read(&mut self, number: u32, place: usize, key: u32, value: ValueId) {
         if self.registers.ambiguous[key as usize] {
             return;
         }
         let id = self.registers.version(key, value);
         let version = &self.registers.versions[id as usize];
-        let (name, value_name) = (&self.txns.keys[key as usize], &self.txns.values[value as usize]);
+        let (name, value_name) = (&self.txns.keys[key as usize], self.txns.value(value));
         let Some(writer) = version.writer else {
-            if value != NIL {
+            if value != ValueId::NIL {
                 let text = format!("T1 read {value_name} from key {name}, but nobody ever wrote that");
                 self.odds.add(A::GarbageRead, &[number], key, text);
             }
@@ -240,7 +241,7 @@ impl Inference<'_> {
                 let version = &self.registers.versions[*read as usize];
                 match version.writer {
                     Some(writer) => writer != number && self.happened[writer as usize],
-                    None => version.value == NIL,
+                    None => version.value == ValueId::NIL,
                 }
             });
         }
@@ -257,7 +258,7 @@ impl Inference<'_> {
                 if other != number {
                     let text = format!(
                         "T1 and T2 both read {} from key {} and then replaced it: one of them did not see the other",
-                        self.txns.values[self.registers.versions[read as usize].value as usize],
+                        self.txns.value(self.registers.versions[read as usize].value),
                         self.txns.keys[touch.key as usize],
                     );
                     self.odds.add(A::LostUpdate, &[other, number], touch.key, text);
@@ -294,7 +295,7 @@ impl Inference<'_> {
                     builder.edge(writer, *reader, Label::new(Kind::Wr, Via::Data));
                 }
             }
-            if version.value == NIL {
+            if version.value == ValueId::NIL {
                 let versions = self.registers.of_key[version.key as usize].iter();
                 let mut writers: Vec<u32> = versions
                     .filter_map(|other| self.registers.versions[*other as usize].writer)
@@ -319,7 +320,7 @@ impl Inference<'_> {
                 let back = touches[other as usize].iter().find(|back| back.key == touch.key);
                 if number < other && back.is_some_and(|back| back.read == Some(wrote)) {
                     let name = |version: u32| {
-                        &self.txns.values[self.registers.versions[version as usize].value as usize]
+                        self.txns.value(self.registers.versions[version as usize].value)
                     };
                     let text = format!(
                         "on key {} T1 read {} and wrote {}, T2 read {} and wrote {}",
@@ -408,7 +409,7 @@ impl Registers {
     pub(crate) fn span(
         &self,
         version: u32,
-        txns: &Txns,
+        txns: &Txns<'_>,
         happened: &[bool],
     ) -> (Option<(u32, u32)>, Option<(u32, u32)>) {
         let version = &self.versions[version as usize];

@@ -2,10 +2,10 @@
 
 use super::graph::{Builder, Kind, Label, Via};
 use super::txn::{NEVER, Txns};
-use crate::linearizability::hash::Table;
+use crate::hash::Table;
 
 /// Adds an edge from each transaction to the next of its process.
-pub(crate) fn processes(txns: &Txns, happened: &[bool], builder: &mut Builder) {
+pub(crate) fn processes(txns: &Txns<'_>, happened: &[bool], builder: &mut Builder) {
     let mut last: Table<u64, u32> = Table::default();
     for (number, txn) in (0u32..).zip(&txns.txns).filter(|(number, _)| happened[*number as usize]) {
         if let Some(before) = last.insert(txn.process, number) {
@@ -18,7 +18,7 @@ pub(crate) fn processes(txns: &Txns, happened: &[bool], builder: &mut Builder) {
 ///
 /// Between two beginnings, what completes meets in one node; each such node leads to the next, and to
 /// the transaction that begins then. So each transaction has one edge in and one out.
-pub(crate) fn real_time(txns: &Txns, happened: &[bool], builder: &mut Builder) {
+pub(crate) fn real_time(txns: &Txns<'_>, happened: &[bool], builder: &mut Builder) {
     // Position, transaction, and whether it ends there.
     let mut events: Vec<(u32, u32, bool)> = Vec::with_capacity(2 * txns.len());
     for (number, txn) in (0u32..).zip(&txns.txns).filter(|(number, _)| happened[*number as usize]) {

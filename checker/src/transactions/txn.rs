@@ -1,17 +1,14 @@
 //! Transactions in columns: what the engines work on.
 //!
-//! Keys and values are small numbers (their names are kept for people), lists lie end to end, and a
-//! transaction is a stretch of micro-operations. A read whose answer nobody saw is no micro-operation
-//! at all.
+//! Values and lists are the history's own ids, keys are numbered from 0, and a transaction is a stretch
+//! of micro-operations. A read whose answer nobody saw is no micro-operation at all.
 
 use crate::history::op::Value;
 use crate::history::pair::Outcome;
+use crate::history::values::{ValueId, Values};
 
 /// The end of a transaction whose outcome is unknown: later than everything.
 pub(crate) const NEVER: u32 = u32::MAX;
-
-/// The value that a register holds before its first write.
-pub(crate) const NIL: u32 = 0;
 
 /// One transaction.
 #[derive(Clone, Debug)]
@@ -30,13 +27,13 @@ pub(crate) struct Txn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Appended a value to a list.
-    Append(u32),
+    Append(ValueId),
     /// Wrote a value to a register.
-    Write(u32),
-    /// Read a list, by its number.
-    ReadList(u32),
+    Write(ValueId),
+    /// Read a list.
+    ReadList(ValueId),
     /// Read a register.
-    Read(u32),
+    Read(ValueId),
 }
 
 /// One micro-operation.
@@ -47,19 +44,16 @@ pub(crate) struct Mop {
 }
 
 /// All transactions of a history, in the order of their beginnings.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Txns {
+#[derive(Clone, Debug)]
+pub(crate) struct Txns<'h> {
     pub(crate) txns: Vec<Txn>,
     pub(crate) mops: Vec<Mop>,
-    /// First and one past the last element of each list.
-    pub(crate) lists: Vec<(u32, u32)>,
-    pub(crate) elements: Vec<u32>,
-    /// Names of keys and of values, by number.
+    /// Names of keys, by number.
     pub(crate) keys: Vec<Value>,
-    pub(crate) values: Vec<Value>,
+    pub(crate) values: &'h Values,
 }
 
-impl Txns {
+impl<'h> Txns<'h> {
     pub(crate) fn len(&self) -> usize {
         self.txns.len()
     }
@@ -69,9 +63,14 @@ impl Txns {
         &self.mops[from as usize..to as usize]
     }
 
-    pub(crate) fn list(&self, list: u32) -> &[u32] {
-        let (from, to) = self.lists[list as usize];
-        &self.elements[from as usize..to as usize]
+    /// The elements of a list; nil is the empty one.
+    pub(crate) fn list(&self, list: ValueId) -> &'h [ValueId] {
+        self.values.list_view(list).unwrap_or(&[])
+    }
+
+    /// A value, as people know it.
+    pub(crate) fn value(&self, value: ValueId) -> Value {
+        self.values.get(value)
     }
 
     /// The transactions that certainly happened, by number.
@@ -88,11 +87,7 @@ impl Txns {
 
     /// About how many bytes it takes.
     pub(crate) fn bytes(&self) -> u64 {
-        let fixed = self.txns.len() * size_of::<Txn>()
-            + self.mops.len() * size_of::<Mop>()
-            + 8 * self.lists.len()
-            + 4 * self.elements.len();
-        let names = (self.keys.len() + self.values.len()) * size_of::<Value>();
-        (fixed + names) as u64
+        let columns = self.txns.len() * size_of::<Txn>() + self.mops.len() * size_of::<Mop>();
+        (columns + self.keys.len() * size_of::<Value>()) as u64
     }
 }

@@ -7,7 +7,8 @@ use super::inferred::Odds;
 use super::list_append::{Append, Lists};
 use super::cycles::Edge;
 use super::rw_register::Registers;
-use super::txn::{Action, Txns};
+use super::txn::{Action, Mop, Txns};
+use crate::history::values::ValueId;
 
 /// The orders of versions that an inference found.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub(crate) enum Versions {
 
 /// What a sentence about an edge is made from.
 pub(crate) struct Why<'t> {
-    pub(crate) txns: &'t Txns,
+    pub(crate) txns: &'t Txns<'t>,
     pub(crate) versions: &'t Versions,
     pub(crate) happened: &'t [bool],
     /// The history's index of an event at a position.
@@ -47,8 +48,8 @@ impl Why<'_> {
         }
     }
 
-    fn name(&self, value: u32) -> String {
-        self.txns.values[value as usize].to_string()
+    fn name(&self, value: ValueId) -> String {
+        self.txns.value(value).to_string()
     }
 
     fn of_lists(&self, lists: &Lists, edge: &Edge, kind: Kind, from: &str, to: &str) -> Option<String> {
@@ -94,7 +95,7 @@ impl Why<'_> {
                     };
                     offer(rank(&other) - own.version, text);
                 }
-                (Kind::Rw, Action::ReadList(list)) if self.reads(edge.from, list) => {
+                (Kind::Rw, Action::ReadList(list)) if self.did(edge.from, mop) => {
                     let length = self.txns.list(list).len() as u32;
                     let Some(other) = next(key, length) else { continue };
                     let text = format!(
@@ -104,10 +105,10 @@ impl Why<'_> {
                     );
                     offer(rank(&other) - length, text);
                 }
-                (Kind::Wr, Action::ReadList(list)) if self.reads(edge.to, list) => {
+                (Kind::Wr, Action::ReadList(list)) if self.did(edge.to, mop) => {
                     let read = self.txns.list(list).iter().rev();
-                    let mine = |value: &&u32| appends_of(edge.to, key).any(|append| append.value == **value);
-                    let last = read.copied().find(|value| !mine(&value));
+                    let mine = |value: &ValueId| appends_of(edge.to, key).any(|append| append.value == *value);
+                    let last = read.copied().find(|value| !mine(value));
                     let theirs =
                         last.and_then(|value| appends_of(edge.from, key).find(|append| append.value == value));
                     if let Some(append) = theirs {
@@ -125,9 +126,8 @@ impl Why<'_> {
         best.map(|(_, text)| text)
     }
 
-    /// Whether this is one of the transaction's own lists. Every read has a list of its own.
-    fn reads(&self, txn: u32, list: u32) -> bool {
-        self.txns.mops(txn).iter().any(|mop| mop.action == Action::ReadList(list))
+    fn did(&self, txn: u32, mop: &Mop) -> bool {
+        self.txns.mops(txn).contains(mop)
     }
 
     fn of_registers(
@@ -179,7 +179,7 @@ impl Why<'_> {
         let (before, after) = (&registers.versions[first as usize], &registers.versions[second as usize]);
         let (first_name, second_name) = (self.name(before.value), self.name(after.value));
         match edge.label.via() {
-            Via::Data => Some(format!("{first_name} is there only before the first write")),
+            Via::Data | Via::Unread => Some(format!("{first_name} is there only before the first write")),
             Via::ReadThenWrite => {
                 let replaced = before.readers.contains(&edge.to);
                 replaced.then(|| format!("{to} read {first_name} before it wrote {second_name}"))

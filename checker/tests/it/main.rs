@@ -9,6 +9,7 @@ mod history;
 mod jsonl;
 mod models;
 mod simulate;
+mod transactions;
 mod verdicts;
 mod well_formed;
 mod witness;
