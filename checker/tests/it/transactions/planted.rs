@@ -25,7 +25,7 @@ const LISTS: [(&str, &str, &str); 15] = [
         "0 r,1,[] append,1,1\n 1 r,1,[] append,1,2\n 2 r,1,[1+2]"),
     ("G0", "read-uncommitted", "0 append,1,1 append,2,1\n 1 append,1,2 append,2,2\n 2 r,1,[1+2] r,2,[2+1]"),
     ("G1c", "read-committed", "0 append,1,1 r,2,[2]\n 1 append,2,2 r,1,[1]"),
-    ("G-single", "consistent-view", "0 append,1,1 append,2,1\n 1 r,1,[1] r,2,[]"),
+    ("G-single", "consistent-view repeatable-read", "0 append,1,1 append,2,1\n 1 r,1,[1] r,2,[]"),
     (
         "G-nonadjacent",
         "repeatable-read snapshot-isolation",

@@ -56,10 +56,9 @@ enum Client {
 struct World {
     plan: Plan,
     random: ChaCha8Rng,
-    /// States after each commit.
-    states: Vec<State>,
-    /// Per key, after which commit it was last written.
-    written: BTreeMap<i64, usize>,
+    commits: usize,
+    /// Of each key its values, each with the commit that left it.
+    values: BTreeMap<i64, Vec<(usize, Value)>>,
     keys: Vec<i64>,
     writes: BTreeMap<i64, i64>,
     next_key: i64,
@@ -70,8 +69,8 @@ pub(crate) fn run(plan: &Plan, seed: u64) -> History {
     let mut world = World {
         plan: *plan,
         random: ChaCha8Rng::seed_from_u64(seed),
-        states: vec![State::new()],
-        written: BTreeMap::new(),
+        commits: 0,
+        values: BTreeMap::new(),
         keys: (0..plan.keys).collect(),
         writes: BTreeMap::new(),
         next_key: plan.keys,
@@ -87,7 +86,7 @@ pub(crate) fn run(plan: &Plan, seed: u64) -> History {
                 left -= 1;
                 let asked = world.ask();
                 world.push(*process, OpType::Invoke, asked_value(&asked, plan.registers));
-                *client = Client::Open { asked, begun: world.states.len() - 1, result: None };
+                *client = Client::Open { asked, begun: world.commits, result: None };
             }
             Client::Idle => {}
             Client::Open { asked, begun, result: result @ None } => {
@@ -110,8 +109,7 @@ pub(crate) fn run(plan: &Plan, seed: u64) -> History {
     if plan.read_all {
         let asked: Vec<_> = (0..world.next_key).map(|key| (false, key, 0)).collect();
         world.push(999_999, OpType::Invoke, asked_value(&asked, plan.registers));
-        let last = world.states.len() - 1;
-        let answer = world.apply(&asked, last).0;
+        let answer = world.apply(&asked, world.commits).0;
         world.push(999_999, OpType::Ok, answer);
     }
     History::new(world.ops)
@@ -163,28 +161,24 @@ impl World {
         if unknown && self.random.random_range(0..2) == 0 {
             return (OpType::Info, Value::Nil);
         }
-        let latest = self.states.len() - 1;
-        let mut from = latest;
+        let mut from = self.commits;
         if snapshots {
             from = begun;
             let writes = |key: &i64| asked.iter().any(|(write, other, _)| *write && other == key);
-            let lost = self.written.iter().any(|(key, at)| *at > begun && writes(key));
-            if lost {
+            let since = |values: &Vec<(usize, Value)>| values.last().is_some_and(|(commit, _)| *commit > begun);
+            if asked.iter().any(|(_, key, _)| writes(key) && self.values.get(key).is_some_and(since)) {
                 return (OpType::Fail, Value::Nil);
             }
         }
         if self.random.random_range(0..100) < stale_percent {
-            from = latest.saturating_sub(self.random.random_range(0..4));
+            from = self.commits.saturating_sub(self.random.random_range(0..4));
         }
         let (answer, written) = self.apply(asked, from);
-        let mut state = self.states[latest].clone();
-        let changed = !written.is_empty();
-        for (key, value) in written {
-            self.written.insert(key, latest + 1);
-            state.insert(key, value);
+        if !written.is_empty() {
+            self.commits += 1;
         }
-        if changed {
-            self.states.push(state);
+        for (key, value) in written {
+            self.values.entry(key).or_default().push((self.commits, value));
         }
         let op_type = if unknown { OpType::Info } else { OpType::Ok };
         (op_type, answer)
@@ -192,11 +186,15 @@ impl World {
 
     /// What it answers from a state, and the values it leaves.
     fn apply(&self, asked: &[(bool, i64, i64)], from: usize) -> (Value, State) {
-        let mut state = self.states[from].clone();
+        let mut state = State::new();
         let mut written = State::new();
         let empty = if self.plan.registers { Value::Nil } else { Value::List(Vec::new()) };
         let mops = asked.iter().map(|(write, key, value)| {
-            let now = state.entry(*key).or_insert(empty.clone());
+            let now = state.entry(*key).or_insert_with(|| {
+                let values = self.values.get(key).map_or(&[][..], |values| &values[..]);
+                let before = values.partition_point(|(commit, _)| *commit <= from);
+                values[..before].last().map_or(empty.clone(), |(_, value)| value.clone())
+            });
             if !write {
                 return mop("r", *key, now.clone());
             }
