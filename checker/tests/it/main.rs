@@ -10,6 +10,7 @@ mod jsonl;
 mod models;
 mod simulate;
 mod transactions;
+mod values;
 mod verdicts;
 mod well_formed;
 mod witness;
