@@ -52,6 +52,7 @@ pub mod check;
 pub mod model;
 
 pub mod linearizability;
+pub mod invariants;
 pub mod set_full;
 pub mod transactions;
 

@@ -80,11 +80,11 @@ impl<'h> Calls<'h> {
         self.pairs.is_empty()
     }
 
-<<<<<<< HEAD
     /// One of them, by its place.
     pub(crate) fn call(&self, number: usize) -> Call<'h> {
         Call::new(self.history, self.pairs[number])
-=======
+    }
+
     /// How many of all functions together came to what.
     pub fn counts(&self) -> OpCounts {
         self.counts.iter().fold(OpCounts::default(), |sum, counts| sum + *counts)
@@ -93,7 +93,6 @@ impl<'h> Calls<'h> {
     /// How many of each function came to what.
     pub fn counts_by_function(&self) -> impl Iterator<Item = (&'h str, OpCounts)> + '_ {
         self.history.functions().iter().map(|name| &**name).zip(self.counts.iter().copied())
->>>>>>> main
     }
 
     /// Each of them.
