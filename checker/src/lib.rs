@@ -52,9 +52,11 @@ pub mod check;
 
 pub mod model;
 
+pub mod invariants;
 pub mod linearizability;
 pub mod online;
 pub mod set_full;
+pub mod transactions;
 
 pub mod explain;
 

@@ -11,6 +11,7 @@ mod models;
 mod online;
 mod simulate;
 mod simulated;
+mod transactions;
 mod values;
 mod verdicts;
 mod well_formed;

@@ -3,8 +3,8 @@
 use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, ValueId};
 use super::burst::Bursts;
-use super::drive::Effort;
 use super::config::{Config, DEAD};
+use super::drive::Effort;
 use super::layer::{self, Scratch};
 use super::mask::Mask;
 use super::plan::Plan;
@@ -40,13 +40,7 @@ impl<'a, const W: usize> Run<'a, W> {
     /// At the beginning.
     pub(super) fn new(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
         let mut run = Self::nowhere(plan, meter);
-        run.front.push(Config {
-            state: INITIAL,
-            known: 0,
-            used: 0,
-            done: Mask::EMPTY,
-            fresh: Mask::EMPTY,
-        });
+        run.front.push(Config { state: INITIAL, known: 0, used: 0, done: Mask::EMPTY, fresh: Mask::EMPTY });
         run
     }
 
