@@ -14,7 +14,8 @@ use crate::budget::Budget;
 use crate::check::Check;
 use crate::history::History;
 use crate::history::pair::Outcome;
-use crate::verdict::{OpCounts, Report, Verdict};
+use crate::history::pair::OpCounts;
+use crate::verdict::{Report, Verdict};
 
 /// Jepsen's `stats`: unknown unless every function succeeded at least once.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +59,7 @@ impl Check for Stats {
             [] => Verdict::Valid,
             _ => Verdict::Unknown(format!("no operation succeeded of {}", never.join(", "))),
         };
-        let ops = OpCounts::of(calls.iter());
+        let ops = calls.counts();
         Report { verdict, ops, engine: format!("counts: {told}"), ..Report::unknown(self.name(), "") }
     }
 }
@@ -89,7 +90,7 @@ impl Check for UnhandledErrors {
             true => Verdict::Unknown("nothing was asked".to_owned()),
             false => Verdict::Valid,
         };
-        let ops = OpCounts::of(calls.iter());
+        let ops = calls.counts();
         let engine = match different {
             0 => "no errors of unknown outcomes".to_owned(),
             _ => format!("{different} different errors of unknown outcomes: {}", told.join("; ")),
