@@ -20,6 +20,7 @@ pub(crate) mod register_decode;
 pub(crate) mod register_op;
 pub(crate) mod search;
 pub(crate) mod shown;
+pub(crate) mod string_kv;
 pub(crate) mod zones;
 
 pub(crate) use crate::hash;
