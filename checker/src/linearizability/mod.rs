@@ -23,6 +23,7 @@ pub(crate) mod register_op;
 pub(crate) mod search;
 pub(crate) mod shown;
 pub(crate) mod verify;
+pub(crate) mod string_kv;
 pub(crate) mod zones;
 
 pub(crate) use crate::hash;
