@@ -25,7 +25,7 @@ mod machine;
 mod plan;
 mod space;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::budget::{Exhausted, Meter};
 use crate::model::Model;
@@ -34,7 +34,8 @@ use breadth::Breadth;
 use depth::{Depth, Progress};
 use key::{Key, Mask};
 use plan::Plan;
-pub(crate) use plan::{SearchOp, useful_unknown};
+pub(crate) use plan::useful_unknown;
+pub(crate) use crate::model::SearchOp;
 use space::Space;
 
 /// Steps between two looks at the clock and the memory.
@@ -160,7 +161,7 @@ type Ended<S> = Result<Option<Answer<S>>, Exhausted>;
 
 impl<'a, M: Model, K: Mask> Search<'a, M, K> {
     fn run(model: &'a M, plan: &'a Plan<'a, M::Op>, limits: Limits<'a>, arms: Arms) -> Outcome<M::State> {
-        let mut space = Space::new(model, plan, limits.meter, limits.told != Told::Verdict);
+        let mut space = Space::new(model, plan, limits.meter, limits.told);
         let root: Key<K> = space.root();
         // A story is that of one order after the other.
         let breadth = arms.breadth() && limits.told != Told::Story;

@@ -9,17 +9,7 @@ use std::hash::Hash;
 use crate::hash::Table;
 use crate::linearizability::partition::NEVER;
 use crate::history::op::Value;
-use crate::model::Model;
-
-/// An operation that did or may have happened.
-#[derive(Clone, Debug)]
-pub(crate) struct SearchOp<O> {
-    pub(crate) op: O,
-    /// Positions of one order, at least 1, all different.
-    pub(crate) start: u32,
-    /// [`NEVER`] when the outcome is unknown.
-    pub(crate) end: u32,
-}
+use crate::model::{Model, SearchOp};
 
 /// The operations arranged for searching. Completed ones are named by *rank*: their place by end.
 pub(super) struct Plan<'a, O> {

@@ -4,6 +4,7 @@ use super::interned::Counts;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
 use super::machine::Machine;
+use super::Told;
 use super::plan::{Plan, Planned};
 use crate::budget::{Exhausted, Meter};
 use crate::model::Model;
@@ -18,8 +19,10 @@ pub(super) struct Space<'a, M: Model> {
 }
 
 impl<'a, M: Model> Space<'a, M> {
-    pub(super) fn new(model: &'a M, plan: &'a Plan<'a, M::Op>, meter: &'a Meter, linked: bool) -> Self {
-        let machine = Machine::new(model, plan, meter);
+    pub(super) fn new(model: &'a M, plan: &'a Plan<'a, M::Op>, meter: &'a Meter, told: Told) -> Self {
+        // A story shows states, and a reader wants to see the real ones.
+        let machine = Machine::new(model, plan, meter, told != Told::Story);
+        let linked = told != Told::Verdict;
         Self { plan, machine, counts: Counts::new(), links: Links::new(linked) }
     }
 
