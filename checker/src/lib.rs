@@ -47,6 +47,7 @@ pub mod format;
 pub mod verdict;
 
 pub mod budget;
+pub mod catalogue;
 pub mod check;
 
 pub mod model;
@@ -61,7 +62,7 @@ pub use check::Check;
 pub use explain::witness::{Anomaly, Witness};
 pub use format::jsonl::ReadError;
 pub use history::op::{Op, OpType, Process, Value};
-pub use history::pair::{Call, Calls, Outcome};
+pub use history::pair::{Call, Calls, OpCounts, Outcome};
 pub use history::value::Float;
 pub use history::values::{ValueId, ValueView, Values};
 pub use history::well_formed::{BrokenRule, Event, IllFormed, WellFormed};
@@ -69,4 +70,4 @@ pub use history::{F, History, More, Resolution, ResolveError, Row};
 pub use linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
 pub use model::Model;
 pub use set_full::SetCheck;
-pub use verdict::{OpCounts, Report, Verdict};
+pub use verdict::{Report, Verdict};

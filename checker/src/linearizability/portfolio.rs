@@ -34,10 +34,12 @@ pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, 
     match zones::zones(&register.ops, register.values(), part.positions) {
         zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
         zones::Answer::Violation(violation) => tell(violation),
-        zones::Answer::NotUnique => match zones::never_written(&register.ops, register.values()) {
-            Some(violation) => tell(violation),
-            None => by_search(history, part, model, meter),
-        },
+        zones::Answer::NotUnique | zones::Answer::Undecided => {
+            match zones::never_written(&register.ops, register.values()) {
+                Some(violation) => tell(violation),
+                None => by_search(history, part, model, meter),
+            }
+        }
     }
 }
 
@@ -50,12 +52,14 @@ pub(crate) fn append(history: &History, part: &Part<'_>, meter: &Meter) -> Judge
     match decoded {
         Decoded::NotUnique => by_search(history, part, &AppendList, meter),
         Decoded::Impossible(found) => invalid(ZONES, history, part, append_words::impossible(part, &found)),
-        Decoded::Register(list) => match zones::zones(&list.ops, list.values, part.positions) {
+        Decoded::Register(list) => match zones::zones_as_a_whole(&list.ops, list.values, part.positions) {
             zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
             zones::Answer::Violation(violation) => {
                 invalid(ZONES, history, part, append_words::tell(part, &list, &violation))
             }
-            zones::Answer::NotUnique => by_search(history, part, &AppendList, meter),
+            zones::Answer::NotUnique | zones::Answer::Undecided => {
+                by_search(history, part, &AppendList, meter)
+            }
         },
     }
 }

@@ -9,6 +9,7 @@ mod history;
 mod jsonl;
 mod models;
 mod simulate;
+mod values;
 mod verdicts;
 mod well_formed;
 mod witness;

@@ -1,0 +1,189 @@
+//! Narrow first, wider and further back where that fails.
+
+use super::super::register_op::RegisterOp;
+use super::config::Config;
+use super::plan::Plan;
+use super::run::{Run, Stop};
+use crate::budget::{Exhausted, Meter};
+
+/// How hard to try at first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// How wide a run may be while all goes well.
+    pub(super) width: usize,
+    /// Events that are looked at again when it does not, at first.
+    pub(super) window: usize,
+}
+
+impl Effort {
+    pub(super) const USUAL: Self = Self { width: 64, window: 64 };
+
+    /// The next one to make.
+    fn more(self) -> Self {
+        Self { width: self.width.saturating_mul(GROWTH), window: self.window.saturating_mul(GROWTH) }
+    }
+}
+
+/// How much wider and longer each further attempt is.
+const GROWTH: usize = 4;
+
+/// Events between two configurations that are kept to go back to.
+const EVENTS_PER_MARK: usize = 512;
+
+/// What the frontier says. Operations are named by their place in the slice that was asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// There is an order.
+    Valid,
+    /// There is none.
+    Invalid {
+        /// The operation at whose end the history became impossible.
+        failing: usize,
+    },
+    /// Neither was found.
+    Undecided {
+        /// Which limit was met.
+        why: Exhausted,
+        /// Completed operations that some order was found for.
+        placed: usize,
+        /// Completed operations in all.
+        completed: usize,
+    },
+}
+
+/// Whether there is an order of these operations on one register whose values are below `values`.
+pub(crate) fn decide(ops: &[RegisterOp], values: usize, meter: &Meter) -> Answer {
+    decide_with(ops, values, Effort::USUAL, meter)
+}
+
+pub(super) fn decide_with(ops: &[RegisterOp], values: usize, effort: Effort, meter: &Meter) -> Answer {
+    let plan = Plan::new(ops, values);
+    match plan.slots {
+        0..=64 => Drive::<1>::new(&plan, effort, meter).answer(),
+        65..=128 => Drive::<2>::new(&plan, effort, meter).answer(),
+        129..=256 => Drive::<4>::new(&plan, effort, meter).answer(),
+        257..=1024 => Drive::<16>::new(&plan, effort, meter).answer(),
+        _ => Drive::<64>::new(&plan, effort, meter).answer(),
+    }
+}
+
+/// A frontier to go back to.
+#[derive(Debug)]
+struct Mark<const W: usize> {
+    event: usize,
+    front: Vec<Config<W>>,
+    was_cut: bool,
+}
+
+struct Drive<'a, const W: usize> {
+    plan: &'a Plan<'a>,
+    meter: &'a Meter,
+    effort: Effort,
+    run: Run<'a, W>,
+    marks: Vec<Mark<W>>,
+    /// The furthest event that some run died at.
+    deepest: usize,
+}
+
+impl<'a, const W: usize> Drive<'a, W> {
+    fn new(plan: &'a Plan<'a>, effort: Effort, meter: &'a Meter) -> Self {
+        Drive { plan, meter, effort, run: Run::new(plan, meter), marks: Vec::new(), deepest: 0 }
+    }
+
+    fn answer(mut self) -> Answer {
+        match self.go() {
+            Ok(None) => Answer::Valid,
+            Ok(Some(event)) => Answer::Invalid { failing: self.plan.events[event].op() },
+            Err(why) => {
+                let reached = self.run.bursts.open.at.max(self.deepest);
+                let is_end = |event: &&super::plan::Event| event.is_end();
+                Answer::Undecided {
+                    why,
+                    placed: self.plan.events[..reached].iter().filter(is_end).count(),
+                    completed: self.plan.events.iter().filter(is_end).count(),
+                }
+            }
+        }
+    }
+
+    /// The event at which the history became impossible, if it did.
+    fn go(&mut self) -> Result<Option<usize>, Exhausted> {
+        let end = self.plan.events.len();
+        let (mut effort, mut trouble) = (self.effort, 0);
+        self.mark();
+        loop {
+            let died = match self.advance(end, self.effort.width)? {
+                Stop::There => return Ok(None),
+                Stop::Died(event) => event,
+            };
+            if !self.run.was_cut {
+                return Ok(Some(died));
+            }
+            if died > trouble + effort.window {
+                effort = self.effort;
+            }
+            trouble = trouble.max(died);
+            self.deepest = trouble;
+            loop {
+                if self.is_hopeless(effort)? {
+                    return Ok(Some(self.deepest));
+                }
+                self.go_back(effort.window);
+                let width = effort.width;
+                effort = effort.more();
+                match self.advance(self.deepest + 1, width)? {
+                    Stop::There => break,
+                    Stop::Died(event) if !self.run.was_cut => return Ok(Some(event)),
+                    Stop::Died(event) => self.deepest = self.deepest.max(event),
+                }
+            }
+        }
+    }
+
+    /// Whether nothing gets past the deepest event, whatever went before the window that ends there.
+    fn is_hopeless(&mut self, effort: Effort) -> Result<bool, Exhausted> {
+        let first = self.deepest.saturating_sub(effort.window);
+        if first == 0 {
+            // The real beginning says more.
+            return Ok(false);
+        }
+        let endless_too: &[bool] = if self.plan.classes.is_empty() { &[false] } else { &[true, false] };
+        for endless in endless_too {
+            let mut run: Run<'_, W> = Run::anywhere(self.plan, first, *endless, self.meter);
+            if let Stop::Died(_) = run.advance(self.deepest + 1, effort.width)?
+                && !run.was_cut
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn mark(&mut self) {
+        let event = self.run.bursts.open.at;
+        self.marks.push(Mark { event, front: self.run.front.clone(), was_cut: self.run.was_cut });
+    }
+
+    fn go_back(&mut self, window: usize) {
+        let first = self.deepest.saturating_sub(window);
+        while self.marks.len() > 1 && self.marks[self.marks.len() - 1].event > first {
+            self.marks.pop();
+        }
+        let Some(mark) = self.marks.last() else { return };
+        self.run.front.clone_from(&mark.front);
+        self.run.was_cut = mark.was_cut;
+        self.run.bursts.open.seek(self.plan, mark.event);
+    }
+
+    fn advance(&mut self, event: usize, width: usize) -> Result<Stop, Exhausted> {
+        loop {
+            let at = self.run.bursts.open.at;
+            let next = (at / EVENTS_PER_MARK + 1) * EVENTS_PER_MARK;
+            let stop = self.run.advance(next.min(event), width)?;
+            if stop != Stop::There || self.run.bursts.open.at == event {
+                return Ok(stop);
+            }
+            self.mark();
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Tries every order: slow and obviously right.
+
+use crate::linearizability::partition::NEVER;
+use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
+
+/// The operation at whose end there is no order any more, if there is one: the history up to that end,
+/// with everything then open left open, has no order, and one event less has.
+pub(crate) fn first_impossible(ops: &[RegisterOp]) -> Option<usize> {
+    if is_linearizable(ops) {
+        return None;
+    }
+    let mut by_end: Vec<usize> = (0..ops.len()).filter(|op| ops[*op].end != NEVER).collect();
+    by_end.sort_by_key(|op| ops[*op].end);
+    by_end.into_iter().find(|op| !is_linearizable(&up_to(ops, ops[*op].end)))
+}
+
+/// What was known at this position.
+pub(crate) fn up_to(ops: &[RegisterOp], position: u32) -> Vec<RegisterOp> {
+    let begun = ops.iter().filter(|op| op.start <= position);
+    begun.map(|op| RegisterOp { end: if op.end <= position { op.end } else { NEVER }, ..*op }).collect()
+}
+
+/// What an operation leaves, or `None` where it can't be.
+pub(crate) fn step(state: ValueId, kind: Kind) -> Option<ValueId> {
+    match kind {
+        Kind::Read(value) => (state == value).then_some(state),
+        Kind::NotEqual(value) => (state != value).then_some(state),
+        Kind::Write(value) => Some(value),
+        Kind::Cas(from, to) => (state == from).then_some(to),
+    }
+}
+
+pub(crate) fn is_linearizable(ops: &[RegisterOp]) -> bool {
+    assert!(ops.len() <= 16);
+    let mut tried = std::collections::HashSet::new();
+    place_rest(ops, 0, INITIAL, &mut tried)
+}
+
+fn place_rest(
+    ops: &[RegisterOp],
+    placed: u32,
+    state: ValueId,
+    tried: &mut std::collections::HashSet<(u32, ValueId)>,
+) -> bool {
+    let rest = || (0..ops.len()).filter(|op| placed >> op & 1 == 0);
+    let Some(first_end) = rest().map(|op| ops[op].end).filter(|end| *end != NEVER).min() else {
+        return true;
+    };
+    if !tried.insert((placed, state)) {
+        return false;
+    }
+    rest().any(|op| {
+        ops[op].start < first_end
+            && step(state, ops[op].kind).is_some_and(|after| place_rest(ops, placed | 1 << op, after, tried))
+    })
+}
+
+/// One operation a line, by start.
+pub(crate) fn show(ops: &[RegisterOp]) -> String {
+    let mut order: Vec<usize> = (0..ops.len()).collect();
+    order.sort_by_key(|op| ops[*op].start);
+    let lines = order.iter().map(|op| {
+        let RegisterOp { kind, start, end } = ops[*op];
+        let end = if end == NEVER { "unknown".to_owned() } else { end.to_string() };
+        format!("  #{op} {kind:?} {start}..{end}")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
