@@ -155,7 +155,9 @@ pub(crate) fn lives(ops: &[LifeOp], values: usize) -> Result<Lives, Quick> {
                 }
                 life.put = place;
             }
-            Kind::Take(_) | Kind::Peek(_) | Kind::Empty if op.end == NEVER => return Err(Quick::NotApplicable),
+            Kind::Take(_) | Kind::Peek(_) | Kind::Empty if op.end == NEVER => {
+                return Err(Quick::NotApplicable);
+            }
             Kind::Take(value) => {
                 let life = &mut lives.lives[value as usize];
                 if life.take != NOBODY {
@@ -198,7 +200,8 @@ fn taken_twice(ops: &[LifeOp], value: u32) -> Quick {
     }
     let of_value = |kind: Kind| ops.iter().enumerate().filter(move |(_, op)| op.kind == kind);
     let puts: Vec<usize> = of_value(Kind::Put(value)).map(|(place, _)| place).collect();
-    let mut takes: Vec<(u32, usize)> = of_value(Kind::Take(value)).map(|(place, op)| (op.end, place)).collect();
+    let mut takes: Vec<(u32, usize)> =
+        of_value(Kind::Take(value)).map(|(place, op)| (op.end, place)).collect();
     takes.sort_unstable();
     match puts[..] {
         [] => Quick::Violation(Violation {
@@ -240,7 +243,11 @@ fn own_order(ops: &[LifeOp], life: &Life) -> Result<(), Violation> {
             let last = life.last_begun as usize;
             Err(Violation {
                 rule: "what was taken out can't be seen afterwards",
-                ops: vec![(life.put as usize, "put it in"), (life.take as usize, "took it"), (last, "saw it, later")],
+                ops: vec![
+                    (life.put as usize, "put it in"),
+                    (life.take as usize, "took it"),
+                    (last, "saw it, later"),
+                ],
                 failing: last,
             })
         }
@@ -271,7 +278,8 @@ impl Lives {
         let (mut chain, mut next, mut gap) = (Vec::new(), 0, from);
         while gap < to {
             let mut best: Option<u32> = None;
-            while let Some(value) = stays.get(next).filter(|value| self.lives[**value as usize].in_by <= gap) {
+            while let Some(value) = stays.get(next).filter(|value| self.lives[**value as usize].in_by <= gap)
+            {
                 let out_from = |value: u32| self.lives[value as usize].out_from;
                 if best.is_none_or(|best| out_from(*value) > out_from(best)) {
                     best = Some(*value);

@@ -17,6 +17,7 @@ pub(crate) mod judge;
 pub(crate) mod lives;
 #[cfg(test)]
 mod monitor_tests;
+pub(crate) mod object;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
 pub(crate) mod priority_queue;

@@ -87,7 +87,9 @@ fn container(random: &mut ChaCha8Rng, fresh: &mut i64, peeks: bool) -> Container
             ContainerOp::Put(Value::Int(*fresh * 7 % 11))
         }
         3..7 => ContainerOp::Take(Value::Int(random.random_range(1..=fresh.max(&mut 1).to_owned()) * 7 % 11)),
-        7 if peeks => ContainerOp::Peek(Value::Int(random.random_range(1..=fresh.max(&mut 1).to_owned()) * 7 % 11)),
+        7 if peeks => {
+            ContainerOp::Peek(Value::Int(random.random_range(1..=fresh.max(&mut 1).to_owned()) * 7 % 11))
+        }
         7 => ContainerOp::Empty,
         _ if random.random_ratio(1, 2) => ContainerOp::Empty,
         _ => ContainerOp::Take(Value::Int(1)),
@@ -175,4 +177,49 @@ fn semaphores_are_judged_as_by_every_order() {
         let tally = agree(&Semaphore::of(permits), op, |_| true, false);
         assert_eq!(tally.undecided, 0);
     }
+}
+
+/// Long histories, monitor against search; the search may give up.
+fn agree_when_long<M: Model<Op = ContainerOp>>(model: &M) {
+    let mut decided = [0; 2];
+    for seed in 0..40 {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let shape = Shape { ops: 120, width: 2, unknown_percent: 0 };
+        let mut fresh = 0;
+        let ops = random_ops(model, shape, [0, 1, 3][seed as usize % 3], &mut random, |random| {
+            let full = fresh > 4 && random.random_ratio(2, 3);
+            match random.random_range(0..8) {
+                0..5 if !full => {
+                    fresh += 1;
+                    ContainerOp::Put(Value::Int(fresh * 101 % 127))
+                }
+                7 => ContainerOp::Empty,
+                _ => ContainerOp::Take(Value::Int(random.random_range(1..=fresh.max(1)) * 101 % 127)),
+            }
+        });
+        let meter = Meter::new(&Budget { memory_bytes: 64 << 20, ..Budget::default() });
+        let limits = Limits { meter: &meter, steps_max: 20_000, told: Told::Verdict };
+        let truth = match search::search(model, &ops, limits).answer {
+            Answer::Valid { .. } => true,
+            Answer::Invalid { .. } => false,
+            Answer::Exhausted { .. } => continue,
+        };
+        let quick = model.quick(&ops);
+        match &quick {
+            Quick::Valid => assert!(truth, "{} seed {seed}", model.name()),
+            Quick::Violation(_) => assert!(!truth, "{} seed {seed}: {quick:?}", model.name()),
+            Quick::NotApplicable => continue,
+        }
+        decided[usize::from(truth)] += 1;
+    }
+    println!("{}: {decided:?}", model.name());
+    assert!(decided.iter().all(|count| *count > 5), "{}: {decided:?}", model.name());
+}
+
+#[test]
+fn long_histories_are_judged_as_by_search() {
+    agree_when_long(&Queue::default());
+    agree_when_long(&Stack::default());
+    agree_when_long(&PriorityQueue::default());
+    agree_when_long(&Bag::default());
 }

@@ -70,7 +70,8 @@ fn place_all(ops: &[LifeOp], lives: &Lives, by_urgency: &[u32], ordered: bool) -
     }
     for (rank, &value) in by_urgency.iter().enumerate() {
         let life = &lives.lives[value as usize];
-        let seen = peeks.get(value as usize).into_iter().flatten().chain(life.is_taken().then_some(&life.take));
+        let seen =
+            peeks.get(value as usize).into_iter().flatten().chain(life.is_taken().then_some(&life.take));
         for &place in seen.filter(|_| ordered) {
             let op = &ops[place as usize];
             let put = ops[life.put as usize].start;
@@ -78,7 +79,8 @@ fn place_all(ops: &[LifeOp], lives: &Lives, by_urgency: &[u32], ordered: bool) -
             let (from, to) = (op.start.max(put), op.end.min(take));
             if gaps.next_free(from) >= to {
                 let covering = lives.cover(by_urgency[..rank].iter().copied(), from, to);
-                let mut evidence = vec![(place as usize, "saw it as the next"), (life.put as usize, "put it in")];
+                let mut evidence =
+                    vec![(place as usize, "saw it as the next"), (life.put as usize, "put it in")];
                 if to == take && life.take != place {
                     evidence.push((life.take as usize, "took it"));
                 }

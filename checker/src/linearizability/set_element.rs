@@ -89,7 +89,8 @@ pub(crate) fn judge_moves(ops: &[StepOp], objects: usize, limit: u32) -> Quick {
     if !applies(ops, limit) {
         return Quick::NotApplicable;
     }
-    let mut sweep = Sweep { ops, limit, done: vec![false; ops.len()], objects: vec![Object::default(); objects] };
+    let mut sweep =
+        Sweep { ops, limit, done: vec![false; ops.len()], objects: vec![Object::default(); objects] };
     for event in events(ops) {
         let place = event / 2;
         if event % 2 == 0 {
@@ -112,7 +113,8 @@ fn applies(ops: &[StepOp], limit: u32) -> bool {
 
 /// Starts (the place twice) and ends (one more) in order.
 fn events(ops: &[StepOp]) -> Vec<u32> {
-    let last = ops.iter().map(|op| if op.end == NEVER { op.start } else { op.end }).max().unwrap_or(0) as usize;
+    let last =
+        ops.iter().map(|op| if op.end == NEVER { op.start } else { op.end }).max().unwrap_or(0) as usize;
     if last > 8 * ops.len() + 64 {
         let mut timed: Vec<(u32, u32)> = Vec::with_capacity(2 * ops.len());
         for (place, op) in ops.iter().enumerate() {
@@ -194,7 +196,10 @@ fn violation(ops: &[StepOp], failing: u32) -> Violation {
     let mut evidence = Vec::new();
     for (place, op) in ops.iter().enumerate() {
         if op.object == failed.object && op.start < failed.end {
-            evidence.push((place, if op.end < failed.end { "was over by then" } else { "may have been by then" }));
+            evidence.push((
+                place,
+                if op.end < failed.end { "was over by then" } else { "may have been by then" },
+            ));
         }
     }
     let rule = match failed.what {

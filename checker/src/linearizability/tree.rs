@@ -40,7 +40,9 @@ impl Least {
         let mut best = 0;
         let mut least = NEVER;
         while low < high {
-            for node in [(low % 2 == 1).then_some(low), (high % 2 == 1).then_some(high - 1)].into_iter().flatten() {
+            for node in
+                [(low % 2 == 1).then_some(low), (high % 2 == 1).then_some(high - 1)].into_iter().flatten()
+            {
                 if self.nodes[node] < least {
                     (best, least) = (node, self.nodes[node]);
                 }
@@ -130,7 +132,15 @@ impl Coverage {
         self.free_below(1, 0, self.size, from, to, 0)
     }
 
-    fn free_below(&self, node: usize, low: usize, high: usize, from: usize, to: usize, above: i32) -> Option<usize> {
+    fn free_below(
+        &self,
+        node: usize,
+        low: usize,
+        high: usize,
+        from: usize,
+        to: usize,
+        above: i32,
+    ) -> Option<usize> {
         if high <= from || to <= low || self.least[node] + above > 0 {
             return None;
         }

@@ -137,7 +137,9 @@ impl<D: Discipline> Model for Container<D> {
     fn makes(&self, op: &ContainerOp) -> Option<Value> {
         match op {
             ContainerOp::Put(value) => Some(value.clone()),
-            ContainerOp::Take(_) | ContainerOp::TakeUnknown | ContainerOp::Empty | ContainerOp::Peek(_) => None,
+            ContainerOp::Take(_) | ContainerOp::TakeUnknown | ContainerOp::Empty | ContainerOp::Peek(_) => {
+                None
+            }
         }
     }
 

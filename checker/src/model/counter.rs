@@ -27,9 +27,9 @@ impl Counter {
 }
 
 fn number(value: &Value, call: &Call<'_>) -> Result<i64, String> {
-    value
-        .as_int()
-        .ok_or_else(|| format!("op {}: {} {value}: a counter counts whole numbers", call.invoke_index(), call.f()))
+    value.as_int().ok_or_else(|| {
+        format!("op {}: {} {value}: a counter counts whole numbers", call.invoke_index(), call.f())
+    })
 }
 
 fn by(call: &Call<'_>) -> Result<i64, String> {

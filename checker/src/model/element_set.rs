@@ -32,7 +32,9 @@ impl ElementOp {
     /// The element, unless it is about all.
     pub fn element(&self) -> Option<&Value> {
         match self {
-            ElementOp::Add(value, _) | ElementOp::Remove(value, _) | ElementOp::Contains(value, _) => Some(value),
+            ElementOp::Add(value, _) | ElementOp::Remove(value, _) | ElementOp::Contains(value, _) => {
+                Some(value)
+            }
             ElementOp::Read(_) => None,
         }
     }
@@ -55,7 +57,11 @@ fn answer(call: &Call<'_>) -> Result<Option<bool>, String> {
 
 fn strange(call: &Call<'_>) -> String {
     let answer = call.result().unwrap_or_default();
-    format!("the {} of op {} answers {answer}, which is neither true nor false", call.f(), call.invoke_index())
+    format!(
+        "the {} of op {} answers {answer}, which is neither true nor false",
+        call.f(),
+        call.invoke_index()
+    )
 }
 
 impl Model for ElementSet {
@@ -97,11 +103,15 @@ impl Model for ElementSet {
             ElementOp::Add(value, new) => match (state.contains(value), new) {
                 (true, Some(true)) | (false, Some(false)) => None,
                 (true, _) => Some(state.clone()),
-                (false, _) => Some(changed(&|set| drop(set.insert(value.clone())))),
+                (false, _) => Some(changed(&|set| {
+                    set.insert(value.clone());
+                })),
             },
             ElementOp::Remove(value, there) => match (state.contains(value), there) {
                 (true, Some(false)) | (false, Some(true)) => None,
-                (true, _) => Some(changed(&|set| drop(set.remove(value)))),
+                (true, _) => Some(changed(&|set| {
+                    set.remove(value);
+                })),
                 (false, _) => Some(state.clone()),
             },
             ElementOp::Contains(value, there) => (state.contains(value) == *there).then(|| state.clone()),

@@ -195,7 +195,11 @@ impl Model for KvMap {
         }
         let mut map = BTreeMap::clone(state);
         // The empty text is not there, so that equal states are equal.
-        if after == empty { map.remove(key) } else { map.insert(key.clone(), after) };
+        if after == empty {
+            map.remove(key)
+        } else {
+            map.insert(key.clone(), after)
+        };
         Some(Arc::new(map))
     }
 
@@ -209,7 +213,8 @@ impl Model for KvMap {
     }
 
     fn state_bytes(&self, state: &Self::State) -> usize {
-        let entry = |(key, text): (&Value, &Text)| 2 * size_of::<(Value, Text)>() + key.heap_bytes() + text.bytes();
+        let entry =
+            |(key, text): (&Value, &Text)| 2 * size_of::<(Value, Text)>() + key.heap_bytes() + text.bytes();
         state.iter().map(entry).sum()
     }
 

@@ -42,7 +42,12 @@ impl MultiRegister {
     /// The reads and writes of a call: writes as asked, reads as answered.
     fn micro_ops(&self, call: &Call<'_>) -> Result<Vec<MicroOp>, String> {
         let strange = || {
-            format!("op {}: {} {}: not reads and writes of registers", call.invoke_index(), call.f(), call.asked())
+            format!(
+                "op {}: {} {}: not reads and writes of registers",
+                call.invoke_index(),
+                call.f(),
+                call.asked()
+            )
         };
         let done = match call.result() {
             None | Some(Value::Nil) => call.asked(),
@@ -130,7 +135,8 @@ impl Model for MultiRegister {
     }
 
     fn describe(&self, state: &Self::State) -> String {
-        Value::Map(state.iter().map(|(register, value)| (register.clone(), value.clone())).collect()).to_string()
+        Value::Map(state.iter().map(|(register, value)| (register.clone(), value.clone())).collect())
+            .to_string()
     }
 
     fn state_bytes(&self, state: &Self::State) -> usize {

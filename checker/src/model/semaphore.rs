@@ -57,7 +57,9 @@ impl Model for Semaphore {
 
     fn decode(&self, call: &Call<'_>) -> Result<Option<SemaphoreOp>, String> {
         match call.f() {
-            "acquire" if call.result() == Some(Value::Bool(false)) => Ok(Some(SemaphoreOp::Refused(permits(call)?))),
+            "acquire" if call.result() == Some(Value::Bool(false)) => {
+                Ok(Some(SemaphoreOp::Refused(permits(call)?)))
+            }
             "acquire" => Ok(Some(SemaphoreOp::Acquire(permits(call)?))),
             "release" => Ok(Some(SemaphoreOp::Release(permits(call)?))),
             _ => Err(no_such_function("semaphore", call)),

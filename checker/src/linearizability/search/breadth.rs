@@ -16,11 +16,11 @@
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 
+use super::Turn;
 use super::depth::Progress;
 use super::interned::table_bytes;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
-use super::Turn;
 use super::space::{NOBODY, Open, Space};
 use crate::budget::Exhausted;
 use crate::hash::{Mix, Table};

@@ -7,10 +7,10 @@
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 
+use super::Turn;
 use super::interned::table_bytes;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
-use super::Turn;
 use super::space::{NOBODY, Open, Space};
 use crate::budget::Exhausted;
 use crate::hash::Mix;
@@ -150,12 +150,7 @@ impl<K: Mask> Depth<K> {
         }
         if self.visited.insert(key.clone()) {
             self.note_best(&key);
-            self.stack.push(Frame {
-                cursor: 0,
-                alternative: 0,
-                traced: self.trace.len(),
-                key,
-            });
+            self.stack.push(Frame { cursor: 0, alternative: 0, traced: self.trace.len(), key });
         }
         Ok(false)
     }

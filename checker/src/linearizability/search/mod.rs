@@ -30,12 +30,12 @@ pub(crate) mod tests;
 use crate::budget::{Exhausted, Meter};
 use crate::model::Model;
 
+pub(crate) use crate::model::SearchOp;
 use breadth::Breadth;
 use depth::{Depth, Progress};
 use key::{Key, Mask};
 use plan::Plan;
 pub(crate) use plan::useful_unknown;
-pub(crate) use crate::model::SearchOp;
 use space::Space;
 
 /// Steps between two looks at the clock and the memory.
@@ -267,7 +267,9 @@ impl<'a, M: Model, K: Mask> Search<'a, M, K> {
         if self.depth.as_ref().is_some_and(|depth| depth.best_rank > rank || depth.root_rank == rank) {
             return;
         }
-        if self.space.machine.bytes() > STATES_BYTES_LARGE && breadth.front().len() < self.space.machine.known() / 2 {
+        if self.space.machine.bytes() > STATES_BYTES_LARGE
+            && breadth.front().len() < self.space.machine.known() / 2
+        {
             breadth.renumber_states(&mut self.space);
         }
         if let Some(depth) = &mut self.depth {

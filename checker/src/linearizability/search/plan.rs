@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use crate::hash::Table;
-use crate::linearizability::partition::NEVER;
 use crate::history::op::Value;
+use crate::linearizability::partition::NEVER;
 use crate::model::{Model, SearchOp};
 
 /// The operations arranged for searching. Completed ones are named by *rank*: their place by end.

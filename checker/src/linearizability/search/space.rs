@@ -1,10 +1,10 @@
 //! What both arms of a search share: the plan, the machine, the counts, and where one may go from a key.
 
+use super::Told;
 use super::interned::Counts;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
 use super::machine::Machine;
-use super::Told;
 use super::plan::{Plan, Planned};
 use crate::budget::{Exhausted, Meter};
 use crate::model::Model;
