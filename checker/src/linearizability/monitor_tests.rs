@@ -182,7 +182,7 @@ fn semaphores_are_judged_as_by_every_order() {
 /// Long histories, monitor against search; the search may give up.
 fn agree_when_long<M: Model<Op = ContainerOp>>(model: &M) {
     let mut decided = [0; 2];
-    for seed in 0..40 {
+    for seed in 0..60 {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let shape = Shape { ops: 120, width: 2, unknown_percent: 0 };
         let mut fresh = 0;

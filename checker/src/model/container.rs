@@ -43,7 +43,7 @@ pub enum ContainerOp {
     Put(Value),
     /// Took this out.
     Take(Value),
-    /// Took something out and did not live to tell what.
+    /// May have taken something out, and did not live to tell what: its outcome is unknown.
     TakeUnknown,
     /// Found nothing to take, or to look at.
     Empty,

@@ -9,6 +9,7 @@
 //! * **Short keys** instead of a bit for each operation: see [`key`].
 //! * **Numbers instead of states**, and every step of the model asked once: see [`machine`].
 //! * **Pure reads close greedily**: a read that fits the state is placed at once.
+//! * **Of equal operations that are open the one that ends first is placed first.**
 //! * **Operations of unknown outcome come last**, count as classes of equal ones, are dropped where
 //!   nothing needs what they made, and the search is over as soon as only such are left.
 //! * **What the model knows**: states that nothing later can tell apart are one

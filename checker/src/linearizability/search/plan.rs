@@ -21,6 +21,8 @@ pub(super) struct Plan<'a, O> {
     pub(super) unknown: Vec<UnknownClass<'a, O>>,
     /// The most completed operations open at once.
     pub(super) slots: usize,
+    /// How many different operations there are.
+    pub(super) classes: usize,
     /// By rank, the place in the order in which to try them: by the model's hints, then by rank. Empty
     /// without hints: try by rank.
     pub(super) preference: Vec<u32>,
@@ -86,8 +88,9 @@ impl<'a, O: Eq + Hash> Plan<'a, O> {
         for class in &mut unknown {
             class.starts.sort_unstable();
         }
+        let classes = classes.len();
         let (preference, preferred) = by_hints(model, &completed);
-        Plan { completed, events, unknown, slots, preference, preferred }
+        Plan { completed, events, unknown, slots, classes, preference, preferred }
     }
 
     /// The place of a rank in the order in which to try.
