@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use crate::budget::Budget;
 use crate::check::Check;
 use crate::history::History;
-use crate::history::pair::Outcome;
 use crate::history::pair::OpCounts;
+use crate::history::pair::Outcome;
 use crate::verdict::{Report, Verdict};
 
 /// Jepsen's `stats`: unknown unless every function succeeded at least once.

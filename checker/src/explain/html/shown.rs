@@ -110,9 +110,11 @@ pub(super) fn spelt(values: &Values, id: ValueId, chars_max: usize) -> String {
             let kept: String = text.chars().take(chars_max).collect();
             format!("{kept:?}… ({} bytes)", text.len())
         }
-        ValueView::Nil | ValueView::Bool(_) | ValueView::Int(_) | ValueView::Float(_) | ValueView::Text(_) => {
-            values.get(id).to_string()
-        }
+        ValueView::Nil
+        | ValueView::Bool(_)
+        | ValueView::Int(_)
+        | ValueView::Float(_)
+        | ValueView::Text(_) => values.get(id).to_string(),
         ValueView::List(ids) => spelt_list(values, ids, chars_max, ["[", "]"]),
         ValueView::Set(ids) => spelt_list(values, ids, chars_max, ["#{", "}"]),
         ValueView::Map(ids) => spelt_list(values, ids, chars_max, ["{", "}"]),
