@@ -6,9 +6,11 @@ mod drive;
 mod layer;
 mod mask;
 mod open;
+mod order;
 mod plan;
 mod run;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use drive::{Answer, decide};
+pub(crate) use order::order;

@@ -7,6 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::drive::{Effort, decide_with};
+use super::order::order_with;
 use super::{Answer, decide};
 use crate::budget::{Budget, Meter};
 
@@ -37,6 +38,12 @@ fn agrees_with_trying_every_order() {
         let narrow = Effort { width: 1 + seed as usize % 3, window: 1 + seed as usize % 5, unknown: 0, unknown_max: 1 };
         let answer = failing(decide_with(&history.ops, history.values, narrow, &meter));
         assert_eq!(answer, expected, "seed {seed}, {narrow:?}\n{}", oracle::show(&history.ops));
+        let found = order_with(&history.ops, history.values, narrow, &meter).unwrap();
+        match found {
+            None => assert!(expected.is_some(), "seed {seed}: an order was expected"),
+            Some(found) => oracle::follow(&history.ops, &found)
+                .unwrap_or_else(|why| panic!("seed {seed}: {why} in {found:?}\n{}", oracle::show(&history.ops))),
+        }
         *(if expected.is_some() { &mut invalid } else { &mut valid }) += 1;
     }
     assert!(valid > invalid / 8 && invalid > valid / 8, "{valid} valid and {invalid} invalid");

@@ -55,6 +55,27 @@ fn place_rest(
     })
 }
 
+/// Whether this is an order of the operations: each at most once, all completed ones, legal, and none
+/// behind one that began after it had ended.
+pub(crate) fn follow(ops: &[RegisterOp], order: &[usize]) -> Result<(), String> {
+    let mut placed = vec![false; ops.len()];
+    let (mut state, mut latest_start) = (INITIAL, 0);
+    for &op in order {
+        if std::mem::replace(&mut placed[op], true) {
+            return Err(format!("#{op} is placed twice"));
+        }
+        state = step(state, ops[op].kind).ok_or_else(|| format!("#{op} can't be where the value is {state}"))?;
+        latest_start = latest_start.max(ops[op].start);
+        if ops[op].end < latest_start {
+            return Err(format!("#{op} had ended before one in front of it began"));
+        }
+    }
+    match (0..ops.len()).find(|op| !placed[*op] && ops[*op].end != NEVER) {
+        Some(op) => Err(format!("#{op} is missing")),
+        None => Ok(()),
+    }
+}
+
 /// One operation a line, by start.
 pub(crate) fn show(ops: &[RegisterOp]) -> String {
     let mut order: Vec<usize> = (0..ops.len()).collect();
