@@ -2,6 +2,7 @@
 mod abstraction;
 mod burst;
 mod config;
+mod core;
 mod drive;
 mod layer;
 mod mask;
@@ -12,5 +13,6 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::core::{Core, core};
 pub(crate) use drive::{Answer, decide};
 pub(crate) use order::order;

@@ -52,14 +52,14 @@ impl<'a, const W: usize> Run<'a, W> {
         self.front.push(Config { state: INITIAL, known: 0, used: 0, done, fresh });
     }
 
-    /// In the middle (not at event 0), with whatever may be: nothing that a real frontier holds there is not covered by
+    /// In the middle, with whatever may be: nothing that a real frontier holds there is not covered by
     /// what this one holds. If this one dies, so does the real one, and no later.
     pub(super) fn anywhere(plan: &'a Plan<'a>, event: usize, meter: &'a Meter) -> Self {
         let mut run = Self::nowhere(plan, meter);
         let bursts = &mut run.bursts;
         bursts.open.seek(plan, event);
         bursts.optional = bursts.open.all;
-        bursts.look_ahead_from(event - 1);
+        bursts.look_ahead_from(event);
         let done = bursts.open.all.without(bursts.open.writes | bursts.open.cas);
         let known = bursts.open.unknown_begun;
         for state in 0..plan.values as ValueId {
