@@ -121,7 +121,7 @@ fn judge(
     judge: impl Fn(&Part<'_>, &Meter, &mut String) -> Finding + Sync,
 ) -> Report {
     let notes = Mutex::new(Vec::new());
-    let mut report = judge_keys(check, history, budget, |part, meter| {
+    let mut report = judge_keys(check, history, budget, &[], |part, meter| {
         let mut note = String::new();
         let verdict = match judge(part, meter, &mut note) {
             Finding::Fine => Verdict::Valid,

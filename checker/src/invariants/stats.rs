@@ -14,7 +14,7 @@ use crate::budget::Budget;
 use crate::check::Check;
 use crate::history::History;
 use crate::history::pair::Outcome;
-use crate::verdict::{OpCounts, Report, Verdict};
+use crate::verdict::{Report, Verdict};
 
 /// Jepsen's `stats`: unknown unless every function succeeded at least once.
 #[derive(Clone, Debug, Default)]
@@ -37,16 +37,8 @@ impl Check for Stats {
             Ok(calls) => calls,
             Err(broken) => return Report::unknown(self.name(), broken.to_string()),
         };
-        let mut by_function: BTreeMap<&str, OpCounts> = BTreeMap::new();
-        for call in calls.iter() {
-            let counts = by_function.entry(call.f()).or_default();
-            counts.invoked += 1;
-            match call.outcome() {
-                Outcome::Ok => counts.ok += 1,
-                Outcome::Failed => counts.failed += 1,
-                Outcome::Unknown => counts.unknown += 1,
-            }
-        }
+        let by_function: BTreeMap<&str, _> =
+            calls.counts_by_function().filter(|(_, counts)| counts.invoked > 0).collect();
         let told = by_function.iter().map(|(f, counts)| {
             format!("{f} {} ok {} failed {} unknown", counts.ok, counts.failed, counts.unknown)
         });
@@ -58,7 +50,7 @@ impl Check for Stats {
             [] => Verdict::Valid,
             _ => Verdict::Unknown(format!("no operation succeeded of {}", never.join(", "))),
         };
-        let ops = OpCounts::of(calls.iter());
+        let ops = calls.counts();
         Report { verdict, ops, engine: format!("counts: {told}"), ..Report::unknown(self.name(), "") }
     }
 }
@@ -89,7 +81,7 @@ impl Check for UnhandledErrors {
             true => Verdict::Unknown("nothing was asked".to_owned()),
             false => Verdict::Valid,
         };
-        let ops = OpCounts::of(calls.iter());
+        let ops = calls.counts();
         let engine = match different {
             0 => "no errors of unknown outcomes".to_owned(),
             _ => format!("{different} different errors of unknown outcomes: {}", told.join("; ")),

@@ -41,7 +41,8 @@ use crate::budget::{Budget, Meter};
 use crate::check::Check;
 use crate::explain::witness::{Anomaly, Witness};
 use crate::history::History;
-use crate::verdict::{OpCounts, Report, Verdict, raw_counts};
+use crate::history::pair::OpCounts;
+use crate::verdict::{Report, Verdict, raw_counts};
 
 /// What is behind each key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +149,7 @@ fn analyse(history: &History, object: Object, budget: &Budget) -> Result<Analysi
 
 fn check(name: &str, expected: ConsistencyModel, object: Object, history: &History, budget: &Budget) -> Report {
     let ops = match history.calls() {
-        Ok(calls) => OpCounts::of(calls.iter()),
+        Ok(calls) => calls.counts(),
         Err(_) => raw_counts(history),
     };
     let name = format!("{name} ({expected})");

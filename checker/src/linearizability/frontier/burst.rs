@@ -235,7 +235,8 @@ impl<'a, const W: usize> Bursts<'a, W> {
             let same = same.without(self.optional);
             let stands_in = match phase {
                 Phase::Extend => {
-                    let later = !self.used.has_left(config.used, class, &self.plan.classes[class], config.known);
+                    let later =
+                        !self.used.has_left(config.used, class, &self.plan.classes[class], config.known);
                     if later { same & config.fresh } else { same }
                 }
                 _ => same,
@@ -254,7 +255,8 @@ impl<'a, const W: usize> Bursts<'a, W> {
         if equal == Mask::of(slot) {
             return true;
         }
-        let mut rivals = if self.optional.has(slot) { equal & self.optional } else { equal.without(self.optional) };
+        let mut rivals =
+            if self.optional.has(slot) { equal & self.optional } else { equal.without(self.optional) };
         if phase == Phase::Extend && config.fresh.has(slot) {
             // One that could go before the current block may be worth keeping.
             rivals = rivals & config.fresh;
@@ -326,7 +328,9 @@ impl<'a, const W: usize> Bursts<'a, W> {
             let mut others = (self.open.cas.without(config.done)).slots();
             let mut seen: Vec<ValueId> = vec![wanted];
             while let Some(slot) = others.next() {
-                if let Kind::Cas(from, _) = self.open.kind[slot] && !seen.contains(&from) {
+                if let Kind::Cas(from, _) = self.open.kind[slot]
+                    && !seen.contains(&from)
+                {
                     seen.push(from);
                 }
             }
@@ -344,12 +348,16 @@ impl<'a, const W: usize> Bursts<'a, W> {
     fn heads_of_all(&mut self, config: Config<W>, phase: Phase) {
         let mut values: Vec<ValueId> = Vec::new();
         for slot in self.open.writes.without(config.done).slots() {
-            if let Kind::Write(value) = self.open.kind[slot] && !values.contains(&value) {
+            if let Kind::Write(value) = self.open.kind[slot]
+                && !values.contains(&value)
+            {
                 values.push(value);
             }
         }
         for class in &self.plan.classes {
-            if let Kind::Write(value) = class.kind && !values.contains(&value) {
+            if let Kind::Write(value) = class.kind
+                && !values.contains(&value)
+            {
                 values.push(value);
             }
         }

@@ -84,9 +84,11 @@ pub(super) fn cut<const W: usize>(
     }
     let order = &mut scratch.order;
     order.clear();
-    order.extend(layer.iter().enumerate().map(|(index, config)| {
-        (u64::from(used.total(config.used)), -promise(config, open), index as u32)
-    }));
+    order.extend(
+        layer.iter().enumerate().map(|(index, config)| {
+            (u64::from(used.total(config.used)), -promise(config, open), index as u32)
+        }),
+    );
     order.select_nth_unstable(width);
     order.truncate(width);
     // In the order they were in, which says nothing but is the same every time.

@@ -39,13 +39,7 @@ impl<'a, const W: usize> Run<'a, W> {
     /// At the beginning.
     pub(super) fn new(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
         let mut run = Self::nowhere(plan, false, meter);
-        run.front.push(Config {
-            state: INITIAL,
-            known: 0,
-            used: 0,
-            done: Mask::EMPTY,
-            fresh: Mask::EMPTY,
-        });
+        run.front.push(Config { state: INITIAL, known: 0, used: 0, done: Mask::EMPTY, fresh: Mask::EMPTY });
         run
     }
 
@@ -164,8 +158,7 @@ impl<'a, const W: usize> Run<'a, W> {
         let (open, used) = (&bursts.open, &bursts.used);
         layer::antichain(&mut self.front, parents.as_mut(), open, bursts.optional, used, &mut self.scratch);
         self.widest = self.widest.max(self.front.len());
-        self.was_cut |=
-            layer::cut(&mut self.front, parents.as_mut(), width, open, used, &mut self.scratch);
+        self.was_cut |= layer::cut(&mut self.front, parents.as_mut(), width, open, used, &mut self.scratch);
         self.parents = parents;
         Ok(())
     }

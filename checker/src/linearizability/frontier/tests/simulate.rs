@@ -123,10 +123,14 @@ pub(crate) fn large(random: &mut impl Rng, load: Load) -> History {
         match client {
             Client::Idle if ops.len() < load.operations => {
                 let kind = any_kind(random, load.values);
-                let unknown = !matches!(kind, Kind::Read(_))
-                    && random.random_ratio(load.unknown_per_10k, 10_000);
-                *client =
-                    Client::Open { op: ops.len(), wait: random.random_range(0..4), took_effect: false, unknown };
+                let unknown =
+                    !matches!(kind, Kind::Read(_)) && random.random_ratio(load.unknown_per_10k, 10_000);
+                *client = Client::Open {
+                    op: ops.len(),
+                    wait: random.random_range(0..4),
+                    took_effect: false,
+                    unknown,
+                };
                 (position, open) = (position + 1, open + 1);
                 ops.push((RegisterOp { kind, start: position, end: NEVER }, true));
             }
@@ -203,7 +207,8 @@ pub(crate) fn spoil(random: &mut impl Rng, history: &History, at: usize) -> Opti
             })
         };
         let first_value = random.random_range(1..history.values as ValueId);
-        let values = (1..history.values as ValueId).map(|value| 1 + (value + first_value) % (history.values as ValueId - 1));
+        let values = (1..history.values as ValueId)
+            .map(|value| 1 + (value + first_value) % (history.values as ValueId - 1));
         if let Some(value) = values.into_iter().find(|value| *value != seen && !could(*value)) {
             spoiled.ops[place].kind = Kind::Read(value);
             return Some(spoiled);
