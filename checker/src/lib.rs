@@ -52,8 +52,8 @@ pub mod check;
 
 pub mod model;
 
-pub mod linearizability;
 pub mod invariants;
+pub mod linearizability;
 pub mod online;
 pub mod set_full;
 pub mod transactions;

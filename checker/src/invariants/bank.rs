@@ -86,7 +86,8 @@ impl Bank {
         *note = format!("{}, {wrong} wrong, total {}", count(reads, "read"), total.unwrap_or(0));
         match first_wrong {
             Some((number, problem)) => {
-                let mut argument = Argument::new(Anomaly::BrokenInvariant, problem).failing(number, "the read");
+                let mut argument =
+                    Argument::new(Anomaly::BrokenInvariant, problem).failing(number, "the read");
                 if let (None, Some(first)) = (self.total, first_read.filter(|first| *first != number)) {
                     argument = argument.with(first, "the first read, which tells the total");
                 }
@@ -122,7 +123,12 @@ impl Bank {
                     negative = negative.or((balance < 0).then_some((name, balance)));
                 }
                 ValueView::Nil => return Ok(Some(format!("{who} no balance of account {name}"))),
-                _ => return Err(format!("op {}: the balance of account {name} is no whole number", call.invoke_index())),
+                _ => {
+                    return Err(format!(
+                        "op {}: the balance of account {name} is no whole number",
+                        call.invoke_index()
+                    ));
+                }
             }
         }
         let expected = *total.get_or_insert(sum);

@@ -57,7 +57,8 @@ fn look(part: &Part<'_>, note: &mut String) -> Result<Option<Argument>, String> 
         match (call.f(), call.outcome()) {
             ("add", outcome) => {
                 let amount = call.argument_id()?;
-                let amount = number_of(amount).ok_or_else(|| format!("{}: an add of no whole number", place()))?;
+                let amount =
+                    number_of(amount).ok_or_else(|| format!("{}: an add of no whole number", place()))?;
                 events.push((span.start, Event::Asked(amount)));
                 if outcome == Outcome::Ok {
                     events.push((span.end, Event::Acknowledged(amount)));
@@ -90,7 +91,10 @@ fn look(part: &Part<'_>, note: &mut String) -> Result<Option<Argument>, String> 
                 let (up, down) = certain.remove(&number).unwrap_or((0, 0));
                 let result = part.call(number).result_id();
                 let Some(value) = result.and_then(number_of) else {
-                    return Err(format!("op {}: a read of no whole number", part.call(number).invoke_index()));
+                    return Err(format!(
+                        "op {}: a read of no whole number",
+                        part.call(number).invoke_index()
+                    ));
                 };
                 reads += 1;
                 let (least, most) = (up + low, high + down);

@@ -62,13 +62,16 @@ pub(super) fn look(part: &Part<'_>, note: &mut String) -> Finding {
         Err(why) => return Finding::Unclear(why),
     };
     let present: Table<ValueId, ()> = read.iter().map(|value| (*value, ())).collect();
-    let missing = || order.iter().filter(|value| !present.contains_key(*value) && added[*value].acknowledged != NEVER);
-    let lost: Vec<ValueId> = missing().copied().filter(|value| added[value].acknowledged < span.start).collect();
+    let missing =
+        || order.iter().filter(|value| !present.contains_key(*value) && added[*value].acknowledged != NEVER);
+    let lost: Vec<ValueId> =
+        missing().copied().filter(|value| added[value].acknowledged < span.start).collect();
     let late = missing().count() - lost.len();
     let unexpected: Vec<ValueId> = read.iter().copied().filter(|value| !added.contains_key(value)).collect();
     let failed = read.iter().find(|value| added.get(value).is_some_and(|add| add.outcome == Outcome::Failed));
     let future = read.iter().find(|value| added.get(value).is_some_and(|add| add.asked > span.end));
-    let recovered = read.iter().filter(|value| added.get(value).is_some_and(|add| add.outcome == Outcome::Unknown));
+    let recovered =
+        read.iter().filter(|value| added.get(value).is_some_and(|add| add.outcome == Outcome::Unknown));
     *note = format!(
         "{} asked for, {} in the last read, {} lost, {} unexpected, {} recovered",
         order.len(),
@@ -91,7 +94,9 @@ pub(super) fn look(part: &Part<'_>, note: &mut String) -> Finding {
             words::span(&part.call(add)),
             words::began(&part.call(last))
         );
-        return Finding::Wrong(argument(Anomaly::LostUpdate, summary).with(add, "acknowledged").because(reason));
+        return Finding::Wrong(
+            argument(Anomaly::LostUpdate, summary).with(add, "acknowledged").because(reason),
+        );
     }
     if !unexpected.is_empty() {
         let summary = format!("nobody ever asked to add {}", few(history, &unexpected));
@@ -121,7 +126,9 @@ type Added = Table<ValueId, Element>;
 fn adds(part: &Part<'_>) -> Result<(Vec<ValueId>, Added), String> {
     let mut added = Added::default();
     let mut order = Vec::new();
-    for (number, (call, span)) in part.all().zip(&part.spans).enumerate().filter(|(_, (call, _))| call.f() == "add") {
+    for (number, (call, span)) in
+        part.all().zip(&part.spans).enumerate().filter(|(_, (call, _))| call.f() == "add")
+    {
         let (value, outcome) = (call.argument_id()?, call.outcome());
         let acknowledged = if outcome == Outcome::Ok { span.end } else { NEVER };
         let asked = if outcome == Outcome::Failed { NEVER } else { span.start };

@@ -89,7 +89,9 @@ fn look(part: &Part<'_>, note: &mut String) -> Result<Option<Argument>, String> 
                     values.get(*value),
                     values.get(*key)
                 );
-                return Ok(Some(Argument::new(Anomaly::NeverWritten, summary).failing(read.call, "the read")));
+                return Ok(Some(
+                    Argument::new(Anomaly::NeverWritten, summary).failing(read.call, "the read"),
+                ));
             }
         }
     }

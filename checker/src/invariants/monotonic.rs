@@ -52,7 +52,8 @@ impl Monotonic {
     fn look(&self, part: &Part<'_>, note: &mut String) -> Result<Option<Argument>, String> {
         // Everything seen: beginning, end, value, call.
         let mut seen: Vec<(u32, u32, i64, usize)> = Vec::new();
-        for (number, call, span) in part.possible().filter(|(_, call, _)| matches!(call.f(), "read" | "inc")) {
+        for (number, call, span) in part.possible().filter(|(_, call, _)| matches!(call.f(), "read" | "inc"))
+        {
             let Some(result) = call.result_id() else { continue };
             match part.history.values().view(result) {
                 ValueView::Int(value) => seen.push((span.start, span.end, value, number)),

@@ -179,7 +179,9 @@ impl Traffic {
         let (_, dequeue) = *item.dequeues.first()?;
         let name = part.history.values().get(item.value);
         let (anomaly, what, call) = match (item.enqueues.first(), item.failed) {
-            (Some((_, call)), _) => (Anomaly::ReadFromFuture, "before anybody asked to enqueue it", Some(*call)),
+            (Some((_, call)), _) => {
+                (Anomaly::ReadFromFuture, "before anybody asked to enqueue it", Some(*call))
+            }
             (None, Some(call)) => (Anomaly::FailedWriteSeen, "whose enqueue failed", Some(call)),
             (None, None) => (Anomaly::NeverWritten, "which nobody ever asked to enqueue", None),
         };

@@ -169,12 +169,14 @@ impl Sessions {
                 let value = || call.result().unwrap_or_default();
                 match versions.writers[version as usize] {
                     None if version != nil => {
-                        let summary = format!("process {} read {}, which nobody wrote", call.process(), value());
+                        let summary =
+                            format!("process {} read {}, which nobody wrote", call.process(), value());
                         let argument = Argument::new(Anomaly::NeverWritten, summary);
                         return Err(Box::new(argument.failing(number, "the read")));
                     }
                     Some((write, Outcome::Failed)) => {
-                        let summary = format!("process {} read {}, whose write failed", call.process(), value());
+                        let summary =
+                            format!("process {} read {}, whose write failed", call.process(), value());
                         let argument = Argument::new(Anomaly::FailedWriteSeen, summary).with(write, "failed");
                         return Err(Box::new(argument.failing(number, "the read")));
                     }
@@ -182,7 +184,9 @@ impl Sessions {
                 }
             }
             let before = last.entry(call.process()).or_default();
-            for (place, (from, earlier)) in before.iter().enumerate().filter_map(|(place, seen)| Some((place, (*seen)?))) {
+            for (place, (from, earlier)) in
+                before.iter().enumerate().filter_map(|(place, seen)| Some((place, (*seen)?)))
+            {
                 let guarantee = match (place, wrote) {
                     (0, false) => Guarantee::MonotonicReads,
                     (0, true) => Guarantee::WritesFollowReads,
@@ -200,7 +204,12 @@ impl Sessions {
 }
 
 /// A short circle of orders; nil comes before everything, so an order towards it is one by itself.
-fn circle(versions: usize, nil: u32, orders: &[Before], meter: &Meter) -> Result<Option<Vec<Before>>, Finding> {
+fn circle(
+    versions: usize,
+    nil: u32,
+    orders: &[Before],
+    meter: &Meter,
+) -> Result<Option<Vec<Before>>, Finding> {
     if let Some(back) = orders.iter().find(|order| order.to == nil) {
         return Ok(Some(vec![*back]));
     }

@@ -201,7 +201,9 @@ impl Elements {
             stale.len(),
             lost.len()
         );
-        let quantile = |percent: usize| latencies_ms.get((latencies_ms.len() * percent / 100).min(latencies_ms.len() - 1));
+        let quantile = |percent: usize| {
+            latencies_ms.get((latencies_ms.len() * percent / 100).min(latencies_ms.len() - 1))
+        };
         if !latencies_ms.is_empty() {
             let shown = [0, 50, 95, 99, 100].map(|percent| quantile(percent).map_or(0, |ms| *ms).to_string());
             *note += &format!("; stable after {} ms (least, median, 95 %, 99 %, most)", shown.join(", "));
@@ -239,7 +241,11 @@ fn missing(part: &Part<'_>, elements: &[Element], how: &str) -> Option<Argument>
         _ => (Anomaly::StaleRead, "though a later read has it"),
     };
     let argument = Argument::new(anomaly, format!("{how}: {}", few(part.history, &values)))
-        .because(format!("{name} was known {}, by process {}.", words::ended(&part.call(known)), part.call(known).process()))
+        .because(format!(
+            "{name} was known {}, by process {}.",
+            words::ended(&part.call(known)),
+            part.call(known).process()
+        ))
         .because(format!("The read of process {} lacks it, {then}.", part.call(absent).process()))
         .with(first.add, "its add")
         .with(known, "from here on it was known")

@@ -9,8 +9,8 @@ use super::graph::{Builder, Kind, Label, Via};
 use super::inferred::{Inferred, Odds};
 use super::txn::{Action, Mop, Txns};
 use crate::budget::{Exhausted, Meter};
-use crate::history::pair::Outcome;
 use crate::hash::Table;
+use crate::history::pair::Outcome;
 use crate::history::values::ValueId;
 
 /// One append.
@@ -56,7 +56,11 @@ struct Inference<'t> {
 }
 
 /// Infers what can be; the dependencies go into the builder.
-pub(crate) fn infer(txns: &Txns<'_>, builder: &mut Builder, meter: &Meter) -> Result<(Inferred, Lists), Exhausted> {
+pub(crate) fn infer(
+    txns: &Txns<'_>,
+    builder: &mut Builder,
+    meter: &Meter,
+) -> Result<(Inferred, Lists), Exhausted> {
     let mut inference = Inference {
         txns,
         lists: Lists { keys: vec![Key::default(); txns.keys.len()], ..Lists::default() },
@@ -107,7 +111,8 @@ impl Inference<'_> {
                     key.ambiguous = true;
                     self.unclear.push(format!(
                         "{} is appended to key {} more than once, so nobody can tell which one was read",
-                        self.txns.value(value), self.txns.keys[mop.key as usize]
+                        self.txns.value(value),
+                        self.txns.keys[mop.key as usize]
                     ));
                 }
                 key.appends.push(append);
@@ -132,9 +137,9 @@ impl Inference<'_> {
             for mop in self.txns.mops(number) {
                 let Action::ReadList(list) = mop.action else { continue };
                 let key = &mut self.lists.keys[mop.key as usize];
-                let longer = key.longest.is_none_or(|(longest, _)| {
-                    self.txns.list(longest).len() < self.txns.list(list).len()
-                });
+                let longer = key
+                    .longest
+                    .is_none_or(|(longest, _)| self.txns.list(longest).len() < self.txns.list(list).len());
                 if longer {
                     key.longest = Some((list, number));
                 }
@@ -360,7 +365,8 @@ impl Inference<'_> {
     /// Elements of transactions that failed, below elements of transactions that happened.
     fn dirty_updates(&mut self) {
         for key in 0..self.lists.keys.len() as u32 {
-            let Key { longest: Some((list, reader)), ambiguous: false, .. } = self.lists.keys[key as usize] else {
+            let Key { longest: Some((list, reader)), ambiguous: false, .. } = self.lists.keys[key as usize]
+            else {
                 continue;
             };
             let mut failed: Option<Append> = None;
@@ -419,7 +425,8 @@ impl Inference<'_> {
     /// Transactions that happened and whose appends to this key are in no read: sorted, distinct.
     fn unread(&self, key: u32) -> Vec<u32> {
         let appends = self.lists.keys[key as usize].appends.iter();
-        let unread = appends.map(|append| self.lists.appends[*append as usize]).filter(|append| append.version == 0);
+        let unread =
+            appends.map(|append| self.lists.appends[*append as usize]).filter(|append| append.version == 0);
         let mut unread: Vec<u32> =
             unread.map(|append| append.txn).filter(|txn| self.happened[*txn as usize]).collect();
         unread.dedup();
@@ -473,6 +480,8 @@ impl Inference<'_> {
 fn first_duplicate(list: &[ValueId]) -> Option<ValueId> {
     let mut sorted = list.to_vec();
     sorted.sort_unstable();
-    let twice = |value: &ValueId| sorted.partition_point(|other| other <= value) - sorted.partition_point(|other| other < value) > 1;
+    let twice = |value: &ValueId| {
+        sorted.partition_point(|other| other <= value) - sorted.partition_point(|other| other < value) > 1
+    };
     list.iter().copied().find(twice)
 }

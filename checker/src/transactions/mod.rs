@@ -147,7 +147,13 @@ fn analyse(history: &History, object: Object, budget: &Budget) -> Result<Analysi
     })
 }
 
-fn check(name: &str, expected: ConsistencyModel, object: Object, history: &History, budget: &Budget) -> Report {
+fn check(
+    name: &str,
+    expected: ConsistencyModel,
+    object: Object,
+    history: &History,
+    budget: &Budget,
+) -> Report {
     let ops = match history.calls() {
         Ok(calls) => calls.counts(),
         Err(_) => raw_counts(history),

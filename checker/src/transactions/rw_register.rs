@@ -15,8 +15,8 @@ use super::graph::{Builder, Fan, Kind, Label, Via};
 use super::inferred::{Inferred, Odds};
 use super::txn::{Action, NEVER, Txns};
 use crate::budget::{Exhausted, Meter};
-use crate::history::pair::Outcome;
 use crate::hash::Table;
+use crate::history::pair::Outcome;
 use crate::history::values::ValueId;
 
 /// One version of one key.
@@ -184,7 +184,9 @@ impl Inference<'_> {
             return self.reader(id, number);
         };
         if writer == number {
-            if self.txns.mops(number)[place + 1..].iter().any(|mop| mop.key == key && mop.action == Action::Write(value))
+            if self.txns.mops(number)[place + 1..]
+                .iter()
+                .any(|mop| mop.key == key && mop.action == Action::Write(value))
             {
                 let text = format!("T1 read {value_name} from key {name}, which it wrote there only later");
                 self.odds.add(A::FutureRead, &[number], key, text);
@@ -319,9 +321,8 @@ impl Inference<'_> {
                 let Some(other) = self.registers.versions[read as usize].writer else { continue };
                 let back = touches[other as usize].iter().find(|back| back.key == touch.key);
                 if number < other && back.is_some_and(|back| back.read == Some(wrote)) {
-                    let name = |version: u32| {
-                        self.txns.value(self.registers.versions[version as usize].value)
-                    };
+                    let name =
+                        |version: u32| self.txns.value(self.registers.versions[version as usize].value);
                     let text = format!(
                         "on key {} T1 read {} and wrote {}, T2 read {} and wrote {}",
                         self.txns.keys[touch.key as usize],
@@ -372,7 +373,8 @@ impl Inference<'_> {
         let mut targets: Vec<(u32, u32, u32)> = versions
             .filter_map(|id| {
                 let version = &self.registers.versions[id as usize];
-                let writer = version.writer.filter(|writer| version.last && self.happened[*writer as usize])?;
+                let writer =
+                    version.writer.filter(|writer| version.last && self.happened[*writer as usize])?;
                 Some((span(id).1?.0, writer, id))
             })
             .collect();

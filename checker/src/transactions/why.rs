@@ -2,10 +2,10 @@
 //!
 //! The graph keeps no evidence; it is looked up again for the few dependencies of a cycle that is shown.
 
+use super::cycles::Edge;
 use super::graph::{Kind, Via};
 use super::inferred::Odds;
 use super::list_append::{Append, Lists};
-use super::cycles::Edge;
 use super::rw_register::Registers;
 use super::txn::{Action, Mop, Txns};
 use crate::history::values::ValueId;
@@ -107,10 +107,11 @@ impl Why<'_> {
                 }
                 (Kind::Wr, Action::ReadList(list)) if self.did(edge.to, mop) => {
                     let read = self.txns.list(list).iter().rev();
-                    let mine = |value: &ValueId| appends_of(edge.to, key).any(|append| append.value == *value);
+                    let mine =
+                        |value: &ValueId| appends_of(edge.to, key).any(|append| append.value == *value);
                     let last = read.copied().find(|value| !mine(value));
-                    let theirs =
-                        last.and_then(|value| appends_of(edge.from, key).find(|append| append.value == value));
+                    let theirs = last
+                        .and_then(|value| appends_of(edge.from, key).find(|append| append.value == value));
                     if let Some(append) = theirs {
                         let text = format!(
                             "{to} read key {name} as {}, and {from} appended {}",

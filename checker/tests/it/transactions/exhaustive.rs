@@ -36,8 +36,9 @@ fn extend(txns: &[Small], done: u32, state: &BTreeMap<Value, Value>, real_time: 
         return true;
     }
     for (number, txn) in txns.iter().enumerate().filter(|(number, _)| left(*number)) {
-        let too_early = (0..txns.len())
-            .any(|other| left(other) && other != number && txns[other].end.is_some_and(|end| end < txn.start));
+        let too_early = (0..txns.len()).any(|other| {
+            left(other) && other != number && txns[other].end.is_some_and(|end| end < txn.start)
+        });
         if real_time && too_early {
             continue;
         }

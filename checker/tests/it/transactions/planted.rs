@@ -10,19 +10,18 @@ use super::{concurrent, history, lists, names, registers, serial};
 /// Anomaly names found, weakest models ruled out, and the transactions, all concurrent.
 const LISTS: [(&str, &str, &str); 15] = [
     ("duplicate-elements", "read-uncommitted", "0 append,1,1\n 1 r,1,[1+1]"),
-    (
-        "incompatible-order",
-        "read-committed",
-        "0 append,1,1\n 1 append,1,2\n 2 r,1,[1+2]\n 3 r,1,[2]",
-    ),
+    ("incompatible-order", "read-committed", "0 append,1,1\n 1 append,1,2\n 2 r,1,[1+2]\n 3 r,1,[2]"),
     ("garbage-read", "read-committed", "0 append,1,1\n 1 r,1,[1+9]"),
     ("G1a", "read-committed", "0! append,1,1\n 1 r,1,[1]"),
     ("G1b", "read-committed", "0 append,1,1 append,1,2\n 1 r,1,[1]\n 2 r,2,[]"),
     ("G1a dirty-update", "read-committed", "0! append,1,1\n 1 append,1,2\n 2 r,1,[1+2]"),
     ("future-read", "read-committed", "0 r,1,[1] append,1,1"),
     ("internal", "read-atomic", "0 append,1,1\n 1 r,1,[] r,1,[1]"),
-    ("lost-update G-single", "cursor-stability parallel-snapshot-isolation",
-        "0 r,1,[] append,1,1\n 1 r,1,[] append,1,2\n 2 r,1,[1+2]"),
+    (
+        "lost-update G-single",
+        "cursor-stability parallel-snapshot-isolation",
+        "0 r,1,[] append,1,1\n 1 r,1,[] append,1,2\n 2 r,1,[1+2]",
+    ),
     ("G0", "read-uncommitted", "0 append,1,1 append,2,1\n 1 append,1,2 append,2,2\n 2 r,1,[1+2] r,2,[2+1]"),
     ("G1c", "read-committed", "0 append,1,1 r,2,[2]\n 1 append,2,2 r,1,[1]"),
     ("G-single", "consistent-view repeatable-read", "0 append,1,1 append,2,1\n 1 r,1,[1] r,2,[]"),
@@ -245,7 +244,9 @@ fn models_and_anomalies_fit_together() {
             assert!(not.iter().any(|weaker| model.is_at_least(*weaker)), "{anomaly}: {model}");
         }
         // What a model forbids, every stronger one does.
-        for (weak, strong) in ConsistencyModel::ALL.iter().flat_map(|weak| ConsistencyModel::ALL.map(|s| (weak, s))) {
+        for (weak, strong) in
+            ConsistencyModel::ALL.iter().flat_map(|weak| ConsistencyModel::ALL.map(|s| (weak, s)))
+        {
             if strong.is_at_least(*weak) && weak.forbids(anomaly) {
                 assert!(strong.forbids(anomaly), "{strong} {weak} {anomaly}");
             }
@@ -300,10 +301,8 @@ G-single: T1 < T2 < T1: a transaction before itself
     assert!(dot.starts_with("digraph \"G-single\" {\n"), "{dot}");
     assert!(dot.contains("T1 -> T2 [label=\"rw\""), "{dot}");
     assert!(dot.contains("T2 -> T1 [label=\"wr\""), "{dot}");
-    let report = ListAppend::default().check(
-        &concurrent("0 append,1,1 append,2,1\n 1 r,1,[1] r,2,[]"),
-        &Budget::default(),
-    );
+    let report = ListAppend::default()
+        .check(&concurrent("0 append,1,1 append,2,1\n 1 r,1,[1] r,2,[]"), &Budget::default());
     let Verdict::Invalid(witness) = &report.verdict else { panic!("{report}") };
     assert_eq!(witness.ops.len(), 2);
     assert!(witness.reasons.last().unwrap().contains("consistent-view"), "{witness}");

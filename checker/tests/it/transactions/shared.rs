@@ -1,7 +1,7 @@
 //! The published examples of others.
 
-use checker::{Budget, Check};
 use checker::transactions::ListAppend;
+use checker::{Budget, Check};
 
 use super::{history, lists, names};
 

@@ -76,7 +76,8 @@ pub(crate) fn run(plan: &Plan, seed: u64) -> History {
         next_key: plan.keys,
         ops: Vec::new(),
     };
-    let mut clients: Vec<(u64, Client)> = (0..plan.clients).map(|number| (number as u64, Client::Idle)).collect();
+    let mut clients: Vec<(u64, Client)> =
+        (0..plan.clients).map(|number| (number as u64, Client::Idle)).collect();
     let mut left = plan.transactions;
     while left > 0 || clients.iter().any(|(_, client)| !matches!(client, Client::Idle)) {
         let at = world.random.random_range(0..clients.len());
@@ -165,7 +166,8 @@ impl World {
         if snapshots {
             from = begun;
             let writes = |key: &i64| asked.iter().any(|(write, other, _)| *write && other == key);
-            let since = |values: &Vec<(usize, Value)>| values.last().is_some_and(|(commit, _)| *commit > begun);
+            let since =
+                |values: &Vec<(usize, Value)>| values.last().is_some_and(|(commit, _)| *commit > begun);
             if asked.iter().any(|(_, key, _)| writes(key) && self.values.get(key).is_some_and(since)) {
                 return (OpType::Fail, Value::Nil);
             }
