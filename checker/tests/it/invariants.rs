@@ -4,7 +4,7 @@ use checker::invariants::{
     Bank, Compose, Counter, FinalSet, Guarantee, LongFork, Monotonic, NAMES, Queue, Sessions, SetFull, Stats,
     TotalQueue, by_name,
 };
-use checker::{Anomaly, Budget, Check, History, Op, OpType, Process, Report, Value, Verdict};
+use checker::{Budget, Check, History, Op, OpType, Process, Report, Value, Verdict};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -336,12 +336,14 @@ fn keys_are_judged_each_on_its_own() {
     assert_eq!((answer(&report), report.invalid_keys.clone()), ("never-written".to_owned(), vec![2.into()]));
 }
 
+/// An open operation: its function, its argument, and once it took effect how it ends.
+type Open = (&'static str, Value, Option<(OpType, Value)>);
+
 /// A correct object of any of these kinds, under clients that overlap, fail and never hear back.
 fn correct(name: &'static str, seed: u64) -> History {
     let random = ChaCha8Rng::seed_from_u64(seed);
     let mut world = World { name, random, ops: Vec::new(), next: 0, state: State::default() };
-    let mut clients: Vec<(u64, Option<(&'static str, Value, Option<(OpType, Value)>)>)> =
-        (0..4).map(|number| (number, None)).collect();
+    let mut clients: Vec<(u64, Option<Open>)> = (0..4).map(|number| (number, None)).collect();
     let mut left = 120;
     while left > 0 || clients.iter().any(|(_, open)| open.is_some()) {
         let at = world.random.random_range(0..clients.len());
