@@ -33,6 +33,8 @@
 //! | [`LinearizableAppend`] | list | `append v`, `read` |
 //! | [`SetCheck`] | growing set, read back at the end | `add v`, `read` |
 //! | [`Linearizable`] | any [`Model`] of your own | its own |
+//! | [`ListAppend`](transactions::ListAppend), [`RwRegister`](transactions::RwRegister) | lists or registers, several at once | lists of `[f k v]` |
+//! | fourteen by name: [`invariants`] | sets, queues, counters, accounts, … | see there |
 //!
 //! Read in this order: [`history`] is what is judged, [`format`](mod@format) how it is written down, [`verdict`]
 //! what is answered, [`model`] what a correct object does, [`linearizability`] how it is decided,

@@ -143,7 +143,7 @@ fn judge(
 }
 
 /// The elements of a list or a set; nil is the empty one.
-fn elements<'h>(history: &'h History, value: ValueId) -> Option<&'h [ValueId]> {
+fn elements(history: &History, value: ValueId) -> Option<&[ValueId]> {
     match history.values().view(value) {
         ValueView::List(elements) | ValueView::Set(elements) => Some(elements),
         ValueView::Nil => Some(&[]),

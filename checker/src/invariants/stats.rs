@@ -38,16 +38,8 @@ impl Check for Stats {
             Ok(calls) => calls,
             Err(broken) => return Report::unknown(self.name(), broken.to_string()),
         };
-        let mut by_function: BTreeMap<&str, OpCounts> = BTreeMap::new();
-        for call in calls.iter() {
-            let counts = by_function.entry(call.f()).or_default();
-            counts.invoked += 1;
-            match call.outcome() {
-                Outcome::Ok => counts.ok += 1,
-                Outcome::Failed => counts.failed += 1,
-                Outcome::Unknown => counts.unknown += 1,
-            }
-        }
+        let by_function: BTreeMap<&str, _> =
+            calls.counts_by_function().filter(|(_, counts)| counts.invoked > 0).collect();
         let told = by_function.iter().map(|(f, counts)| {
             format!("{f} {} ok {} failed {} unknown", counts.ok, counts.failed, counts.unknown)
         });

@@ -247,7 +247,7 @@ impl<'g> Search<'g> {
             }
             for (next, label) in self.graph.out(node) {
                 self.steps += 1;
-                if self.steps % 4096 == 0 {
+                if self.steps.is_multiple_of(4096) {
                     meter.check()?;
                 }
                 if !self.labels.contains(label) || self.order[next as usize] < floor {

@@ -209,7 +209,7 @@ impl Inference<'_> {
                         self.odds.add(A::Internal, &[number], mop.key, text);
                     }
                     (*before, *since) = (Some(list), Vec::new());
-                    self.from_the_future(number, mop.key, list, place);
+                    self.reads_ahead(number, mop.key, list, place);
                 }
                 Action::Write(_) | Action::Read(_) => {}
             }
@@ -228,7 +228,7 @@ impl Inference<'_> {
         text + &format!("and then read it as {}", self.odds.list(list))
     }
 
-    fn from_the_future(&mut self, number: u32, key: u32, list: ValueId, place: u32) {
+    fn reads_ahead(&mut self, number: u32, key: u32, list: ValueId, place: u32) {
         let later = self.txns.mops(number)[place as usize + 1..].iter().find_map(|mop| match mop.action {
             Action::Append(value) if mop.key == key && self.txns.list(list).contains(&value) => Some(value),
             _ => None,

@@ -82,15 +82,15 @@ pub(crate) fn infer(
     meter.check()?;
     let touches: Vec<Vec<Touch>> = (0..txns.len() as u32).map(|number| inference.touches(number)).collect();
     inference.lost_updates(&touches);
-    inference.from_data(&touches, builder);
+    inference.order_by_data(&touches, builder);
     meter.check()?;
-    inference.from_sessions(&touches, builder);
+    inference.order_by_sessions(&touches, builder);
     meter.check()?;
     for key in 0..keys as u32 {
         if key % 256 == 0 {
             meter.check()?;
         }
-        inference.from_time(key, &touches, builder);
+        inference.order_by_time(key, &touches, builder);
     }
     let Inference { registers, happened, odds, unclear, .. } = inference;
     Ok((Inferred { happened, odd: odds.found, unclear }, registers))
@@ -279,7 +279,7 @@ impl Inference<'_> {
         builder.all_pairs(&version.readers, writers, Label::new(Kind::Rw, via));
     }
 
-    fn from_data(&mut self, touches: &[Vec<Touch>], builder: &mut Builder) {
+    fn order_by_data(&mut self, touches: &[Vec<Touch>], builder: &mut Builder) {
         let mut replaced: Vec<Vec<u32>> = vec![Vec::new(); self.registers.versions.len()];
         for (number, touches) in (0u32..).zip(touches) {
             for touch in touches {
@@ -338,7 +338,7 @@ impl Inference<'_> {
     }
 
     /// What a process saw of a key comes before what it sees of it later.
-    fn from_sessions(&self, touches: &[Vec<Touch>], builder: &mut Builder) {
+    fn order_by_sessions(&self, touches: &[Vec<Touch>], builder: &mut Builder) {
         let mut seen: Table<(u64, u32), u32> = Table::default();
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         for (touches, txn) in touches.iter().zip(&self.txns.txns) {
@@ -363,7 +363,7 @@ impl Inference<'_> {
 
     /// Of each version of a key: the first end of a transaction that wrote or read it, and the last
     /// beginning of one. Whatever has the first before the other's second comes before it.
-    pub(crate) fn from_time(&self, key: u32, touches: &[Vec<Touch>], builder: &mut Builder) {
+    fn order_by_time(&self, key: u32, touches: &[Vec<Touch>], builder: &mut Builder) {
         if self.registers.ambiguous[key as usize] {
             return;
         }

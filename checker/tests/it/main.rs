@@ -6,6 +6,7 @@ mod brute_force;
 mod budget;
 mod engines_agree;
 mod history;
+mod invariants;
 mod jsonl;
 mod models;
 mod online;

@@ -95,11 +95,11 @@ fn small(seed: u64, registers: bool) -> Plan {
         mops_max: 1 + (seed / 4 % 4) as usize,
         keys: 1 + (seed / 16 % 3) as i64,
         writes_per_key: 100,
-        unknown_percent: if seed % 5 == 0 { 25 } else { 0 },
-        failed_percent: if seed % 7 == 0 { 20 } else { 0 },
+        unknown_percent: if seed.is_multiple_of(5) { 25 } else { 0 },
+        failed_percent: if seed.is_multiple_of(7) { 20 } else { 0 },
         read_all: true,
         stale_percent: [0, 15, 40][(seed / 3 % 3) as usize],
-        snapshots: seed % 11 == 0,
+        snapshots: seed.is_multiple_of(11),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Transactions: against every possible order, and each anomaly planted on its own.
 
 mod exhaustive;
+mod large;
 mod planted;
 mod shared;
 mod store;
