@@ -47,11 +47,13 @@ pub mod format;
 pub mod verdict;
 
 pub mod budget;
+pub mod catalogue;
 pub mod check;
 
 pub mod model;
 
 pub mod linearizability;
+pub mod online;
 pub mod set_full;
 
 pub mod explain;
@@ -59,7 +61,7 @@ pub mod explain;
 pub mod simulate;
 
 pub use budget::Budget;
-pub use check::Check;
+pub use check::{Check, KeyOrder};
 pub use explain::witness::{Anomaly, Witness};
 pub use format::jsonl::ReadError;
 pub use history::op::{Op, OpType, Process, Value};

@@ -1,12 +1,11 @@
 //! Which engine judges a key, and what becomes of its answer.
 
 use super::append::{self, Decoded};
-use super::depth_first::{self, Limits};
 use super::inclusion;
 use super::judge::Judged;
 use super::partition::Part;
 use super::register_decode;
-use super::search_plan::SearchOp;
+use super::search::{self, Limits, SearchOp, Told};
 use super::zones;
 use crate::budget::Meter;
 use crate::explain::minimise::minimise;
@@ -19,7 +18,7 @@ use crate::verdict::Verdict;
 
 const ZONES: &str = "zones";
 const INCLUSION: &str = "inclusion";
-const DEPTH_FIRST: &str = "depth-first";
+const SEARCH: &str = "search";
 
 /// A register: zones if every value is written once, else search.
 pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Judged {
@@ -96,24 +95,17 @@ fn searched<M: Model>(
     calls: &[usize],
     meter: &Meter,
 ) -> Judged {
-    let limits = Limits { meter, steps_max: u64::MAX, traced: false };
-    match depth_first::search(model, ops, limits).answer {
-        depth_first::Answer::Valid => Judged::new(DEPTH_FIRST, Verdict::Valid),
-        depth_first::Answer::Invalid { stuck, .. } => {
+    let limits = Limits { meter, steps_max: u64::MAX, told: Told::Verdict };
+    match search::search(model, ops, limits).answer {
+        search::Answer::Valid { .. } => Judged::new(SEARCH, Verdict::Valid),
+        search::Answer::Invalid { stuck, .. } => {
             let core = minimise(model, ops, stuck, meter);
-            invalid(DEPTH_FIRST, history, part, order::tell(model, part, calls, &core))
+            invalid(SEARCH, history, part, order::tell(model, part, calls, &core))
         }
-        depth_first::Answer::Exhausted { why, placed, completed } => Judged::new(
-            DEPTH_FIRST,
+        search::Answer::Exhausted { why, placed, completed } => Judged::new(
+            SEARCH,
             Verdict::Unknown(format!(
                 "{why} after an order for the first {placed} of {completed} completed operations was found; neither a whole order nor a proof that there is none"
-            )),
-        ),
-        depth_first::Answer::TooConcurrent { open } => Judged::new(
-            DEPTH_FIRST,
-            Verdict::Unknown(format!(
-                "{open} operations are open at once, more than the {} that a search can tell apart",
-                depth_first::OPEN_MAX
             )),
         ),
     }
@@ -124,9 +116,9 @@ fn invalid(engine: &'static str, history: &History, part: &Part<'_>, argument: A
 }
 
 /// Operations for an engine, and for each the number of its call.
-type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
+pub(super) type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
 
-fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
+pub(super) fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
     let (mut ops, mut calls) = (Vec::new(), Vec::new());
     for (number, (call, span)) in part.all().zip(&part.spans).enumerate() {
         let op = match call.outcome() {

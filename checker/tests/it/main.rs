@@ -8,6 +8,7 @@ mod engines_agree;
 mod history;
 mod jsonl;
 mod models;
+mod online;
 mod simulate;
 mod simulated;
 mod values;

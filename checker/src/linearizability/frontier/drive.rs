@@ -1,6 +1,7 @@
 //! Narrow first, wider and further back where that fails.
 
-use super::super::register_op::RegisterOp;
+use super::super::register_op::{Kind, RegisterOp, ValueId};
+use super::abstraction;
 use super::config::Config;
 use super::plan::Plan;
 use super::run::{Run, Stop};
@@ -13,14 +14,28 @@ pub(super) struct Effort {
     pub(super) width: usize,
     /// Events that are looked at again when it does not, at first.
     pub(super) window: usize,
+    /// How many operations of unknown outcome may be placed for one end, even if it could do with fewer;
+    /// and if that is not enough for anything to be left.
+    pub(super) unknown: u32,
+    pub(super) unknown_max: u32,
 }
 
 impl Effort {
-    pub(super) const USUAL: Self = Self { width: 64, window: 64 };
+    pub(super) const USUAL: Self = Self { width: 16, window: 64, unknown: 0, unknown_max: 2 };
+
+    /// All that can be done with so many configurations.
+    pub(super) fn all(width: usize) -> Self {
+        Self { width, window: usize::MAX, unknown: u32::MAX, unknown_max: u32::MAX }
+    }
 
     /// The next one to make.
     fn more(self) -> Self {
-        Self { width: self.width.saturating_mul(GROWTH), window: self.window.saturating_mul(GROWTH) }
+        Self {
+            width: self.width.saturating_mul(GROWTH),
+            window: self.window.saturating_mul(GROWTH),
+            unknown: self.unknown_max / 2,
+            unknown_max: self.unknown_max.saturating_mul(2),
+        }
     }
 }
 
@@ -29,6 +44,9 @@ const GROWTH: usize = 4;
 
 /// Events between two configurations that are kept to go back to.
 const EVENTS_PER_MARK: usize = 512;
+
+/// Steps for each configuration and event that a look at a window may take.
+const STEPS_PER_EVENT: usize = 4;
 
 /// What the frontier says. Operations are named by their place in the slice that was asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +130,7 @@ impl<'a, const W: usize> Drive<'a, W> {
         let (mut effort, mut trouble) = (self.effort, 0);
         self.mark();
         loop {
-            let died = match self.advance(end, self.effort.width)? {
+            let died = match self.advance(end, self.effort)? {
                 Stop::There => return Ok(None),
                 Stop::Died(event) => event,
             };
@@ -129,9 +147,9 @@ impl<'a, const W: usize> Drive<'a, W> {
                     return Ok(Some(self.deepest));
                 }
                 self.go_back(effort.window);
-                let width = effort.width;
+                let now = effort;
                 effort = effort.more();
-                match self.advance(self.deepest + 1, width)? {
+                match self.advance(self.deepest + 1, now)? {
                     Stop::There => break,
                     Stop::Died(event) if !self.run.was_cut => return Ok(Some(event)),
                     Stop::Died(event) => self.deepest = self.deepest.max(event),
@@ -143,20 +161,38 @@ impl<'a, const W: usize> Drive<'a, W> {
     /// Whether nothing gets past the deepest event, whatever went before the window that ends there.
     fn is_hopeless(&mut self, effort: Effort) -> Result<bool, Exhausted> {
         let first = self.deepest.saturating_sub(effort.window);
-        if first == 0 {
-            // The real beginning says more.
-            return Ok(false);
-        }
-        let endless_too: &[bool] = if self.plan.classes.is_empty() { &[false] } else { &[true, false] };
-        for endless in endless_too {
-            let mut run: Run<'_, W> = Run::anywhere(self.plan, first, *endless, self.meter);
-            if let Stop::Died(_) = run.advance(self.deepest + 1, effort.width)?
-                && !run.was_cut
-            {
-                return Ok(true);
+        // At the very beginning, the real one says more.
+        if first > 0 {
+            let mut run: Run<'_, W> = Run::anywhere(self.plan, first, self.meter);
+            run.bursts.steps_max = (effort.width * effort.window * STEPS_PER_EVENT) as u64;
+            match run.advance(self.deepest + 1, Effort::all(effort.width)) {
+                Ok(Stop::Died(_)) if !run.was_cut => return Ok(true),
+                Ok(_) | Err(Exhausted::Steps(_)) => {}
+                Err(why) => return Err(why),
             }
         }
-        Ok(false)
+        let kept = self.values_around(effort.width / self.effort.width);
+        let position = self.plan.positions[self.deepest];
+        abstraction::refutes::<W>(self.plan.ops, &kept, position, self.meter)
+    }
+
+    /// The values that the operation at whose end the run died asked for, and some of those that were
+    /// asked for shortly before.
+    fn values_around(&self, count: usize) -> Vec<ValueId> {
+        let mut values = Vec::new();
+        for event in self.plan.events[..=self.deepest].iter().rev().filter(|event| event.is_end()) {
+            let asked = match self.plan.ops[event.op()].kind {
+                Kind::Read(value) | Kind::NotEqual(value) | Kind::Cas(value, _) => value,
+                Kind::Write(_) => continue,
+            };
+            if !values.contains(&asked) {
+                values.push(asked);
+            }
+            if values.len() >= count {
+                break;
+            }
+        }
+        values
     }
 
     fn mark(&mut self) {
@@ -175,11 +211,11 @@ impl<'a, const W: usize> Drive<'a, W> {
         self.run.bursts.open.seek(self.plan, mark.event);
     }
 
-    fn advance(&mut self, event: usize, width: usize) -> Result<Stop, Exhausted> {
+    fn advance(&mut self, event: usize, effort: Effort) -> Result<Stop, Exhausted> {
         loop {
             let at = self.run.bursts.open.at;
             let next = (at / EVENTS_PER_MARK + 1) * EVENTS_PER_MARK;
-            let stop = self.run.advance(next.min(event), width)?;
+            let stop = self.run.advance(next.min(event), effort)?;
             if stop != Stop::There || self.run.bursts.open.at == event {
                 return Ok(stop);
             }

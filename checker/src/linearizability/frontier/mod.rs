@@ -1,4 +1,5 @@
 //! frontier
+mod abstraction;
 mod burst;
 mod config;
 mod drive;

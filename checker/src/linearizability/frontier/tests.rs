@@ -34,7 +34,7 @@ fn agrees_with_trying_every_order() {
         let answer = failing(decide(&history.ops, history.values, &meter));
         assert_eq!(answer, expected, "seed {seed}\n{}", oracle::show(&history.ops));
         // As narrow as can be: all that comes of going back, going wide and looking at windows.
-        let narrow = Effort { width: 1 + seed as usize % 3, window: 1 + seed as usize % 5 };
+        let narrow = Effort { width: 1 + seed as usize % 3, window: 1 + seed as usize % 5, unknown: 0, unknown_max: 1 };
         let answer = failing(decide_with(&history.ops, history.values, narrow, &meter));
         assert_eq!(answer, expected, "seed {seed}, {narrow:?}\n{}", oracle::show(&history.ops));
         *(if expected.is_some() { &mut invalid } else { &mut valid }) += 1;
