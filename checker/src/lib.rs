@@ -59,7 +59,7 @@ pub mod explain;
 pub use budget::Budget;
 pub use check::Check;
 pub use explain::witness::{Anomaly, Witness};
-pub use format::jsonl::ReadError;
+pub use format::{Format, ReadError, Recorded};
 pub use history::op::{Op, OpType, Process, Value};
 pub use history::pair::{Call, Calls, Outcome};
 pub use history::value::Float;
