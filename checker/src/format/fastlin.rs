@@ -84,9 +84,19 @@ fn operation(builder: &mut Builder, line: &[u8], format: Format) -> Result<Inter
             return Err((0, format!("expected method, value, start and end, found {}", found(line))));
         }
         _ => {
-            return Err((0, format!("expected process, start, end, method and value, found {}", found(line))));
+            return Err((
+                0,
+                format!("expected process, start, end, method and value, found {}", found(line)),
+            ));
         }
     };
+    let is_set = matches!(builder.named, Some(("element-set", _)));
+    let (name, argument, result) = meaning(builder.values(), is_set, method, values).ok_or_else(|| {
+        (
+            place(method),
+            format!("expected a method and its value, found {}", found(&text.as_bytes()[place(method)..])),
+        )
+    })?;
     let number = |word: &str, what: &str| {
         let number: Option<i64> = word.parse().ok();
         number.ok_or_else(|| (place(word), format!("expected {what}, found {}", found(word.as_bytes()))))
@@ -95,14 +105,7 @@ fn operation(builder: &mut Builder, line: &[u8], format: Format) -> Result<Inter
     if returned < call {
         return Err((place(end), "an operation that ends before it starts".to_owned()));
     }
-    let is_set = matches!(builder.named, Some(("element-set", _)));
     let process = process.map(|process| number(process, "a process number")).transpose()?;
-    let (name, argument, result) = meaning(builder.values(), is_set, method, values).ok_or_else(|| {
-        (
-            place(method),
-            format!("expected a method and its value, found {}", found(&text.as_bytes()[place(method)..])),
-        )
-    })?;
     Ok(Interval {
         process: process.and_then(|process| u64::try_from(process).ok()),
         f: builder.function(name.as_bytes()).map_err(|reason| (place(method), reason))?,

@@ -9,9 +9,8 @@
 //! Ops are split as they come, as long as all of this may still be so; the first that does not fit
 //! puts the ones before together again, which is nearly always among the first few.
 
-use std::collections::HashMap;
-
 use super::shapes::is_transaction;
+use crate::hash::Table;
 use crate::history::op::{OpType, Process};
 use crate::history::values::{ValueId, Values};
 use crate::history::{History, Row};
@@ -33,14 +32,14 @@ pub(super) struct Keys {
     /// Whether something was seen that is written for independent objects only.
     sure: bool,
     /// Keys of open invocations.
-    open: HashMap<Process, ValueId>,
+    open: Table<Process, ValueId>,
     /// Positions of the ops whose value was no pair, but a reason for having none.
     reasons: Vec<usize>,
 }
 
 impl Keys {
     pub(super) fn new(mode: Independent) -> Self {
-        Self { mode, sure: false, open: HashMap::new(), reasons: Vec::new() }
+        Self { mode, sure: false, open: Table::default(), reasons: Vec::new() }
     }
 
     /// Splits the value of a client's op that is about to be pushed, if values are to be split.

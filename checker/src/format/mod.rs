@@ -33,6 +33,8 @@ mod limo;
 mod open_calls;
 mod shapes;
 mod store;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use std::fmt;
@@ -125,21 +127,7 @@ impl History {
             }
             return Err(ReadError::UnknownFormat { found: found(window.rest().trim_ascii_start()) });
         };
-        // Whether a value is a key and a value is only open where Jepsen's ops are written.
-        let jepsen = matches!(
-            format,
-            Format::Edn | Format::HistoryTxt | Format::ConsoleLog | Format::Store | Format::ElleJson
-        );
-        let builder = Builder::new(if jepsen { independent } else { Independent::No });
-        match format {
-            Format::Jsonl => jsonl::read(&mut window, builder),
-            Format::Edn | Format::PorcupineKv => edn::read(&mut window, builder),
-            Format::ConsoleLog | Format::HistoryTxt => console::read(&mut window, builder, format),
-            Format::Store => store::read(&window.into_all()?, builder),
-            Format::ElleJson | Format::PorcupineJson => json::read(&mut window, builder, format),
-            Format::Fastlin | Format::Fptlin => fastlin::read(&mut window, builder, format),
-            Format::Limo => limo::read(&mut window, builder),
-        }
+        read_as(format, window, independent)
     }
 
     /// Writes the history in a format: [`Format::Jsonl`], [`Format::Edn`], [`Format::HistoryTxt`] or
@@ -159,6 +147,28 @@ impl History {
             | Format::Fptlin
             | Format::Limo => Err(WriteError::ReadOnly(format)),
         }
+    }
+}
+
+fn read_as(
+    format: Format,
+    mut window: Window<impl Read>,
+    independent: Independent,
+) -> Result<Recorded, ReadError> {
+    // Whether a value is a key and a value is only open where Jepsen's ops are written.
+    let jepsen = matches!(
+        format,
+        Format::Edn | Format::HistoryTxt | Format::ConsoleLog | Format::Store | Format::ElleJson
+    );
+    let builder = Builder::new(if jepsen { independent } else { Independent::No });
+    match format {
+        Format::Jsonl => jsonl::read(&mut window, builder),
+        Format::Edn | Format::PorcupineKv => edn::read(&mut window, builder),
+        Format::ConsoleLog | Format::HistoryTxt => console::read(&mut window, builder, format),
+        Format::Store => store::read(&window.into_all()?, builder),
+        Format::ElleJson | Format::PorcupineJson => json::read(&mut window, builder, format),
+        Format::Fastlin | Format::Fptlin => fastlin::read(&mut window, builder, format),
+        Format::Limo => limo::read(&mut window, builder),
     }
 }
 
@@ -185,19 +195,23 @@ fn detect(bytes: &[u8], last: bool) -> Option<Format> {
         b'[' => match after(b"[")? {
             b'{' => json::detect(text, last).or(Some(Format::Edn)),
             b']' | b'#' | b';' | b'(' | b'[' | b',' => Some(Format::Edn),
-            _ if is_text(line) => Some(Format::ConsoleLog),
+            _ if is_text(text) => Some(Format::ConsoleLog),
             _ => None,
         },
         _ if console::begins_with_op(line) => Some(Format::HistoryTxt),
-        _ if is_text(line) => Some(Format::ConsoleLog),
+        _ if is_text(text) => Some(Format::ConsoleLog),
         _ => None,
     }
 }
 
-/// Whether a line is something that a program writes for people to read.
-fn is_text(line: &[u8]) -> bool {
-    let text = std::str::from_utf8(line).is_ok_and(|line| line.contains([' ', '\t']));
-    text && !line.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace() && *byte != 0x1b)
+/// Whether a file is something that a program writes for people to read, as far as its beginning tells.
+fn is_text(bytes: &[u8]) -> bool {
+    const LOOKED_AT: usize = 4096;
+    let head = &bytes[..bytes.len().min(LOOKED_AT)];
+    // The head may end in the middle of a character.
+    let text = std::str::from_utf8(head).map_or_else(|error| error.valid_up_to() + 4 > LOOKED_AT, |_| true);
+    let control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace() && *byte != 0x1b;
+    text && head.contains(&b' ') && !head.iter().any(control)
 }
 
 impl fmt::Display for Format {

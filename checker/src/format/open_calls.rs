@@ -1,13 +1,12 @@
 //! Which process is doing what, in formats where a line tells only half of it.
 
-use std::collections::HashMap;
-
+use crate::hash::Table;
 use crate::history::op::{OpType, Process};
 
 /// The rules of processes, kept line by line, so that a break of one is told with its place.
 #[derive(Default)]
 pub(super) struct OpenCalls {
-    processes: HashMap<u64, Doing>,
+    processes: Table<u64, Doing>,
 }
 
 #[derive(Clone, Copy)]

@@ -85,12 +85,19 @@ mod kind {
 #[derive(Default)]
 pub(super) struct Shapes {
     functions: Vec<[u16; 2]>,
+    /// The value of the invocation before, and whether some two in a row had the same, not nil.
+    last: ValueId,
+    repeated: bool,
 }
 
 impl Shapes {
     pub(super) fn observe(&mut self, values: &Values, row: &Row) {
         let place = match row.op_type {
-            OpType::Invoke => 0,
+            OpType::Invoke => {
+                self.repeated |= row.value == self.last && row.value != ValueId::NIL;
+                self.last = row.value;
+                0
+            }
             OpType::Ok => 1,
             OpType::Fail | OpType::Info => return,
         };
@@ -140,7 +147,10 @@ impl Shapes {
             return Some("unique-ids");
         }
         if has(&["add", "increment", "decrement"]) {
-            return Some(if read & (kind::INT | kind::SCALAR) != 0 { "counter" } else { "set" });
+            // Nothing is put into a set twice, and a counter is most often raised by one.
+            let unread = read & !kind::NIL == 0;
+            let counts = read & (kind::INT | kind::SCALAR) != 0 || unread && self.repeated;
+            return Some(if counts { "counter" } else { "set" });
         }
         if has(&["get", "put"]) {
             return Some("kv");

@@ -53,9 +53,14 @@ impl Stop {
 
 impl<R: Read> Window<R> {
     pub(super) fn new(reader: R) -> Result<Self, ReadError> {
+        Self::with_chunk(reader, CHUNK_BYTES)
+    }
+
+    /// The same with another size of chunks.
+    pub(super) fn with_chunk(reader: R, bytes: usize) -> Result<Self, ReadError> {
         let mut window = Self {
             reader,
-            buffer: vec![0; CHUNK_BYTES],
+            buffer: vec![0; bytes],
             start: 0,
             end: 0,
             finished: false,

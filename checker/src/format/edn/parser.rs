@@ -104,7 +104,7 @@ impl<'b> Parser<'b> {
             return Ok(false);
         }
         self.at += 1;
-        self.value(&mut Values::default())?;
+        self.nested(|parser| parser.value(&mut Values::default()))?;
         Ok(true)
     }
 
@@ -369,7 +369,7 @@ impl<'b> Parser<'b> {
 
     /// `#<Object java.lang.Object@1f>`, what older Clojure writes for what it can't.
     fn unreadable(&mut self, values: &mut Values) -> Result<ValueId, Stop> {
-        let start = self.at;
+        let start = self.at - 1;
         let mut open = 0;
         loop {
             match self.peek_inside("an unreadable object")? {

@@ -32,8 +32,13 @@ pub(super) fn detect(bytes: &[u8], last: bool) -> Option<Format> {
         first = false;
         let Ok(name) = parser.string() else { break };
         names.push(name.to_ascii_lowercase());
-        if parser.expect(b':').and_then(|()| parser.raw().map(|_| ())).is_err() {
-            break;
+        let apart = parser.bytes.get(parser.at).is_some_and(u8::is_ascii_whitespace);
+        match parser.expect(b':').and_then(|()| parser.raw()) {
+            Ok(b"true" | b"false" | b"null") => {}
+            Ok(value) if matches!(value[0], b'"' | b'[' | b'{' | b'-' | b'0'..=b'9') => {}
+            // EDN's keys may be strings too, and the colon a keyword's.
+            Ok(_) if apart => return None,
+            Ok(_) | Err(_) => break,
         }
     }
     let has = |name: &str| names.iter().any(|known| known == name);
@@ -184,14 +189,11 @@ pub(super) fn op_type(parser: &mut Parser<'_>) -> Result<OpType, Stop> {
 
 /// Numbers are clients, and nothing else is.
 fn process(parser: &mut Parser<'_>, fields: &mut Fields) -> Result<Process, Stop> {
-    parser.peek()?;
-    let start = parser.at;
-    if let Some(number) = parser.plain_int() {
-        let client = u64::try_from(number).ok().map(Process::Client);
-        return client.ok_or_else(|| parser.expected(start, "a process number or \"nemesis\""));
-    }
+    const WHAT: &str = "a process number or \"nemesis\"";
     if parser.peek()? != Some(b'"') {
-        return Err(parser.expected(start, "a process number or \"nemesis\""));
+        let start = parser.at;
+        let number = whole(parser, WHAT)?.and_then(|number| u64::try_from(number).ok());
+        return number.map(Process::Client).ok_or_else(|| parser.expected(start, WHAT));
     }
     match &*parser.string()? {
         "nemesis" => {}
@@ -200,6 +202,22 @@ fn process(parser: &mut Parser<'_>, fields: &mut Fields) -> Result<Process, Stop
         }
     }
     Ok(Process::Nemesis)
+}
+
+/// A whole number; none for null.
+fn whole(parser: &mut Parser<'_>, what: &str) -> Result<Option<i64>, Stop> {
+    parser.peek()?;
+    let start = parser.at;
+    if let Some(number) = parser.plain_int() {
+        return Ok(Some(number));
+    }
+    match parser.raw()? {
+        b"null" => Ok(None),
+        raw => {
+            let number = std::str::from_utf8(raw).ok().and_then(|text| text.parse().ok());
+            number.map(Some).ok_or_else(|| parser.expected(start, what))
+        }
+    }
 }
 
 /// A number that is not negative; none for null and for -1, which Jepsen writes for a number not known.

@@ -9,7 +9,7 @@
 
 use std::io::Read;
 
-use super::{objects, parser::Parser};
+use super::{objects, parser::Parser, whole};
 use crate::format::builder::Builder;
 use crate::format::error::ReadError;
 use crate::format::interval::{self, Interval};
@@ -107,20 +107,4 @@ fn field(values: &Values, map: ValueId, names: &[&str]) -> Option<ValueId> {
         let named = |key: &ValueId| matches!(values.view(*key), ValueView::Text(text) if text.eq_ignore_ascii_case(name));
         entries.as_chunks::<2>().0.iter().find(|[key, _]| named(key)).map(|[_, value]| *value)
     })
-}
-
-/// A whole number; none for null.
-fn whole(parser: &mut Parser<'_>, what: &str) -> Result<Option<i64>, Stop> {
-    parser.peek()?;
-    let start = parser.at;
-    if let Some(number) = parser.plain_int() {
-        return Ok(Some(number));
-    }
-    match parser.raw()? {
-        b"null" => Ok(None),
-        raw => {
-            let number = std::str::from_utf8(raw).ok().and_then(|text| text.parse().ok());
-            number.map(Some).ok_or_else(|| parser.expected(start, what))
-        }
-    }
 }

@@ -304,15 +304,9 @@ impl<'b> Reader<'b> {
     }
 
     fn big_decimal(&mut self) -> Result<Fressian, Wrong> {
-        let (unscaled, scale) = (self.big_int()?, self.value()?);
-        match (unscaled, scale) {
-            (Fressian::Int(unscaled), Fressian::Int(scale)) => {
-                Ok(Fressian::Big(format!("{unscaled}e{}M", scale.checked_neg().unwrap_or_default()).into()))
-            }
-            (Fressian::Big(unscaled), Fressian::Int(scale)) => {
-                let digits = unscaled.trim_end_matches('N');
-                Ok(Fressian::Big(format!("{digits}e{}M", scale.checked_neg().unwrap_or_default()).into()))
-            }
+        match (self.big_int()?, self.value()?) {
+            (Fressian::Int(unscaled), Fressian::Int(scale)) => Ok(decimal(&unscaled.to_string(), scale)),
+            (Fressian::Big(unscaled), Fressian::Int(scale)) => Ok(decimal(&unscaled, scale)),
             _ => self.wrong("expected a decimal number"),
         }
     }
@@ -368,6 +362,21 @@ fn whole_number(bytes: &Fressian) -> Option<Fressian> {
     }
     // Beyond 128 bits a number is only told from others.
     Some(Fressian::Text(hexadecimal.clone()))
+}
+
+/// A whole number over ten to the power of `scale`, as EDN spells it.
+fn decimal(unscaled: &str, scale: i64) -> Fressian {
+    const SCALE_MAX: i64 = 1000;
+    let (sign, digits) = unscaled.strip_prefix('-').map_or(("", unscaled), |digits| ("-", digits));
+    Fressian::Big(match scale {
+        0 => format!("{unscaled}M").into(),
+        1..=SCALE_MAX => {
+            let digits = format!("{digits:0>width$}", width = scale as usize + 1);
+            let (above, below) = digits.split_at(digits.len() - scale as usize);
+            format!("{sign}{above}.{below}M").into()
+        }
+        _ => format!("{unscaled}e{}M", scale.saturating_neg()).into(),
+    })
 }
 
 /// Text as Java writes it: characters beyond the first 65,536 as two halves of three bytes each.

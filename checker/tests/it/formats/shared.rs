@@ -32,13 +32,59 @@ pub(crate) fn files() -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// Format and model that belong to a file, by where it is.
+fn expected(path: &str) -> (Format, &'static str) {
+    let (folder, name) = path.rsplit_once('/').unwrap();
+    let model =
+        ["bank", "counter", "set_full", "paper-example", "list-append", "queue", "stack", "priorityqueue"]
+            .into_iter()
+            .find(|model| name.starts_with(model));
+    let model = match model {
+        Some("set_full") => "set",
+        Some("paper-example") => "list-append",
+        Some("priorityqueue") => "priority-queue",
+        Some(model) => model,
+        None => "cas-register",
+    };
+    match (folder, name.rsplit_once('.').unwrap().1) {
+        ("fastlin", _) => (Format::Fastlin, model),
+        ("limo", _) => (Format::Limo, model),
+        ("jepsen-json", _) => (Format::ElleJson, model),
+        ("jepsen-store", "jepsen") => (Format::Store, "register"),
+        ("jepsen-store", "txt") => (Format::HistoryTxt, "register"),
+        ("jepsen-store", "edn") => (Format::Edn, "register"),
+        ("porcupine/jepsen", _) => (Format::ConsoleLog, model),
+        ("porcupine/kv", _) => (Format::PorcupineKv, "kv"),
+        _ => (Format::Edn, model),
+    }
+}
+
 #[test]
-fn every_recorded_history_is_read_well_formed_with_its_format_and_model() {
-    for (path, bytes) in files() {
-        let Recorded { history, format, suggests } = History::read(&bytes[..]).unwrap_or_else(|error| panic!("{path}: {error}"));
+fn every_recorded_history_is_read_with_its_format_its_model_and_all_its_operations() {
+    let files = files();
+    if files.is_empty() {
+        return;
+    }
+    let manifest = std::fs::read_to_string(folder().unwrap().join("manifest.tsv")).unwrap();
+    for (path, bytes) in files {
+        let read = History::read(&bytes[..]);
+        let Recorded { history, format, suggests } = read.unwrap_or_else(|error| panic!("{path}: {error}"));
         let calls = history.calls().unwrap_or_else(|error| panic!("{path}: {error}"));
-        let model = suggests.model;
-        println!("{path}: {format}, {} ops, {} calls, {suggests:?}", history.len(), calls.len());
-        let _ = model;
+        let (expected_format, model) = expected(&path);
+        assert_eq!(format, expected_format, "{path}");
+        // Some files of a model with cas never call it.
+        let without_cas = model == "cas-register" && history.find_f("cas").is_none();
+        assert_eq!(suggests.model, Some(if without_cas { "register" } else { model }), "{path}");
+        let fields: Vec<&str> = manifest
+            .lines()
+            .find(|line| line.starts_with(&format!("{path}\t")))
+            .unwrap()
+            .split('\t')
+            .collect();
+        if let Ok(operations) = fields[3].parse::<usize>() {
+            let completed = calls.iter().filter(|call| call.completion().is_some()).count();
+            let counted = [calls.len(), completed];
+            assert!(counted.contains(&operations), "{path}: {operations} operations, not {counted:?}");
+        }
     }
 }
