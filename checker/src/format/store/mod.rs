@@ -23,7 +23,7 @@ const HEADER_BYTES: usize = 28;
 /// How many blocks may refer to each other in a row.
 const REFERENCES_MAX: usize = 16;
 /// How many parts the values of one op may have: shared parts make large things of small files.
-const PARTS_MAX: usize = 64 << 20;
+const PARTS_MAX: usize = 4 << 20;
 
 mod kind {
     pub(super) const INDEX: u16 = 1;

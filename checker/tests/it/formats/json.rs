@@ -85,7 +85,7 @@ fn what_is_wrong_is_told_with_its_place() {
         (r#"{"type":"ok","type":"ok"}"#, "line 1, column 14: field \"type\" given twice"),
         (
             r#"[{"type":"ok","process":0,"f":"read"}"#,
-            "line 1, column 38: expected `,` or `]`, found the end of the file",
+            "line 1, column 38: the file ends inside the list of ops",
         ),
         (r#"[{"type":"ok","value":"ab"#, "line 1, column 26: the file ends inside a string"),
     ];
