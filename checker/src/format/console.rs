@@ -9,6 +9,7 @@
 use std::io::Read;
 
 use super::builder::Builder;
+use super::digits;
 use super::edn;
 use super::error::{ReadError, found};
 use super::open_calls::OpenCalls;
@@ -105,10 +106,10 @@ fn words(line: &[u8], from: usize) -> impl Iterator<Item = (usize, &[u8])> {
 fn process(word: &[u8]) -> Option<Process> {
     match word {
         b":nemesis" => Some(Process::Nemesis),
-        _ if word.iter().all(u8::is_ascii_digit) => {
-            std::str::from_utf8(word).ok()?.parse().ok().map(Process::Client)
-        }
-        _ => None,
+        _ => match digits::leading(word) {
+            (number, length) if length == word.len() && length > 0 => Some(Process::Client(number)),
+            _ => None,
+        },
     }
 }
 

@@ -88,35 +88,35 @@ fn usual(line: &[u8], builder: &mut Builder) -> Result<Fields, Stop> {
     let unusual = || Stop::bad(0, "");
     while parser.goes_on(b'}', first)? {
         first = false;
-        let name = parser.string()?;
+        let name = parser.name()?;
         parser.expect(b':')?;
         let twice = match &*name {
-            "index" => fields.index.replace(whole(&mut parser)?).is_some(),
-            "time_ns" => fields.time_ns.replace(whole(&mut parser)?).is_some(),
-            "type" => fields.op_type.replace(op_type(&mut parser)?).is_some(),
-            "process" if parser.peek()? == Some(b'"') => match &*parser.string()? {
+            b"index" => fields.index.replace(whole(&mut parser)?).is_some(),
+            b"time_ns" => fields.time_ns.replace(whole(&mut parser)?).is_some(),
+            b"type" => fields.op_type.replace(op_type(&mut parser)?).is_some(),
+            b"process" if parser.peek()? == Some(b'"') => match &*parser.string()? {
                 "nemesis" => fields.process.replace(Process::Nemesis).is_some(),
                 _ => return Err(unusual()),
             },
-            "process" => fields.process.replace(Process::Client(whole(&mut parser)?)).is_some(),
-            "f" => {
-                let f = builder.function(parser.string()?.as_bytes());
+            b"process" => fields.process.replace(Process::Client(whole(&mut parser)?)).is_some(),
+            b"f" => {
+                let f = builder.function(&parser.name()?);
                 fields.f.replace(f.map_err(|_| unusual())?).is_some()
             }
-            "key" => fields.key.replace(parser.value(builder.values())?).is_some(),
-            "value" => fields.value.replace(parser.value(builder.values())?).is_some(),
-            "error" => {
+            b"key" => fields.key.replace(parser.value(builder.values())?).is_some(),
+            b"value" => fields.value.replace(parser.value(builder.values())?).is_some(),
+            b"error" => {
                 let error = parser.string()?.into_owned();
                 fields.more().error.replace(error).is_some()
             }
-            "intended_ns" => {
+            b"intended_ns" => {
                 let intended = whole(&mut parser)?;
                 fields.more().intended_ns.replace(intended).is_some()
             }
-            "late" => return Err(unusual()),
+            b"late" => return Err(unusual()),
             _ => {
                 let value = parser.carried()?;
-                !fields.extra(&name, value)
+                !fields.extra(std::str::from_utf8(&name).map_err(|_| unusual())?, value)
             }
         };
         if twice {

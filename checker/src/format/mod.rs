@@ -22,6 +22,7 @@
 
 mod builder;
 mod console;
+mod digits;
 mod edn;
 mod error;
 mod fastlin;

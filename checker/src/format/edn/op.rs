@@ -17,8 +17,8 @@ pub(super) fn read(parser: &mut Parser<'_>, builder: &mut Builder) -> Result<boo
         let at = parser.at;
         match parser.peek()? {
             Some(b':') => {
-                let token = parser.token()?;
-                field(parser, builder, &mut fields, &token[1..], at)?;
+                let name = name(parser)?;
+                field(parser, builder, &mut fields, name, at)?;
             }
             Some(b'"') => {
                 let name = parser.string()?;
@@ -36,7 +36,21 @@ pub(super) fn read(parser: &mut Parser<'_>, builder: &mut Builder) -> Result<boo
     }
 }
 
+/// The name of a field, the usual ones at a glance.
 #[inline]
+fn name<'b>(parser: &mut Parser<'b>) -> Result<&'b [u8], Stop> {
+    match parser.bytes.get(parser.at + 1) {
+        Some(b't') if parser.takes(b":type") => Ok(b"type"),
+        Some(b't') if parser.takes(b":time") => Ok(b"time"),
+        Some(b'f') if parser.takes(b":f") => Ok(b"f"),
+        Some(b'v') if parser.takes(b":value") => Ok(b"value"),
+        Some(b'p') if parser.takes(b":process") => Ok(b"process"),
+        Some(b'i') if parser.takes(b":index") => Ok(b"index"),
+        _ => Ok(&parser.token()?[1..]),
+    }
+}
+
+#[inline(always)]
 fn field(
     parser: &mut Parser<'_>,
     builder: &mut Builder,
@@ -67,6 +81,12 @@ fn given_twice(name: &[u8], at: usize) -> Stop {
 
 #[inline]
 fn op_type(parser: &mut Parser<'_>) -> Result<OpType, Stop> {
+    if parser.takes(b":invoke") {
+        return Ok(OpType::Invoke);
+    }
+    if parser.takes(b":ok") {
+        return Ok(OpType::Ok);
+    }
     let start = parser.at;
     let name = match parser.peek()? {
         Some(b'"') => parser.string()?.into_owned().into_bytes().into(),

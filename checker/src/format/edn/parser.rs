@@ -7,6 +7,7 @@
 //! becomes text with its digits in one spelling, so that equal numbers stay equal.
 
 use super::number;
+use crate::format::digits::{self, DIGITS_MAX};
 use crate::format::error::{NESTING_MAX, found};
 use crate::format::window::Stop;
 use crate::history::values::{ValueId, Values};
@@ -108,6 +109,16 @@ impl<'b> Parser<'b> {
         Ok(true)
     }
 
+    /// Reads these bytes and what ends a token after them, if they stand here; the end is left.
+    #[inline]
+    pub(crate) fn takes<const N: usize>(&mut self, token: &[u8; N]) -> bool {
+        let rest = &self.bytes[self.at..];
+        let here =
+            rest.first_chunk() == Some(token) && rest.get(N).is_some_and(|end| ENDS[usize::from(*end)]);
+        self.at += if here { N } else { 0 };
+        here
+    }
+
     /// A token from here to where it ends.
     #[inline]
     pub(crate) fn token(&mut self) -> Result<&'b [u8], Stop> {
@@ -130,24 +141,16 @@ impl<'b> Parser<'b> {
     /// anything else.
     #[inline]
     pub(crate) fn plain_int(&mut self) -> Option<i64> {
-        let mut at = self.at;
-        let negative = self.bytes.get(at) == Some(&b'-');
-        at += usize::from(negative);
-        let (mut number, digits) = (0i64, at);
-        loop {
-            match self.bytes.get(at) {
-                Some(digit @ b'0'..=b'9') if at - digits < 18 => {
-                    number = number * 10 + i64::from(digit - b'0')
-                }
-                Some(end) if ENDS[usize::from(*end)] && at > digits => break,
-                _ => return None,
-            }
-            at += 1;
-        }
-        if self.bytes[digits] == b'0' && at > digits + 1 {
+        let negative = self.bytes.get(self.at) == Some(&b'-');
+        let start = self.at + usize::from(negative);
+        let (number, length) = digits::leading(self.bytes.get(start..)?);
+        let ends = self.bytes.get(start + length).map_or(self.last, |end| ENDS[usize::from(*end)]);
+        let leading_zero = length > 1 && self.bytes[start] == b'0';
+        if !(1..=DIGITS_MAX).contains(&length) || !ends || leading_zero {
             return None;
         }
-        self.at = at;
+        self.at = start + length;
+        let number = number as i64;
         Some(if negative { -number } else { number })
     }
 

@@ -133,43 +133,44 @@ fn op(parser: &mut Parser<'_>, builder: &mut Builder) -> Result<(), Stop> {
         first = false;
         parser.peek()?;
         let at = parser.at;
-        let name = parser.string()?;
+        let name = parser.name()?;
         parser.expect(b':')?;
         let twice = match &*name {
-            "type" => fields.op_type.replace(op_type(parser)?).is_some(),
-            "process" => {
+            b"type" => fields.op_type.replace(op_type(parser)?).is_some(),
+            b"process" => {
                 let process = process(parser, &mut fields)?;
                 fields.process.replace(process).is_some()
             }
-            "f" if parser.peek()? == Some(b'n') => {
+            b"f" if parser.peek()? == Some(b'n') => {
                 parser.raw()?;
                 false
             }
-            "f" => {
-                let f = builder.function(parser.string()?.as_bytes());
+            b"f" => {
+                let f = builder.function(&parser.name()?);
                 fields.f.replace(f.map_err(|reason| Stop::bad(at, reason))?).is_some()
             }
-            "value" => fields.value.replace(parser.value(builder.values())?).is_some(),
-            "key" => fields.key.replace(parser.value(builder.values())?).is_some(),
-            "time" => time(parser, "a time in nanoseconds")?
+            b"value" => fields.value.replace(parser.value(builder.values())?).is_some(),
+            b"key" => fields.key.replace(parser.value(builder.values())?).is_some(),
+            b"time" => time(parser, "a time in nanoseconds")?
                 .is_some_and(|time| fields.time_ns.replace(time).is_some()),
-            "index" => time(parser, "an index")?.is_some_and(|index| fields.index.replace(index).is_some()),
-            "intended-ns" => {
+            b"index" => time(parser, "an index")?.is_some_and(|index| fields.index.replace(index).is_some()),
+            b"intended-ns" => {
                 let intended = time(parser, "a time in nanoseconds")?;
                 std::mem::replace(&mut fields.more().intended_ns, intended).is_some()
             }
-            "late" => {
+            b"late" => {
                 fields.more().late = parser.raw()? == b"true";
                 false
             }
-            "error" => error(parser)?.is_some_and(|error| fields.more().error.replace(error).is_some()),
+            b"error" => error(parser)?.is_some_and(|error| fields.more().error.replace(error).is_some()),
             _ => {
                 let value = parser.carried()?;
-                !fields.extra(&name, value)
+                let name = std::str::from_utf8(&name);
+                !fields.extra(name.map_err(|_| Stop::bad(at, "the text is not UTF-8"))?, value)
             }
         };
         if twice {
-            return Err(Stop::bad(at, format!("field \"{name}\" given twice")));
+            return Err(Stop::bad(at, format!("field \"{}\" given twice", String::from_utf8_lossy(&name))));
         }
     }
     builder.push(fields).map_err(|reason| Stop::bad(start, reason))
@@ -178,11 +179,11 @@ fn op(parser: &mut Parser<'_>, builder: &mut Builder) -> Result<(), Stop> {
 pub(super) fn op_type(parser: &mut Parser<'_>) -> Result<OpType, Stop> {
     parser.peek()?;
     let start = parser.at;
-    match &*parser.string()? {
-        "invoke" => Ok(OpType::Invoke),
-        "ok" => Ok(OpType::Ok),
-        "fail" => Ok(OpType::Fail),
-        "info" => Ok(OpType::Info),
+    match &*parser.name()? {
+        b"invoke" => Ok(OpType::Invoke),
+        b"ok" => Ok(OpType::Ok),
+        b"fail" => Ok(OpType::Fail),
+        b"info" => Ok(OpType::Info),
         _ => Err(parser.expected(start, "\"invoke\", \"ok\", \"fail\" or \"info\"")),
     }
 }

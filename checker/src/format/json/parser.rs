@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::format::digits::{self, DIGITS_MAX};
 use crate::format::error::{NESTING_MAX, found};
 use crate::format::window::Stop;
 use crate::history::values::{ValueId, Values};
@@ -76,24 +77,17 @@ impl<'b> Parser<'b> {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
             self.at += 1;
         }
-        let mut at = self.at;
-        let negative = self.bytes.get(at) == Some(&b'-');
-        at += usize::from(negative);
-        let (mut number, digits) = (0i64, at);
-        loop {
-            match self.bytes.get(at) {
-                Some(digit @ b'0'..=b'9') if at - digits < 18 => {
-                    number = number * 10 + i64::from(digit - b'0')
-                }
-                Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t') if at > digits => break,
-                _ => return None,
-            }
-            at += 1;
-        }
-        if self.bytes[digits] == b'0' && (at > digits + 1 || negative) {
+        let negative = self.bytes.get(self.at) == Some(&b'-');
+        let start = self.at + usize::from(negative);
+        let (number, length) = digits::leading(self.bytes.get(start..)?);
+        let ends =
+            matches!(self.bytes.get(start + length)?, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t');
+        let leading_zero = (length > 1 || negative) && self.bytes[start] == b'0';
+        if !(1..=DIGITS_MAX).contains(&length) || !ends || leading_zero {
             return None;
         }
-        self.at = at;
+        self.at = start + length;
+        let number = number as i64;
         Some(if negative { -number } else { number })
     }
 
@@ -189,6 +183,24 @@ impl<'b> Parser<'b> {
             },
             Err(_) => Err(self.expected(start, "a number of 64 bits")),
         }
+    }
+
+    /// The name of a field, as bytes: whether they are text is for whoever keeps them.
+    #[inline]
+    pub(crate) fn name(&mut self) -> Result<Cow<'b, [u8]>, Stop> {
+        const SHORT: usize = 16;
+        if self.peek()? == Some(b'"') {
+            let rest = &self.bytes[self.at + 1..];
+            let end = rest.iter().take(SHORT).position(|byte| matches!(byte, b'"' | b'\\'));
+            if let Some(length) = end.filter(|end| rest[*end] == b'"') {
+                self.at += length + 2;
+                return Ok(Cow::Borrowed(&rest[..length]));
+            }
+        }
+        Ok(match self.string()? {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        })
     }
 
     /// A string.
