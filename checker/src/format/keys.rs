@@ -4,7 +4,7 @@
 //! and nothing in the file says so: `:write [3 1]` may as well write the list `[3 1]`. It is taken for a
 //! key and a value only if every value of every client is a list of two, the first of them neither a
 //! list nor nil, the same on an invocation and its completion, and if some read asked with
-//! `[key nil]`, or some transaction is `[key [[..] ..]]`: nothing else is ever written like that.
+//! `[key nil]`, or some transaction is `[key [[..] ..]]`: a read of one object asks with nil alone.
 //!
 //! Ops are split as they come, as long as all of this may still be so; the first that does not fit
 //! puts the ones before together again, which is nearly always among the first few.

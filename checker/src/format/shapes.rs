@@ -78,7 +78,9 @@ mod kind {
     pub(super) const READ: u16 = 64;
     pub(super) const WRITE: u16 = 128;
     pub(super) const APPEND: u16 = 256;
-    pub(super) const TRANSACTION: u16 = READ | WRITE | APPEND;
+    /// A read or a write in Knossos' spelling, of its multi-register.
+    pub(super) const SPELT: u16 = 512;
+    pub(super) const TRANSACTION: u16 = READ | WRITE | APPEND | SPELT;
 }
 
 /// The kinds of values seen of each function, on invocations and on ok completions.
@@ -124,6 +126,9 @@ impl Shapes {
         }
         if all & kind::WRITE != 0 || has(&["txn"]) && all & kind::READ != 0 {
             return Some("rw-register");
+        }
+        if all & kind::SPELT != 0 {
+            return Some("multi-register");
         }
         if has(&["transfer"]) || has(&["read"]) && self.only(history, &["read"]) && read & kind::MAP != 0 {
             return Some("bank");
@@ -201,6 +206,7 @@ fn micro_operation(values: &Values, value: ValueId) -> Option<u16> {
         ValueView::Text("r") => Some(kind::READ),
         ValueView::Text("w") => Some(kind::WRITE),
         ValueView::Text("append") => Some(kind::APPEND),
+        ValueView::Text("read" | "write") => Some(kind::SPELT),
         _ => None,
     }
 }

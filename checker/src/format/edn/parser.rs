@@ -58,7 +58,15 @@ impl<'b> Parser<'b> {
 
     /// The next byte of something that can't end here.
     fn peek_inside(&self, what: &str) -> Result<u8, Stop> {
-        self.peek()?.ok_or_else(|| Stop::torn(self.bytes.len(), format!("the file ends inside {what}")))
+        self.bytes.get(self.at).copied().ok_or_else(|| self.ends_inside(what))
+    }
+
+    /// That the bytes end inside something.
+    fn ends_inside(&self, what: &str) -> Stop {
+        match self.last {
+            true => Stop::torn(self.bytes.len(), format!("the file ends inside {what}")),
+            false => Stop::More,
+        }
     }
 
     /// An error at a place, with what was found there.
@@ -276,9 +284,7 @@ impl<'b> Parser<'b> {
         let (mut at, mut escaped) = (start, false);
         loop {
             let Some(length) = memchr::memchr2(b'"', b'\\', &self.bytes[at..]) else {
-                self.at = self.bytes.len();
-                self.peek_inside("a string")?;
-                unreachable!("there is nothing at the end of the bytes");
+                return Err(self.ends_inside("a string"));
             };
             at += length;
             if self.bytes[at] == b'"' {

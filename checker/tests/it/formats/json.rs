@@ -47,6 +47,10 @@ fn models_are_told_by_functions_and_values() {
         (op("append", "1", "1") + &op("read", "null", "[1]"), "append"),
         (op("get", "null", "\"\"") + &op("put", "\"x\"", "\"x\""), "kv"),
         (op("txn", r#"[["r",1,null]]"#, r#"[["r",1,3]]"#), "rw-register"),
+        (
+            op("txn", r#"[["read","x",null],["write","y",1]]"#, r#"[["read","x",3],["write","y",1]]"#),
+            "multi-register",
+        ),
         (op("txn", r#"[["r",1,null],["append",1,2]]"#, r#"[["r",1,[3]],["append",1,2]]"#), "list-append"),
     ];
     for (text, model) in table {
