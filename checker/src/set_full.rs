@@ -24,7 +24,7 @@ impl Check for SetCheck {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge_keys(self.name(), history, budget, |part, meter| {
+        judge_keys(self.name(), history, budget, &[], |part, meter| {
             let judged = portfolio::set(history, part, meter);
             match (&judged.verdict, never_read_back(part)) {
                 (Verdict::Valid, Some(reason)) => Judged { verdict: Verdict::Unknown(reason), ..judged },

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::explain::witness::Witness;
 use crate::history::History;
 use crate::history::op::{OpType, Process, Value};
-use crate::history::pair::{Call, Outcome};
+use crate::history::pair::OpCounts;
 
 /// The answer to "is this history allowed?".
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -75,35 +75,6 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// How many operations were asked, and what came of them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct OpCounts {
-    /// Operations invoked by clients.
-    pub invoked: u64,
-    /// Of these: did happen.
-    pub ok: u64,
-    /// Of these: did not happen.
-    pub failed: u64,
-    /// Of these: may have happened (an info, or no completion at all).
-    pub unknown: u64,
-}
-
-impl OpCounts {
-    /// Counts these calls.
-    pub fn of<'h>(calls: impl IntoIterator<Item = Call<'h>>) -> Self {
-        let mut counts = Self::default();
-        for call in calls {
-            counts.invoked += 1;
-            match call.outcome() {
-                Outcome::Ok => counts.ok += 1,
-                Outcome::Failed => counts.failed += 1,
-                Outcome::Unknown => counts.unknown += 1,
-            }
-        }
-        counts
-    }
-}
-
 /// A verdict and what it rests on.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Report {
@@ -142,14 +113,18 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let OpCounts { invoked, ok, failed, unknown } = self.ops;
-        writeln!(
-            f,
-            "{}: {} ({invoked} ops: {ok} ok, {failed} failed, {unknown} unknown; {} keys; {})",
-            self.check,
-            self.verdict.word(),
-            self.keys,
-            self.engine
-        )?;
+        if invoked == 0 && self.keys == 0 {
+            writeln!(f, "{}: {}", self.check, self.verdict.word())?;
+        } else {
+            writeln!(
+                f,
+                "{}: {} ({invoked} ops: {ok} ok, {failed} failed, {unknown} unknown; {} keys; {})",
+                self.check,
+                self.verdict.word(),
+                self.keys,
+                self.engine
+            )?;
+        }
         match &self.verdict {
             Verdict::Valid => Ok(()),
             Verdict::Invalid(witness) => write!(f, "{witness}"),

@@ -23,6 +23,34 @@ pub enum Outcome {
 pub struct Calls<'h> {
     pub(crate) history: &'h History,
     pub(crate) pairs: Vec<Pair>,
+    /// For each function of the history.
+    pub(crate) counts: Vec<OpCounts>,
+}
+
+/// How many operations were asked, and what came of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct OpCounts {
+    /// Operations invoked by clients.
+    pub invoked: u64,
+    /// Of these: did happen.
+    pub ok: u64,
+    /// Of these: did not happen.
+    pub failed: u64,
+    /// Of these: may have happened (an info, or no completion at all).
+    pub unknown: u64,
+}
+
+impl std::ops::Add for OpCounts {
+    type Output = OpCounts;
+
+    fn add(self, other: OpCounts) -> OpCounts {
+        OpCounts {
+            invoked: self.invoked + other.invoked,
+            ok: self.ok + other.ok,
+            failed: self.failed + other.failed,
+            unknown: self.unknown + other.unknown,
+        }
+    }
 }
 
 /// Where an invocation and its completion are; [`NEVER`](crate::linearizability::partition::NEVER) where there is none.
@@ -50,6 +78,21 @@ impl<'h> Calls<'h> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
+    }
+
+    /// One of them, by its place.
+    pub(crate) fn call(&self, number: usize) -> Call<'h> {
+        Call::new(self.history, self.pairs[number])
+    }
+
+    /// How many of all functions together came to what.
+    pub fn counts(&self) -> OpCounts {
+        self.counts.iter().fold(OpCounts::default(), |sum, counts| sum + *counts)
+    }
+
+    /// How many of each function came to what.
+    pub fn counts_by_function(&self) -> impl Iterator<Item = (&'h str, OpCounts)> + '_ {
+        self.history.functions().iter().map(|name| &**name).zip(self.counts.iter().copied())
     }
 
     /// Each of them.
@@ -233,11 +276,13 @@ pub(super) fn calls(history: &History) -> Result<Calls<'_>, IllFormed> {
         return Err(ill_formed(position + 1, BrokenRule::IndexNotRising { after }));
     }
     let pairs = pairs(history, history.len());
-    let pairs = pairs.map_err(|(position, broken)| ill_formed(position, broken))?;
-    Ok(Calls { history, pairs })
+    let (pairs, counts) = pairs.map_err(|(position, broken)| ill_formed(position, broken))?;
+    Ok(Calls { history, pairs, counts })
 }
 
-fn pairs(history: &History, length: usize) -> Result<Vec<Pair>, (usize, BrokenRule)> {
+/// The pairs of the first `length` ops, and the counts for each function.
+fn pairs(history: &History, length: usize) -> Result<(Vec<Pair>, Vec<OpCounts>), (usize, BrokenRule)> {
+    let mut counts = vec![OpCounts::default(); history.functions.len()];
     let mut doing = vec![Doing::Nothing; history.processes.clients()];
     let mut pairs: Vec<Pair> = Vec::with_capacity(length / 2);
     let columns = history.process.iter().zip(&history.op_type).zip(history.f.iter().zip(&history.key));
@@ -252,6 +297,7 @@ fn pairs(history: &History, length: usize) -> Result<Vec<Pair>, (usize, BrokenRu
             };
             *doing = Doing::Call(pairs.len() as u32);
             pairs.push(Pair { invoke: position as u32, completion: NONE });
+            counts[usize::from(f.0)].invoked += 1;
             continue;
         }
         let call = match *doing {
@@ -277,13 +323,18 @@ fn pairs(history: &History, length: usize) -> Result<Vec<Pair>, (usize, BrokenRu
             return Err((position, BrokenRule::OtherKey { invoke: history.index(invoke) }));
         }
         pair.completion = position as u32;
+        counts[usize::from(f.0)].ok += u64::from(*op_type == OpType::Ok);
+        counts[usize::from(f.0)].failed += u64::from(*op_type == OpType::Fail);
         *doing = match (*doing, op_type) {
             (Doing::Call(_), OpType::Ok | OpType::Fail) => Doing::Nothing,
             // A retired process stays so: its connection is as lost as before.
             _ => Doing::Retired(call),
         };
     }
-    Ok(pairs)
+    for counts in &mut counts {
+        counts.unknown = counts.invoked - counts.ok - counts.failed;
+    }
+    Ok((pairs, counts))
 }
 
 /// Whether the op at this position tells late what became of a call of unknown outcome, for the first time.

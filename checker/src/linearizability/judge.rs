@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::partition::{self, Part};
+use super::shown;
 use crate::budget::{Budget, Meter};
 use crate::history::History;
 use crate::history::op::Value;
-use crate::verdict::{OpCounts, Report, Verdict, raw_counts};
+use crate::verdict::{Report, Verdict, raw_counts};
 
 /// The answer for one key, and what gave it.
 #[derive(Clone, Debug)]
@@ -25,11 +26,13 @@ impl Judged {
     }
 }
 
-/// Judges every key of a history, within one budget for all.
+/// Judges every key of a history, within one budget for all. A history without a successful operation of
+/// those that `look` is not valid, see [`shown`].
 pub(crate) fn judge_keys(
     check: &str,
     history: &History,
     budget: &Budget,
+    look: &[&str],
     judge: impl Fn(&Part<'_>, &Meter) -> Judged + Sync,
 ) -> Report {
     let calls = match history.calls() {
@@ -39,7 +42,7 @@ pub(crate) fn judge_keys(
             return Report { ops, ..Report::unknown(check, broken.to_string()) };
         }
     };
-    let ops = OpCounts::of(calls.iter());
+    let ops = calls.counts();
     if ops.ok == 0 {
         let reason = match ops.invoked {
             0 => "the history has no operations of clients: nothing was asked".to_owned(),
@@ -47,6 +50,7 @@ pub(crate) fn judge_keys(
         };
         return Report { ops, ..Report::unknown(check, reason) };
     }
+    let too_little = shown::too_little(&calls, look);
     let parts = partition::by_key(calls);
     let meter = Meter::new(budget);
     let judged = partition::judge_all(&parts, |part| match meter.check() {
@@ -82,7 +86,7 @@ pub(crate) fn judge_keys(
         1 => reason,
         more => format!("{reason} (and {} more keys could not be decided)", more - 1),
     });
-    let verdict = witness.or(undecided.map(Verdict::Unknown)).unwrap_or(Verdict::Valid);
+    let verdict = witness.or(undecided.or(too_little).map(Verdict::Unknown)).unwrap_or(Verdict::Valid);
     let keys = parts.len() as u64;
     Report { check: check.to_owned(), verdict, engine, keys, invalid_keys, unknown_keys, ops }
 }

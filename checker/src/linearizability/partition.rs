@@ -40,7 +40,7 @@ pub(crate) struct Part<'h> {
 
 /// Splits calls (in the order of invocation) by key, keys in the order in which they first appear.
 pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
-    let Calls { history, pairs } = calls;
+    let Calls { history, pairs, .. } = calls;
     if pairs.is_empty() {
         return Vec::new();
     }

@@ -1,14 +1,14 @@
 //! Which engine judges a key, and what becomes of its answer.
 
 use super::append::{self, Decoded};
-use super::depth_first::{self, Limits};
 use super::inclusion;
 use super::judge::Judged;
+use super::object::{self, Decision, Refusal};
 use super::partition::Part;
 use super::register_decode;
-use super::search_plan::SearchOp;
+use super::search::{self, Limits, SearchOp, Told};
 use super::zones;
-use crate::budget::Meter;
+use crate::budget::{Exhausted, Meter};
 use crate::explain::minimise::minimise;
 use crate::explain::witness::{Argument, Witness};
 use crate::explain::{append as append_words, order, register, set as set_words};
@@ -19,7 +19,7 @@ use crate::verdict::Verdict;
 
 const ZONES: &str = "zones";
 const INCLUSION: &str = "inclusion";
-const DEPTH_FIRST: &str = "depth-first";
+const SEARCH: &str = "search";
 
 /// A register: zones if every value is written once, else search.
 pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Judged {
@@ -35,10 +35,12 @@ pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, 
     match zones::zones(&register.ops, register.values(), part.positions) {
         zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
         zones::Answer::Violation(violation) => tell(violation),
-        zones::Answer::NotUnique => match zones::never_written(&register.ops, register.values()) {
-            Some(violation) => tell(violation),
-            None => by_search(history, part, model, meter),
-        },
+        zones::Answer::NotUnique | zones::Answer::Undecided => {
+            match zones::never_written(&register.ops, register.values()) {
+                Some(violation) => tell(violation),
+                None => by_search(history, part, model, meter),
+            }
+        }
     }
 }
 
@@ -51,12 +53,14 @@ pub(crate) fn append(history: &History, part: &Part<'_>, meter: &Meter) -> Judge
     match decoded {
         Decoded::NotUnique => by_search(history, part, &AppendList, meter),
         Decoded::Impossible(found) => invalid(ZONES, history, part, append_words::impossible(part, &found)),
-        Decoded::Register(list) => match zones::zones(&list.ops, list.values, part.positions) {
+        Decoded::Register(list) => match zones::zones_as_a_whole(&list.ops, list.values, part.positions) {
             zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
             zones::Answer::Violation(violation) => {
                 invalid(ZONES, history, part, append_words::tell(part, &list, &violation))
             }
-            zones::Answer::NotUnique => by_search(history, part, &AppendList, meter),
+            zones::Answer::NotUnique | zones::Answer::Undecided => {
+                by_search(history, part, &AppendList, meter)
+            }
         },
     }
 }
@@ -76,43 +80,58 @@ pub(crate) fn set(history: &History, part: &Part<'_>, meter: &Meter) -> Judged {
     }
 }
 
-/// Any model, by search alone.
+/// Any model: see [`object`].
 pub(crate) fn by_search<M: Model>(history: &History, part: &Part<'_>, model: &M, meter: &Meter) -> Judged {
-    match decode(part, model) {
-        Ok((ops, calls)) => searched(history, part, model, &ops, &calls, meter),
-        Err(reason) => Judged::unknown(reason),
+    let (ops, calls) = match decode(part, model) {
+        Ok(decoded) => decoded,
+        Err(reason) => return Judged::unknown(reason),
+    };
+    let (engine, found) = object::judge(model, part, &ops, &calls, meter);
+    match found {
+        Ok(()) => Judged::new(engine, Verdict::Valid),
+        Err(Refusal::Invalid(argument)) => invalid(engine, history, part, argument),
+        Err(Refusal::Undecided(why)) => Judged::new(engine, Verdict::Unknown(why.to_string())),
     }
 }
 
-fn searched<M: Model>(
-    history: &History,
-    part: &Part<'_>,
+/// How far a search came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undecided {
+    why: Exhausted,
+    placed: usize,
+    completed: usize,
+}
+
+impl std::fmt::Display for Undecided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Undecided { why, placed, completed } = self;
+        write!(
+            f,
+            "{why} after an order for the first {placed} of {completed} completed operations was found; neither a whole order nor a proof that there is none"
+        )
+    }
+}
+
+/// By search alone.
+pub(crate) fn searched<M: Model>(
     model: &M,
+    part: &Part<'_>,
     ops: &[SearchOp<M::Op>],
     calls: &[usize],
     meter: &Meter,
-) -> Judged {
-    let limits = Limits { meter, steps_max: u64::MAX, traced: false };
-    match depth_first::search(model, ops, limits).answer {
-        depth_first::Answer::Valid => Judged::new(DEPTH_FIRST, Verdict::Valid),
-        depth_first::Answer::Invalid { stuck, .. } => {
+) -> Decision {
+    let limits = Limits { meter, steps_max: u64::MAX, told: Told::Verdict };
+    let found = match search::search(model, ops, limits).answer {
+        search::Answer::Valid { .. } => Ok(()),
+        search::Answer::Invalid { stuck, .. } => {
             let core = minimise(model, ops, stuck, meter);
-            invalid(DEPTH_FIRST, history, part, order::tell(model, part, calls, &core))
+            Err(Refusal::Invalid(order::tell(model, part, calls, &core)))
         }
-        depth_first::Answer::Exhausted { why, placed, completed } => Judged::new(
-            DEPTH_FIRST,
-            Verdict::Unknown(format!(
-                "{why} after an order for the first {placed} of {completed} completed operations was found; neither a whole order nor a proof that there is none"
-            )),
-        ),
-        depth_first::Answer::TooConcurrent { open } => Judged::new(
-            DEPTH_FIRST,
-            Verdict::Unknown(format!(
-                "{open} operations are open at once, more than the {} that a search can tell apart",
-                depth_first::OPEN_MAX
-            )),
-        ),
-    }
+        search::Answer::Exhausted { why, placed, completed } => {
+            Err(Refusal::Undecided(Undecided { why, placed, completed }))
+        }
+    };
+    (SEARCH, found)
 }
 
 fn invalid(engine: &'static str, history: &History, part: &Part<'_>, argument: Argument) -> Judged {
@@ -120,9 +139,9 @@ fn invalid(engine: &'static str, history: &History, part: &Part<'_>, argument: A
 }
 
 /// Operations for an engine, and for each the number of its call.
-type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
+pub(super) type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
 
-fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
+pub(super) fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
     let (mut ops, mut calls) = (Vec::new(), Vec::new());
     for (number, (call, span)) in part.all().zip(&part.spans).enumerate() {
         let op = match call.outcome() {

@@ -1,0 +1,162 @@
+//! Which operations a collision of blocks is made of.
+//!
+//! Relies on positions that are all different: an operation is found by when it started or ended, in
+//! one pass over all of them. Runs for violations only.
+
+use super::clusters::{Block, Cluster, Clusters, READS, Stop, WRITER};
+use super::{NONE, Violation, Zone};
+use crate::linearizability::register_op::{INITIAL, RegisterOp, ValueId};
+
+/// A violation, and a position up to which the history is certainly not linearizable.
+pub(super) struct Named {
+    pub(super) violation: Violation,
+    pub(super) complete: u32,
+}
+
+/// Names what was found among these operations.
+pub(super) fn name(ops: &[RegisterOp], clusters: &Clusters, stop: &Stop) -> Named {
+    let namer = Namer { ops, clusters };
+    match *stop {
+        Stop::NeverWritten { value, through } => namer.never_written(value, through),
+        Stop::TwoSuccessors { first, second } => namer.two_successors(first, second),
+        Stop::Cycle { value } => namer.cycle(value),
+        Stop::OutOfOrder { value, role, start } => namer.out_of_order(value, role, start),
+        Stop::Crossing(x, y) => namer.crossing(x, y),
+    }
+}
+
+struct Namer<'a> {
+    ops: &'a [RegisterOp],
+    clusters: &'a Clusters,
+}
+
+impl Namer<'_> {
+    fn never_written(&self, value: ValueId, through: ValueId) -> Named {
+        let cluster = self.clusters.get(value);
+        let complete = self.clusters.get(through).first_end();
+        // Somebody who had seen it by then, or else the needed compare-and-set that found it.
+        let by = match cluster.end[READS] {
+            end if end <= complete => end,
+            _ => self.writer_start(cluster.next),
+        };
+        Named { violation: Violation::NeverWritten { by: self.find(&[by])[0] }, complete }
+    }
+
+    fn two_successors(&self, first: ValueId, second: ValueId) -> Named {
+        let found = self.find(&[self.writer_start(first), self.writer_start(second)]);
+        let complete = self.clusters.needed_since(first).max(self.clusters.needed_since(second));
+        let violation =
+            Violation::TwoSuccessors { first: found[0].min(found[1]), second: found[0].max(found[1]) };
+        Named { violation, complete }
+    }
+
+    fn cycle(&self, value: ValueId) -> Named {
+        let mut starts = Vec::new();
+        let mut at = value;
+        loop {
+            at = self.clusters.get(at).next;
+            starts.push(self.writer_start(at));
+            if at == value {
+                break;
+            }
+        }
+        let complete = self.clusters.needed_since(value);
+        Named { violation: Violation::Cycle { ops: self.find(&starts) }, complete }
+    }
+
+    fn out_of_order(&self, value: ValueId, role: usize, start: u32) -> Named {
+        let end = self.clusters.get(value).end[role];
+        let found = self.find(&[end, start]);
+        let (early, late) = (found[0], found[1]);
+        // What needs a value that was not yet written when it ended is complete with that end.
+        let complete = if self.is_writer(late) { end } else { self.ops[late].end };
+        let links = self.links(self.ops[late].value(), value);
+        Named { violation: Violation::OutOfOrder { early, late, links }, complete }
+    }
+
+    fn crossing(&self, x: Block, y: Block) -> Named {
+        // The older one is what was seen again when it had long been replaced: the initial value, or
+        // else the block to which something came back last.
+        let x_is_older = x.end == 0 || (y.end != 0 && x.start > y.start);
+        let (older, newer) = if x_is_older { (x, y) } else { (y, x) };
+        let complete = |block: &Block, zone: &Zone| {
+            let last = zone.last_start;
+            let shown = if self.is_writer(last) {
+                self.clusters.needed_since(self.ops[last].value())
+            } else {
+                self.ops[last].end
+            };
+            shown.max(block.end)
+        };
+        let (first, second) = (self.zone(&older), self.zone(&newer));
+        let complete = complete(&older, &first).max(complete(&newer, &second));
+        Named { violation: Violation::Crossing { older: first, newer: second }, complete }
+    }
+
+    fn zone(&self, block: &Block) -> Zone {
+        if block.end == 0 {
+            let last_start = self.find(&[block.start])[0];
+            let links = self.links(INITIAL, self.ops[last_start].value());
+            return Zone { first_end: None, last_start, links };
+        }
+        let found = self.find(&[block.end, block.start]);
+        let (first_end, last_start) = (found[0], found[1]);
+        let (a, b) = (self.ops[first_end].value(), self.ops[last_start].value());
+        let mut links = self.links(a, b);
+        if links.is_empty() {
+            links = self.links(b, a);
+        }
+        Zone { first_end: Some(first_end), last_start, links }
+    }
+
+    /// The compare-and-sets that lead from one value of a chain to a later one; none if they don't.
+    fn links(&self, from: ValueId, to: ValueId) -> Vec<usize> {
+        let mut starts = Vec::new();
+        let mut value = to;
+        while value != from {
+            let Cluster { from: before, start, .. } = *self.clusters.get(value);
+            if before == NONE {
+                return Vec::new();
+            }
+            starts.push(start[WRITER]);
+            value = before;
+        }
+        starts.reverse();
+        self.find(&starts)
+    }
+
+    fn writer_start(&self, value: ValueId) -> u32 {
+        self.clusters.get(value).start[WRITER]
+    }
+
+    fn is_writer(&self, op: usize) -> bool {
+        self.writer_start(self.ops[op].value()) == self.ops[op].start
+    }
+
+    /// The operations that start or end at these positions.
+    fn find(&self, positions: &[u32]) -> Vec<usize> {
+        if positions.is_empty() {
+            return Vec::new();
+        }
+        let mut wanted: Vec<(u32, usize)> =
+            positions.iter().enumerate().map(|(place, position)| (*position, place)).collect();
+        wanted.sort_unstable();
+        // Most operations are told by one look at this that they are not wanted.
+        let bit = |position: u32| 1u64 << (position % 64);
+        let sieve = positions.iter().fold(0, |sieve, position| sieve | bit(*position));
+        let mut found = vec![usize::MAX; positions.len()];
+        for (number, op) in self.ops.iter().enumerate() {
+            if sieve & (bit(op.start) | bit(op.end)) == 0 {
+                continue;
+            }
+            for position in [op.start, op.end] {
+                let first = wanted.partition_point(|(other, _)| *other < position);
+                for (_, place) in wanted[first..].iter().take_while(|(other, _)| *other == position) {
+                    found[*place] = number;
+                }
+            }
+        }
+        debug_assert!(!found.contains(&usize::MAX), "every position is of some operation");
+        found
+    }
+}
