@@ -5,6 +5,7 @@
 mod brute_force;
 mod budget;
 mod engines_agree;
+mod formats;
 mod history;
 mod invariants;
 mod jsonl;
