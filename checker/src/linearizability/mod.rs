@@ -7,6 +7,7 @@
 //! | engine | for | cost |
 //! |---|---|---|
 //! | zones | registers and lists whose values are written once | linear |
+//! | frontier | registers whose values repeat | exponential at worst, within a budget |
 //! | inclusion | growing sets whose elements are added once | linear |
 //! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker::catalogue::{self, Rules};
+use checker::format::keys::Independent;
+use checker::transactions::ConsistencyModel;
 use checker::{KeyOrder, Report, Value};
 use clap::Args;
 
@@ -51,6 +53,14 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "MEANING")]
     failed_cas: Option<FailedCas>,
 
+    /// Whether values are [key value], where the format does not say: found out from the values unless told
+    #[arg(long, value_name = "YES_OR_NO")]
+    keys: Option<Keys>,
+
+    /// What transactions are expected to be, such as serializable or snapshot-isolation
+    #[arg(long, value_name = "MODEL", default_value = "strict-serializable", value_parser = consistency)]
+    consistency: ConsistencyModel,
+
     /// Shows an order that explains a valid history too
     #[arg(long)]
     explain: bool,
@@ -73,6 +83,14 @@ enum NilReads {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Keys {
+    /// Each value is [key value], as jepsen.independent writes them
+    Yes,
+    /// Values are values
+    No,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum FailedCas {
     /// It did not happen, whatever was there
     DidNotHappen,
@@ -81,6 +99,14 @@ enum FailedCas {
 }
 
 impl Arguments {
+    fn independent(&self) -> Independent {
+        match self.keys {
+            None => Independent::Auto,
+            Some(Keys::Yes) => Independent::Yes,
+            Some(Keys::No) => Independent::No,
+        }
+    }
+
     /// What fails and nils mean here, where the command line says so; else what the format suggests.
     fn rules(&self, suggested: Rules) -> Rules {
         Rules {
@@ -91,6 +117,7 @@ impl Arguments {
             failed_cas_is_read: self
                 .failed_cas
                 .map_or(suggested.failed_cas_is_read, |meaning| meaning == FailedCas::FoundAnother),
+            consistency: self.consistency,
         }
     }
 }
@@ -103,6 +130,13 @@ fn model(name: &str) -> Result<String, String> {
             Err(format!("there is no such model; there are: {}", names.join(", ")))
         }
     }
+}
+
+fn consistency(name: &str) -> Result<ConsistencyModel, String> {
+    ConsistencyModel::by_name(name).ok_or_else(|| {
+        let names: Vec<&str> = ConsistencyModel::ALL.iter().map(|model| model.name()).collect();
+        format!("there is no such consistency model; there are: {}", names.join(", "))
+    })
 }
 
 fn initial(text: &str) -> Value {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use checker::{KeyOrder, Report, Verdict};
 use clap::ValueEnum;
@@ -253,6 +253,8 @@ fn worker(own: &Path, arguments: &Arguments, file: &Path) -> Command {
     option("--model", arguments.model.clone());
     option("--initial", arguments.initial.clone());
     option("--nil-reads", arguments.nil_reads.and_then(name_of));
+    option("--consistency", Some(arguments.consistency.name().to_owned()));
+    option("--keys", arguments.keys.and_then(name_of));
     option("--failed-cas", arguments.failed_cas.and_then(name_of));
     if arguments.explain {
         command.arg("--explain");

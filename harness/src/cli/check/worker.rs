@@ -26,11 +26,11 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
     if let Err(error) = setrlimit(Resource::RLIMIT_DATA, hard, hard) {
         return say(&Said::Refused(format!("cannot limit the memory of the check: {error}")));
     }
-    let recorded = match reading::read(file) {
+    let recorded = match reading::read(file, arguments.independent()) {
         Ok(recorded) => recorded,
         Err(reason) => return say(&Said::Refused(reason)),
     };
-    let Some(model) = arguments.model.as_deref().or(recorded.model) else {
+    let Some(model) = arguments.model.as_deref().or(reading::model(&recorded)) else {
         return say(&Said::Refused(format!(
             "the file does not tell what it is a history of: say so with --model, one of {}",
             catalogue::entries().iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
@@ -40,12 +40,12 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
         return say(&Said::Refused(format!("there is no model {model}")));
     };
     let judging = Said::Judging {
-        format: recorded.format.to_owned(),
+        format: recorded.format.to_string(),
         model: model.to_owned(),
         ops: recorded.history.len(),
     };
     say(&judging);
-    let check = entry.check(&arguments.rules(recorded.rules));
+    let check = entry.check(&arguments.rules(reading::rules(&recorded)));
     let time = arguments.timeout.saturating_sub(began.elapsed());
     if time.is_zero() {
         let reason = format!("the time limit of {:?} was met while the file was read", arguments.timeout);
