@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker::catalogue::{self, Rules};
-use checker::{Report, Value};
+use checker::{KeyOrder, Report, Value};
 use clap::Args;
 
 use super::seconds;
@@ -130,8 +130,10 @@ enum Said {
     /// The last word: the verdict.
     Judged {
         report: Box<Report>,
-        /// What else was asked for, in words.
-        more: String,
+        /// Orders that explain a valid history, where they were asked for and found.
+        orders: Vec<KeyOrder>,
+        /// Why there are none, where they were asked for.
+        no_orders: Option<String>,
     },
 }
 

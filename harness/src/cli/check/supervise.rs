@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use checker::{Report, Verdict};
+use checker::{KeyOrder, Report, Verdict};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -27,12 +27,13 @@ struct Answer {
     /// How the file was understood: format and model.
     read_as: Option<(String, String)>,
     report: Report,
-    more: String,
+    orders: Vec<KeyOrder>,
+    no_orders: Option<String>,
 }
 
 impl Answer {
     fn unknown(reason: impl Into<String>) -> Self {
-        Self { read_as: None, report: Report::unknown("check", reason), more: String::new() }
+        Self { read_as: None, report: Report::unknown("check", reason), orders: Vec::new(), no_orders: None }
     }
 }
 
@@ -101,7 +102,7 @@ fn tell(arguments: &Arguments, answers: mpsc::Receiver<(usize, Answer)>, bar: &P
 }
 
 fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
-    let Answer { read_as, report, more } = answer;
+    let Answer { read_as, report, orders, no_orders } = answer;
     if arguments.json {
         let (format, model) = read_as.as_ref().map(|(format, model)| (format, model)).unzip();
         let mut line = serde_json::json!({ "file": file, "format": format, "model": model });
@@ -109,6 +110,9 @@ fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
             (line.as_object_mut(), serde_json::to_value(report))
         {
             line.extend(report);
+            if arguments.explain {
+                line.insert("orders".to_owned(), serde_json::json!(orders));
+            }
         }
         return format!("{line}\n");
     }
@@ -116,12 +120,35 @@ fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
     if arguments.files.len() > 1 {
         let _ = write!(text, "{}: ", file.display());
     }
-    let _ = write!(text, "{report}{more}");
+    let _ = write!(text, "{report}");
+    for order in orders {
+        tell_order(&mut text, order);
+    }
+    if let Some(reason) = no_orders {
+        let _ = writeln!(text, "  no order to show: {reason}");
+    }
     if arguments.files.len() == 1 {
         let (word, code) = (report.verdict.word(), report.verdict.exit_code());
         let _ = writeln!(text, "verdict: {word} (exit {code})");
     }
     text
+}
+
+/// Operations of an order that are shown; JSON has all of them.
+const ORDER_SHOWN_MAX: usize = 40;
+
+fn tell_order(text: &mut String, KeyOrder { key, engine, order }: &KeyOrder) {
+    let of_key = key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
+    let shown: Vec<String> = order.iter().take(ORDER_SHOWN_MAX).map(ToString::to_string).collect();
+    let more = match order.len().saturating_sub(ORDER_SHOWN_MAX) {
+        0 => String::new(),
+        more => format!(" … and {more} more (--json shows all)"),
+    };
+    let _ = writeln!(
+        text,
+        "  an order{of_key} that explains every answer ({engine}, verified), by the index of each invocation:\n    {}{more}",
+        shown.join(" ")
+    );
 }
 
 /// A bar on a terminal, nothing elsewhere: a check is silent until it has something to say.
@@ -171,7 +198,9 @@ fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> A
                     read_as = Some((format, model, ops));
                 }
                 Ok(Said::Refused(reason)) => answer = Some(Err(reason)),
-                Ok(Said::Judged { report, more }) => answer = Some(Ok((report, more))),
+                Ok(Said::Judged { report, orders, no_orders }) => {
+                    answer = Some(Ok((report, orders, no_orders)));
+                }
                 Err(error) => {
                     answer = Some(Err(format!("the check said something else than an answer: {error}")))
                 }
@@ -187,7 +216,7 @@ fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> A
     };
     let read_as = read_as.map(|(format, model, _)| (format, model));
     match answer {
-        Some(Ok((report, more))) => Answer { read_as, report: *report, more },
+        Some(Ok((report, orders, no_orders))) => Answer { read_as, report: *report, orders, no_orders },
         Some(Err(reason)) => Answer { read_as, ..Answer::unknown(reason) },
         None if *lock(&over) => Answer {
             read_as,

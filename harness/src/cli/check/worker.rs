@@ -53,7 +53,12 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
     }
     let budget = Budget { time, memory_bytes: memory_bytes.saturating_sub(resident_bytes()) };
     let report = check.check(&recorded.history, &budget);
-    say(&Said::Judged { report: Box::new(report), more: String::new() })
+    let orders = match arguments.explain && report.verdict.is_valid() {
+        true => check.order(&recorded.history, &budget),
+        false => Ok(Vec::new()),
+    };
+    let no_orders = orders.as_ref().err().cloned();
+    say(&Said::Judged { report: Box::new(report), orders: orders.unwrap_or_default(), no_orders })
 }
 
 /// Whoever asked is gone if it can't be said: nothing is left to do but to end.
