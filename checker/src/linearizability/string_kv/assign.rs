@@ -59,9 +59,8 @@ impl Choices {
         };
         let mut rest = number;
         for (update, choices) in chains.updates.iter().zip(&self.by_update) {
-            if let Some(put) = update.put {
-                kinds.push((put, update.made.first().map_or_else(&mut unseen, |made| Kind::Write(*made))));
-                continue;
+            for put in &update.puts {
+                kinds.push((*put, update.put.map_or_else(&mut unseen, Kind::Write)));
             }
             let choice = &choices[rest % choices.len()];
             rest /= choices.len();

@@ -1,10 +1,13 @@
 //! Texts as registers, where each get can be taken apart in one way only.
 //!
-//! Relies on updates of which none wrote the beginning of another's text, and on puts that wrote
-//! each their own. Then a text is never there twice: a put begins a *chain* of texts, and so does
-//! the empty text at the start, and appends only make the text of a chain longer. Each text that gets
-//! show is a value of a register. Appends may have written the same; which of them made which text is
-//! found out by [`assign`](super::assign).
+//! Relies on updates of which none wrote the beginning of another's text, and on puts that, if any get
+//! shows them, wrote each their own. Then a text that is shown is never there twice: a put begins a
+//! *chain* of texts, and so does the empty text at the start, and appends only make the text of a chain
+//! longer. Each text that gets show is a value of a register. Appends may have written the same; which
+//! of them made which text is found out by [`assign`](super::assign).
+//!
+//! What a get begins with may have been both put and appended. It was put if some get shows that the
+//! empty text at the start went on otherwise; if none shows how it went on, that is left to others.
 //!
 //! Linear in the bytes of the texts but for a look-up per update: what a get has in common with the get
 //! before is not taken apart again.
@@ -42,17 +45,22 @@ pub(super) struct Text {
 /// One text that was put or appended.
 #[derive(Debug, Default)]
 pub(super) struct Update {
-    /// The operation that put it.
-    pub(super) put: Option<usize>,
+    /// The operations that put it.
+    pub(super) puts: Vec<usize>,
+    /// The value that these made, if any get shows it: then there is one of them.
+    pub(super) put: Option<ValueId>,
     /// The operations that appended it.
     pub(super) appends: Vec<usize>,
-    /// The values that it made.
+    /// The values that these made.
     pub(super) made: Vec<ValueId>,
 }
 
 /// Takes the gets apart; `None` if that can be done in several ways.
 pub(super) fn chains(ops: &[TextOp<'_>]) -> Option<Result<Chains, Impossible>> {
     let mut apart = Apart::of(ops)?;
+    if apart.may_begin_otherwise(ops) {
+        return None;
+    }
     let mut reads = Vec::new();
     for (number, op) in ops.iter().enumerate() {
         if let Kind::Get(text) = op.kind {
@@ -130,17 +138,41 @@ impl<'t> Apart<'t> {
             }
             let update = updates.last_mut()?;
             match ops[number].kind {
-                Kind::Put(_) if update.put.is_some() => return None,
-                Kind::Put(_) => update.put = Some(number),
+                Kind::Put(_) => update.puts.push(number),
                 _ => update.appends.push(number),
             }
         }
-        let clear = updates.iter().all(|update| update.put.is_none() || update.appends.is_empty());
         let empty = sorted.first().is_some_and(|text| text.is_empty());
         let begins = vec![NO_CHAIN; sorted.len()];
         let chains = vec![Chain { from_empty: true, values: Vec::new() }];
         let (texts, last, parts) = (Vec::new(), &[][..], Vec::new());
-        (clear && !empty).then_some(Self { sorted, updates, texts, chains, begins, last, chain: 0, parts })
+        (!empty).then_some(Self { sorted, updates, texts, chains, begins, last, chain: 0, parts })
+    }
+
+    /// Whether some get begins with what was put twice, or may have been appended to the empty text.
+    fn may_begin_otherwise(&self, ops: &[TextOp<'_>]) -> bool {
+        let (mut from_empty, mut put_or_appended) = (false, false);
+        let mut first: Option<usize> = None;
+        for op in ops {
+            let Kind::Get(text) = op.kind else { continue };
+            let text = text.as_bytes();
+            if !first.is_some_and(|first| text.starts_with(self.sorted[first])) {
+                first = self.beginning(text);
+            }
+            let Some(update) = first.map(|first| &self.updates[first]) else { continue };
+            if update.puts.len() > 1 {
+                return true;
+            }
+            from_empty |= update.puts.is_empty();
+            put_or_appended |= !update.puts.is_empty() && !update.appends.is_empty();
+        }
+        put_or_appended && !from_empty
+    }
+
+    /// The update that a text begins with.
+    fn beginning(&self, text: &[u8]) -> Option<usize> {
+        let behind = self.sorted.partition_point(|part| *part <= text);
+        behind.checked_sub(1).filter(|place| text.starts_with(self.sorted[*place]))
     }
 
     /// Takes a get apart, and tells its value.
@@ -155,13 +187,15 @@ impl<'t> Apart<'t> {
         let mut byte = self.parts.last().copied().unwrap_or(0);
         while byte < text.len() {
             let rest = &text[byte..];
-            let behind = self.sorted.partition_point(|part| *part <= rest);
-            let found = behind.checked_sub(1).filter(|place| rest.starts_with(self.sorted[*place]));
-            let Some(place) = found else { return Err(Impossible::NeverWritten { get, byte }) };
-            match self.updates[place].put {
-                None => {}
-                Some(_) if byte == 0 => self.enter_chain(place),
-                Some(put) => return Err(Impossible::PutBehind { get, put }),
+            let Some(place) = self.beginning(rest) else {
+                return Err(Impossible::NeverWritten { get, byte });
+            };
+            match &self.updates[place] {
+                Update { puts, .. } if byte == 0 && !puts.is_empty() => self.enter_chain(place),
+                Update { puts, appends, .. } if appends.is_empty() => {
+                    return Err(Impossible::PutBehind { get, put: puts[0] });
+                }
+                _ => {}
             }
             self.go_on(get, place)?;
             byte += self.sorted[place].len();
@@ -203,9 +237,13 @@ impl<'t> Apart<'t> {
         });
         let value = self.texts.len() as ValueId;
         chain.values.push(value);
+        if chain.values.len() == 1 && !chain.from_empty {
+            made.put = Some(value);
+            return Ok(());
+        }
         made.made.push(value);
-        match made.made.len() > made.appends.len() + usize::from(made.put.is_some()) {
-            true => Err(Impossible::TooOften { get, update: made.appends.first().copied().or(made.put) }),
+        match made.made.len() > made.appends.len() {
+            true => Err(Impossible::TooOften { get, append: made.appends[0] }),
             false => Ok(()),
         }
     }

@@ -83,8 +83,8 @@ pub(crate) enum Impossible {
     PutBehind { get: usize, put: usize },
     /// Two gets differ in what stands behind the same beginning.
     Fork { get: usize, other: usize },
-    /// This update is there more often than it was asked for.
-    TooOften { get: usize, update: Option<usize> },
+    /// This append is there more often than it was asked for.
+    TooOften { get: usize, append: usize },
 }
 
 /// Decides one key; starts and ends are within `1..=positions`.

@@ -56,8 +56,8 @@ fn generate(plan: Plan, seed: u64) -> Vec<OwnedOp> {
                 };
                 let asked = match random.random_range(0..9) {
                     0..4 => Owned::Get(String::new()),
-                    // Puts that repeat are for the search.
-                    4 if plan.repeated.is_some_and(|texts| texts >= 10) => {
+                    // Puts that repeat may be for the search.
+                    4 if plan.repeated.is_some_and(|texts| texts >= 10) && random.random_ratio(2, 3) => {
                         updates += 1;
                         Owned::Put(format!("x{updates}y"))
                     }
