@@ -8,6 +8,7 @@ mod engines_agree;
 mod history;
 mod jsonl;
 mod models;
+mod objects;
 mod simulate;
 mod values;
 mod verdicts;
