@@ -11,6 +11,7 @@ mod invariants;
 mod jsonl;
 mod models;
 mod online;
+mod objects;
 mod simulate;
 mod simulated;
 mod transactions;
