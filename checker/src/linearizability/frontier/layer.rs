@@ -1,5 +1,6 @@
 //! From all configurations found for one event to the few that are worth keeping.
 
+use super::condition::{Condition, holds};
 use super::config::{Config, DEAD, Used};
 use super::mask::Mask;
 use super::open::Open;
@@ -33,7 +34,8 @@ pub(super) fn antichain<const W: usize>(
     let order = &mut scratch.order;
     order.clear();
     order.extend(layer.iter().enumerate().map(|(index, config)| {
-        let group = if bound.is_empty() { 0 } else { (config.done & bound).hash(0) };
+        let group =
+            if bound.is_empty() || !holds(Condition::CoverCas) { 0 } else { (config.done & bound).hash(0) };
         (group, -strength(config, open, used), index as u32)
     }));
     order.sort_unstable();
@@ -84,9 +86,11 @@ pub(super) fn cut<const W: usize>(
     }
     let order = &mut scratch.order;
     order.clear();
-    order.extend(layer.iter().enumerate().map(|(index, config)| {
-        (u64::from(used.total(config.used)), -promise(config, open), index as u32)
-    }));
+    order.extend(
+        layer.iter().enumerate().map(|(index, config)| {
+            (u64::from(used.total(config.used)), -promise(config, open), index as u32)
+        }),
+    );
     order.select_nth_unstable(width);
     order.truncate(width);
     // In the order they were in, which says nothing but is the same every time.
