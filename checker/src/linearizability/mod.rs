@@ -12,7 +12,7 @@
 
 pub(crate) mod append;
 pub(crate) mod depth_first;
-#[allow(dead_code, reason = "the portfolio takes it in next")]
+#[allow(dead_code, unused_imports, reason = "the portfolio takes it in next")]
 pub(crate) mod frontier;
 pub(crate) mod hash;
 pub(crate) mod inclusion;

@@ -341,9 +341,8 @@ impl<'a, const W: usize> Bursts<'a, W> {
         self.head_of(config, wanted, phase);
         if self.is_reachable(&Config { state: DEAD, ..config }) {
             // Other values that a compare-and-set leads on from, each once.
-            let mut others = (self.open.cas.without(config.done)).slots();
             let mut seen: Vec<ValueId> = vec![wanted];
-            while let Some(slot) = others.next() {
+            for slot in self.open.cas.without(config.done).slots() {
                 if let Kind::Cas(from, _) = self.open.kind[slot]
                     && !seen.contains(&from)
                 {
