@@ -25,7 +25,7 @@ const WIDTH_MAX: usize = 4096;
 
 /// Steps of one check, for each operation looked at and at least.
 const STEPS_PER_OP: u64 = 64;
-const STEPS_MIN: u64 = 100_000;
+const STEPS_MIN: u64 = 10_000;
 
 /// Positions that are looked at first: a reason is mostly near.
 const RECENT: u32 = 4096;
@@ -53,33 +53,21 @@ pub(crate) fn core(
     meter: &Meter,
 ) -> Result<Option<Core>, Exhausted> {
     let position = ops[failing].end;
-    if position > RECENT
-        && let Some(core) = core_since(ops, values, position, position - RECENT, meter)?
-    {
-        return Ok(Some(core));
-    }
-    core_since(ops, values, position, 0, meter)
-}
-
-/// A core of what had not ended before `since`, whatever that is; of everything if it is 0.
-fn core_since(
-    ops: &[RegisterOp],
-    values: usize,
-    position: u32,
-    since: u32,
-    meter: &Meter,
-) -> Result<Option<Core>, Exhausted> {
-    let ops: Vec<(usize, RegisterOp)> = cut(ops, position).filter(|(_, op)| op.end >= since).collect();
-    let asked = asked_before(&ops, position);
+    let everything: Vec<(usize, RegisterOp)> = cut(ops, position).collect();
+    let asked = asked_before(&everything, position);
     let mut count = 1;
     loop {
         let kept = (count <= KEPT_MAX && count < 2 * asked.len()).then(|| &asked[..count.min(asked.len())]);
-        let search = match kept {
-            Some(kept) => Search::new(told(&ops, kept), kept.len() + 2, position, meter),
-            None => Search::new(ops.clone(), values, position, meter),
-        };
-        if search.is_impossible_from((since > 0).then_some(since))? {
-            return search.minimise(kept.map(<[ValueId]>::to_vec)).map(Some);
+        // What is near and takes few values is looked for first; at the beginning, nothing is before it.
+        for since in [position.checked_sub(RECENT), None] {
+            let recent = everything.iter().filter(|(_, op)| op.end >= since.unwrap_or(0)).copied();
+            let search = match kept {
+                Some(kept) => Search::new(told(recent, kept), kept.len() + 2, position, meter),
+                None => Search::new(recent.collect(), values, position, meter),
+            };
+            if search.is_impossible_from(since)? {
+                return search.minimise(kept.map(<[ValueId]>::to_vec)).map(Some);
+            }
         }
         if kept.is_none() {
             return Ok(None);
@@ -88,10 +76,10 @@ fn core_since(
     }
 }
 
-fn told(ops: &[(usize, RegisterOp)], kept: &[ValueId]) -> Vec<(usize, RegisterOp)> {
-    let told = ops.iter().filter_map(|(place, op)| {
+fn told(ops: impl Iterator<Item = (usize, RegisterOp)>, kept: &[ValueId]) -> Vec<(usize, RegisterOp)> {
+    let told = ops.filter_map(|(place, op)| {
         let kind = abstraction::told(op.kind, kept, op.end == NEVER)?;
-        Some((*place, RegisterOp { kind, ..*op }))
+        Some((place, RegisterOp { kind, ..op }))
     });
     told.collect()
 }
