@@ -30,6 +30,9 @@ const STEPS_MIN: u64 = 10_000;
 /// Positions that are looked at first: a reason is mostly near.
 const RECENT: u32 = 4096;
 
+/// A core of so few operations is not looked for a smaller one.
+const SMALL_ENOUGH: usize = 6;
+
 /// The most values that are told apart before all are.
 const KEPT_MAX: usize = 8;
 
@@ -55,7 +58,7 @@ pub(crate) fn core(
     let position = ops[failing].end;
     let everything: Vec<(usize, RegisterOp)> = cut(ops, position).collect();
     let asked = asked_before(&everything, position);
-    let mut count = 1;
+    let (mut count, mut best) = (1, None::<Core>);
     loop {
         let kept = (count <= KEPT_MAX && count < 2 * asked.len()).then(|| &asked[..count.min(asked.len())]);
         // What is near and takes few values is looked for first; at the beginning, nothing is before it.
@@ -66,11 +69,17 @@ pub(crate) fn core(
                 None => Search::new(recent.collect(), values, position, meter),
             };
             if search.is_impossible_from(since)? {
-                return search.minimise(kept.map(<[ValueId]>::to_vec)).map(Some);
+                let found = search.minimise(kept.map(<[ValueId]>::to_vec))?;
+                if found.ops.len() <= SMALL_ENOUGH {
+                    return Ok(Some(found));
+                }
+                // More values make for other reasons, shorter ones at times.
+                best = best.filter(|best| best.ops.len() <= found.ops.len()).or(Some(found));
+                break;
             }
         }
         if kept.is_none() {
-            return Ok(None);
+            return Ok(best);
         }
         count *= 2;
     }
