@@ -62,10 +62,12 @@ pub mod transactions;
 
 pub mod explain;
 
+pub mod simulate;
+
 pub use budget::Budget;
 pub use check::{Check, KeyOrder};
 pub use explain::witness::{Anomaly, Witness};
-pub use format::jsonl::ReadError;
+pub use format::{Format, ReadError, Recorded};
 pub use history::op::{Op, OpType, Process, Value};
 pub use history::pair::{Call, Calls, OpCounts, Outcome};
 pub use history::value::Float;

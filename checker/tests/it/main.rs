@@ -5,12 +5,14 @@
 mod brute_force;
 mod budget;
 mod engines_agree;
+mod formats;
 mod history;
 mod invariants;
 mod jsonl;
 mod models;
 mod online;
 mod simulate;
+mod simulated;
 mod transactions;
 mod values;
 mod verdicts;

@@ -61,6 +61,12 @@ pub(super) struct Bursts<'a, const W: usize> {
     /// When asked for: for each one found, what was placed, in order.
     pub(super) traced: Option<Vec<Vec<(Place, usize)>>>,
     pub(super) steps: u64,
+    /// Steps that it may take.
+    pub(super) steps_max: u64,
+    /// How many operations of unknown outcome one burst may place, and whether it wished for more.
+    pub(super) unknown_max: u32,
+    pub(super) was_limited: bool,
+    unknown_placed: u32,
     /// Set once the budget is spent; whatever was found since is not all.
     pub(super) spent: Option<Exhausted>,
     meter: &'a Meter,
@@ -83,15 +89,19 @@ enum Edge {
 }
 
 impl<'a, const W: usize> Bursts<'a, W> {
-    pub(super) fn new(plan: &'a Plan<'a>, endless: bool, meter: &'a Meter) -> Self {
+    pub(super) fn new(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
         Bursts {
             plan,
             open: Open::new(plan),
-            used: Used::new(plan.classes.len(), endless),
+            used: Used::new(plan.classes.len()),
             optional: Mask::EMPTY,
             found: Vec::new(),
             traced: None,
             steps: 0,
+            steps_max: u64::MAX,
+            unknown_max: u32::MAX,
+            was_limited: false,
+            unknown_placed: 0,
             spent: None,
             meter,
             path: Vec::new(),
@@ -115,10 +125,15 @@ impl<'a, const W: usize> Bursts<'a, W> {
         };
     }
 
-    /// Says which event is the one of now.
+    /// Says that now is just before this event.
     pub(super) fn look_ahead_from(&mut self, event: usize) {
-        self.now = self.plan.positions[event];
+        let first = self.plan.events[event];
+        let op = &self.plan.ops[first.op()];
+        self.now = self.plan.positions[event] - 1;
         self.write_over = self.plan.write_over[event];
+        if !first.is_end() && matches!(op.kind, Kind::Write(_)) {
+            self.write_over = self.write_over.min(op.end);
+        }
     }
 
     /// Forgets the value if nobody can see it any more.
@@ -241,8 +256,10 @@ impl<'a, const W: usize> Bursts<'a, W> {
                 }
                 _ => same,
             };
-            if stands_in.is_empty() {
+            if stands_in.is_empty() && self.may_place_unknown() {
+                self.unknown_placed += 1;
                 self.take(config, Edge::Class(class, to), phase, met, idle_from);
+                self.unknown_placed -= 1;
             }
         }
     }
@@ -377,8 +394,10 @@ impl<'a, const W: usize> Bursts<'a, W> {
         let class = self.plan.writes_of[value as usize];
         if class != NO_CLASS {
             let of = &self.plan.classes[class as usize];
-            if self.used.has_left(config.used, class as usize, of, config.known) {
+            if self.used.has_left(config.used, class as usize, of, config.known) && self.may_place_unknown() {
+                self.unknown_placed += 1;
                 self.begin(config, value, None, phase);
+                self.unknown_placed -= 1;
             }
         }
     }
@@ -405,6 +424,12 @@ impl<'a, const W: usize> Bursts<'a, W> {
             self.start_walk(config, value, phase, met);
         }
         self.path.truncate(path_length);
+    }
+
+    fn may_place_unknown(&mut self) -> bool {
+        let may = self.unknown_placed < self.unknown_max;
+        self.was_limited |= !may;
+        may
     }
 
     fn use_one(&mut self, config: &mut Config<W>, class: usize, place: Place) {
@@ -446,6 +471,9 @@ impl<'a, const W: usize> Bursts<'a, W> {
         self.meter.take(bytes);
         self.spent = self.spent.or(self.meter.check().err());
         self.meter.give_back(bytes);
+        if self.steps > self.steps_max {
+            self.spent = self.spent.or(Some(Exhausted::Steps(self.steps_max)));
+        }
     }
 
     /// A way that was found.
