@@ -26,7 +26,7 @@ mod table;
 use std::io::Write;
 use std::process::ExitCode;
 
-use case::{Job, Limits};
+use case::{Job, Limits, Mode};
 use spec::Spec;
 
 fn main() -> ExitCode {
@@ -79,7 +79,7 @@ fn write(spec: &str) -> Result<(), String> {
 
 fn print_case(spec: &str) -> Result<(), String> {
     let limits = Limits { runs: 5, ..Limits::default() };
-    let measured = case::measure(&Job { spec: spec.parse()?, limits, read: false });
+    let measured = case::measure(&Job { spec: spec.parse()?, limits, mode: Mode::Check });
     println!("{measured}");
     Ok(())
 }

@@ -3,29 +3,33 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::case::{self, Job, Limits, Measured};
+use super::case::{self, Job, Limits, Measured, Mode};
 use super::spec::Spec;
 
 /// A case, and its goal.
 struct Row {
     class: &'static str,
     spec: &'static str,
-    read: bool,
+    mode: Mode,
     /// In milliseconds and megabytes; none is no goal of its own.
     goal_ms: Option<f64>,
     goal_mb: Option<f64>,
 }
 
 const fn row(class: &'static str, spec: &'static str, goal_ms: Option<f64>, goal_mb: Option<f64>) -> Row {
-    Row { class, spec, read: false, goal_ms, goal_mb }
+    Row { class, spec, mode: Mode::Check, goal_ms, goal_mb }
 }
 
 const fn read(class: &'static str, spec: &'static str, goal_ms: Option<f64>, goal_mb: Option<f64>) -> Row {
-    Row { read: true, ..row(class, spec, goal_ms, goal_mb) }
+    Row { mode: Mode::Read, ..row(class, spec, goal_ms, goal_mb) }
 }
 
 /// Shorter ones have no place for every spoil.
 const QUICK_OPERATIONS_MIN: u64 = 1_000;
+
+const fn online(spec: &'static str, goal_ms: f64) -> Row {
+    Row { mode: Mode::Online, ..row(ON_LINE, spec, Some(goal_ms), Some(64.0)) }
+}
 
 const UNIQUE: &str = "unique values";
 const READING: &str = "unique values, with reading JSON lines";
@@ -35,6 +39,8 @@ const KEYS: &str = "many keys";
 const LISTS: &str = "lists";
 const CONTAINERS: &str = "queue, set and others";
 const TRANSACTIONS: &str = "transactions, strictly serializable";
+
+const ON_LINE: &str = "on line, two events an operation";
 
 const ROWS: &[Row] = &[
     row(UNIQUE, "register ops=1000000 clients=5 seed=1", Some(30.0), Some(300.0)),
@@ -78,6 +84,10 @@ const ROWS: &[Row] = &[
     row(CONTAINERS, "priority-queue ops=100000 clients=10 seed=1", None, None),
     row(CONTAINERS, "mutex ops=100000 clients=10 seed=1", None, None),
     row(CONTAINERS, "counter ops=10000 clients=10 seed=1", None, None),
+    online("register ops=5000000 clients=20 seed=1", 10_000.0),
+    online("register ops=5000000 clients=20 keys=1000 unknown=0.001 seed=1", 10_000.0),
+    online("cas ops=5000000 clients=20 seed=1", 10_000.0),
+    online("cas ops=5000000 clients=20 spoil=stale seed=1", 10_000.0),
     row(TRANSACTIONS, "txn100 ops=100000 clients=20 keys=20 seed=1", Some(1000.0), None),
     row(TRANSACTIONS, "txn100 ops=100000 clients=20 keys=20 spoil=stale seed=1", Some(1000.0), None),
 ];
@@ -110,7 +120,7 @@ pub(crate) fn print(quick: bool, only: &str) -> ExitCode {
             );
         }
         let limits = Limits { runs: runs(quick), ..Limits::default() };
-        let measured = case::measure(&Job { spec, limits, read: row.read });
+        let measured = case::measure(&Job { spec, limits, mode: row.mode });
         wrong += u32::from(!measured.is_expected());
         print_line(&measured, row, quick);
     }
