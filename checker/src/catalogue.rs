@@ -2,8 +2,11 @@
 
 use crate::check::Check;
 use crate::history::op::Value;
-use crate::linearizability::{LinearizableAppend, LinearizableRegister};
-use crate::model::CasRegister;
+use crate::linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
+use crate::model::{
+    Bag, CasRegister, Counter, ElementSet, FencedLock, Kv, KvMap, MultiRegister, Mutex, PriorityQueue, Queue,
+    ReentrantLock, Stack,
+};
 use crate::set_full::SetCheck;
 
 /// A check that can be asked for.
@@ -40,7 +43,7 @@ impl std::fmt::Debug for Entry {
     }
 }
 
-const ENTRIES: [Entry; 3] = [
+const ENTRIES: [Entry; 15] = [
     Entry {
         name: "cas-register",
         about: "registers, one per key: read, write, cas [old, new]; linearizable",
@@ -55,6 +58,72 @@ const ENTRIES: [Entry; 3] = [
         name: "set",
         about: "growing sets: add, and reads that give every element; linearizable, and read back at the end",
         make: |_| Box::new(SetCheck::default()),
+    },
+    Entry {
+        name: "element-set",
+        about: "sets: add, remove (each may answer whether it changed anything), contains, read; linearizable",
+        make: |_| Box::new(Linearizable::new(ElementSet)),
+    },
+    Entry {
+        name: "queue",
+        about: "first in, first out: enqueue v, dequeue (nil when empty); linearizable",
+        make: |_| Box::new(Linearizable::new(Queue::default())),
+    },
+    Entry {
+        name: "stack",
+        about: "last in, first out: push v, pop, peek (nil when empty); linearizable",
+        make: |_| Box::new(Linearizable::new(Stack::default())),
+    },
+    Entry {
+        name: "priority-queue",
+        about: "the greatest first: insert v, poll, peek (nil when empty); linearizable",
+        make: |_| Box::new(Linearizable::new(PriorityQueue::default())),
+    },
+    Entry {
+        name: "unordered-queue",
+        about: "in any order: enqueue v, dequeue (nil when empty); linearizable",
+        make: |_| Box::new(Linearizable::new(Bag::default())),
+    },
+    Entry {
+        name: "mutex",
+        about: "a lock: acquire, release, whoever does it; linearizable",
+        make: |_| Box::new(Linearizable::new(Mutex)),
+    },
+    Entry {
+        name: "reentrant-lock",
+        about: "a lock that its owner may take again: acquire, release; linearizable",
+        make: |_| Box::new(Linearizable::new(ReentrantLock::default())),
+    },
+    Entry {
+        name: "fenced-lock",
+        about: "a lock whose acquire answers a token that rises: acquire, release; linearizable",
+        make: |_| Box::new(Linearizable::new(FencedLock)),
+    },
+    Entry {
+        name: "counter",
+        about: "a counter: add n, inc, dec, read; linearizable",
+        make: |_| Box::new(Linearizable::new(Counter::default())),
+    },
+    Entry {
+        name: "multi-register",
+        about: "several registers at once: txn [[r k nil] [w k v] ..], read {k v}, write {k v}; linearizable",
+        make: |rules| {
+            let model = MultiRegister::default();
+            Box::new(Linearizable::new(match rules.nil_read_says_nothing {
+                true => model.nil_read_says_nothing(),
+                false => model,
+            }))
+        },
+    },
+    Entry {
+        name: "kv",
+        about: "texts, one per key: get, put v, append v; linearizable",
+        make: |_| Box::new(Linearizable::new(Kv)),
+    },
+    Entry {
+        name: "kv-map",
+        about: "texts in one map: get k, put [k v], append [k v]; linearizable",
+        make: |_| Box::new(Linearizable::new(KvMap)),
     },
 ];
 

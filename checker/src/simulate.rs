@@ -89,7 +89,7 @@ impl Object {
             Object::List { .. } => "append",
             Object::ListTransactions { .. } => "list-append",
             Object::Mutex => "mutex",
-            Object::Counter => "linearizable-counter",
+            Object::Counter => "counter",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a verdict of *invalid* to something that a person understands.
 
+pub mod html;
 pub mod witness;
 
 pub(crate) mod append;

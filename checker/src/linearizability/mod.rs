@@ -14,14 +14,24 @@ pub(crate) mod append;
 pub(crate) mod frontier;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
+pub(crate) mod lives;
+#[cfg(test)]
+mod monitor_tests;
 pub(crate) mod numbered;
+pub(crate) mod object;
 mod orders;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
+pub(crate) mod priority_queue;
+pub(crate) mod queue;
 pub(crate) mod register_decode;
 pub(crate) mod register_op;
 pub(crate) mod search;
+pub(crate) mod set_element;
 pub(crate) mod shown;
+pub(crate) mod stack;
+pub(crate) mod string_kv;
+pub(crate) mod tree;
 pub(crate) mod verify;
 pub(crate) mod zones;
 

@@ -3,11 +3,12 @@
 use super::append::{self, Decoded};
 use super::inclusion;
 use super::judge::Judged;
+use super::object::{self, Decision, Refusal};
 use super::partition::Part;
 use super::register_decode;
 use super::search::{self, Limits, SearchOp, Told};
 use super::zones;
-use crate::budget::Meter;
+use crate::budget::{Exhausted, Meter};
 use crate::explain::minimise::minimise;
 use crate::explain::witness::{Argument, Witness};
 use crate::explain::{append as append_words, order, register, set as set_words};
@@ -79,36 +80,58 @@ pub(crate) fn set(history: &History, part: &Part<'_>, meter: &Meter) -> Judged {
     }
 }
 
-/// Any model, by search alone.
+/// Any model: see [`object`].
 pub(crate) fn by_search<M: Model>(history: &History, part: &Part<'_>, model: &M, meter: &Meter) -> Judged {
-    match decode(part, model) {
-        Ok((ops, calls)) => searched(history, part, model, &ops, &calls, meter),
-        Err(reason) => Judged::unknown(reason),
+    let (ops, calls) = match decode(part, model) {
+        Ok(decoded) => decoded,
+        Err(reason) => return Judged::unknown(reason),
+    };
+    let (engine, found) = object::judge(model, part, &ops, &calls, meter);
+    match found {
+        Ok(()) => Judged::new(engine, Verdict::Valid),
+        Err(Refusal::Invalid(argument)) => invalid(engine, history, part, argument),
+        Err(Refusal::Undecided(why)) => Judged::new(engine, Verdict::Unknown(why.to_string())),
     }
 }
 
-fn searched<M: Model>(
-    history: &History,
-    part: &Part<'_>,
+/// How far a search came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Undecided {
+    why: Exhausted,
+    placed: usize,
+    completed: usize,
+}
+
+impl std::fmt::Display for Undecided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Undecided { why, placed, completed } = self;
+        write!(
+            f,
+            "{why} after an order for the first {placed} of {completed} completed operations was found; neither a whole order nor a proof that there is none"
+        )
+    }
+}
+
+/// By search alone.
+pub(crate) fn searched<M: Model>(
     model: &M,
+    part: &Part<'_>,
     ops: &[SearchOp<M::Op>],
     calls: &[usize],
     meter: &Meter,
-) -> Judged {
+) -> Decision {
     let limits = Limits { meter, steps_max: u64::MAX, told: Told::Verdict };
-    match search::search(model, ops, limits).answer {
-        search::Answer::Valid { .. } => Judged::new(SEARCH, Verdict::Valid),
+    let found = match search::search(model, ops, limits).answer {
+        search::Answer::Valid { .. } => Ok(()),
         search::Answer::Invalid { stuck, .. } => {
             let core = minimise(model, ops, stuck, meter);
-            invalid(SEARCH, history, part, order::tell(model, part, calls, &core))
+            Err(Refusal::Invalid(order::tell(model, part, calls, &core)))
         }
-        search::Answer::Exhausted { why, placed, completed } => Judged::new(
-            SEARCH,
-            Verdict::Unknown(format!(
-                "{why} after an order for the first {placed} of {completed} completed operations was found; neither a whole order nor a proof that there is none"
-            )),
-        ),
-    }
+        search::Answer::Exhausted { why, placed, completed } => {
+            Err(Refusal::Undecided(Undecided { why, placed, completed }))
+        }
+    };
+    (SEARCH, found)
 }
 
 fn invalid(engine: &'static str, history: &History, part: &Part<'_>, argument: Argument) -> Judged {

@@ -1,18 +1,42 @@
 //! Sequential specifications: what one client alone would see.
 
 mod append_list;
+mod bag;
 mod cas_register;
+mod container;
+mod counter;
+mod element_set;
 mod grow_set;
+mod kv;
+mod lock;
+mod multi_register;
+mod priority_queue;
+mod queue;
+mod quick;
 mod register;
+mod semaphore;
+mod stack;
 mod steps;
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
 pub use append_list::{AppendList, ListOp};
+pub use bag::{Bag, Unordered};
 pub use cas_register::{CasRegister, RegisterOp};
+pub use container::{Container, ContainerOp, Discipline};
+pub use counter::{Counter, CounterOp};
+pub use element_set::{ElementOp, ElementSet};
 pub use grow_set::{GrowSet, SetOp};
+pub use kv::{Kv, KvMap, KvOp, Text};
+pub use lock::{FencedLock, FencedOp, LockOp, Mutex, OwnerOp, ReentrantLock};
+pub use multi_register::{MicroOp, MultiRegister};
+pub use priority_queue::{Priority, PriorityQueue};
+pub use queue::{Fifo, Queue};
+pub use quick::{Quick, SearchOp, Violation};
 pub use register::Register;
+pub use semaphore::{Semaphore, SemaphoreOp};
+pub use stack::{Lifo, Stack};
 pub use steps::{OutOfBudget, Steps};
 
 use crate::history::op::Value;
@@ -105,6 +129,12 @@ pub trait Model: Send + Sync {
     /// on its own (and must be a history of this same model); if one does not, none is.
     fn part(&self, _op: &Self::Op) -> Option<Value> {
         None
+    }
+
+    /// A quicker way to decide than a search, if there is one for these operations: exact, or
+    /// [`Quick::NotApplicable`].
+    fn quick(&self, _ops: &[SearchOp<Self::Op>]) -> Quick {
+        Quick::NotApplicable
     }
 
     /// The value that the operation leaves for others to see. An operation that makes a value may

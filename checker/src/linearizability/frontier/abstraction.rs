@@ -51,7 +51,7 @@ pub(super) fn refutes<const W: usize>(
 }
 
 /// What becomes of an operation; `None` if it tells nothing.
-fn told(kind: Kind, kept: &[ValueId], is_unknown: bool) -> Option<Kind> {
+pub(super) fn told(kind: Kind, kept: &[ValueId], is_unknown: bool) -> Option<Kind> {
     let other = number(kept, ValueId::MAX);
     let kind = match kind {
         Kind::Read(value) => Kind::Read(number(kept, value)),

@@ -125,10 +125,15 @@ impl<'a, const W: usize> Bursts<'a, W> {
         };
     }
 
-    /// Says which event is the one of now.
+    /// Says that now is just before this event.
     pub(super) fn look_ahead_from(&mut self, event: usize) {
-        self.now = self.plan.positions[event];
+        let first = self.plan.events[event];
+        let op = &self.plan.ops[first.op()];
+        self.now = self.plan.positions[event] - 1;
         self.write_over = self.plan.write_over[event];
+        if !first.is_end() && matches!(op.kind, Kind::Write(_)) {
+            self.write_over = self.write_over.min(op.end);
+        }
     }
 
     /// Forgets the value if nobody can see it any more.

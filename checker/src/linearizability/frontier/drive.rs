@@ -87,25 +87,31 @@ pub(super) fn decide_with(ops: &[RegisterOp], values: usize, effort: Effort, met
 
 /// A frontier to go back to.
 #[derive(Debug)]
-struct Mark<const W: usize> {
-    event: usize,
-    front: Vec<Config<W>>,
-    was_cut: bool,
+pub(super) struct Mark<const W: usize> {
+    pub(super) event: usize,
+    pub(super) front: Vec<Config<W>>,
+    pub(super) was_cut: bool,
+    /// What took the run here from the mark before.
+    pub(super) effort: Effort,
 }
 
-struct Drive<'a, const W: usize> {
-    plan: &'a Plan<'a>,
+/// A run, and what it takes to go back and try again.
+#[derive(Debug)]
+pub(super) struct Drive<'a, const W: usize> {
+    pub(super) plan: &'a Plan<'a>,
     meter: &'a Meter,
     effort: Effort,
-    run: Run<'a, W>,
-    marks: Vec<Mark<W>>,
+    pub(super) run: Run<'a, W>,
+    pub(super) marks: Vec<Mark<W>>,
     /// The furthest event that some run died at.
     deepest: usize,
+    charged: u64,
 }
 
 impl<'a, const W: usize> Drive<'a, W> {
-    fn new(plan: &'a Plan<'a>, effort: Effort, meter: &'a Meter) -> Self {
-        Drive { plan, meter, effort, run: Run::new(plan, meter), marks: Vec::new(), deepest: 0 }
+    pub(super) fn new(plan: &'a Plan<'a>, effort: Effort, meter: &'a Meter) -> Self {
+        let run = Run::new(plan, meter);
+        Drive { plan, meter, effort, run, marks: Vec::new(), deepest: 0, charged: 0 }
     }
 
     fn answer(mut self) -> Answer {
@@ -125,13 +131,16 @@ impl<'a, const W: usize> Drive<'a, W> {
     }
 
     /// The event at which the history became impossible, if it did.
-    fn go(&mut self) -> Result<Option<usize>, Exhausted> {
+    pub(super) fn go(&mut self) -> Result<Option<usize>, Exhausted> {
         let end = self.plan.events.len();
         let (mut effort, mut trouble) = (self.effort, 0);
-        self.mark();
+        self.mark(effort);
         loop {
             let died = match self.advance(end, self.effort)? {
-                Stop::There => return Ok(None),
+                Stop::There => {
+                    self.mark(self.effort);
+                    return Ok(None);
+                }
                 Stop::Died(event) => event,
             };
             if !self.run.was_cut {
@@ -150,7 +159,10 @@ impl<'a, const W: usize> Drive<'a, W> {
                 let now = effort;
                 effort = effort.more();
                 match self.advance(self.deepest + 1, now)? {
-                    Stop::There => break,
+                    Stop::There => {
+                        self.mark(now);
+                        break;
+                    }
                     Stop::Died(event) if !self.run.was_cut => return Ok(Some(event)),
                     Stop::Died(event) => self.deepest = self.deepest.max(event),
                 }
@@ -158,22 +170,35 @@ impl<'a, const W: usize> Drive<'a, W> {
         }
     }
 
-    /// Whether nothing gets past the deepest event, whatever went before the window that ends there.
+    /// Whether nothing gets past the deepest event.
     fn is_hopeless(&mut self, effort: Effort) -> Result<bool, Exhausted> {
-        let first = self.deepest.saturating_sub(effort.window);
-        // At the very beginning, the real one says more.
-        if first > 0 {
-            let mut run: Run<'_, W> = Run::anywhere(self.plan, first, self.meter);
-            run.bursts.steps_max = (effort.width * effort.window * STEPS_PER_EVENT) as u64;
-            match run.advance(self.deepest + 1, Effort::all(effort.width)) {
-                Ok(Stop::Died(_)) if !run.was_cut => return Ok(true),
-                Ok(_) | Err(Exhausted::Steps(_)) => {}
-                Err(why) => return Err(why),
+        let further = effort.width / self.effort.width;
+        // Lost operations make windows wide open; without them a window is nearly always enough.
+        let patience = if self.plan.classes.is_empty() { GROWTH * GROWTH } else { GROWTH };
+        if further >= patience {
+            let kept = self.values_around(further / patience);
+            let position = self.plan.positions[self.deepest];
+            if abstraction::refutes::<W>(self.plan.ops, &kept, position, self.meter)? {
+                return Ok(true);
             }
         }
-        let kept = self.values_around(effort.width / self.effort.width);
-        let position = self.plan.positions[self.deepest];
-        abstraction::refutes::<W>(self.plan.ops, &kept, position, self.meter)
+        self.is_hopeless_from_anywhere(effort)
+    }
+
+    /// Whether nothing gets past the deepest event, whatever went before the window that ends there.
+    fn is_hopeless_from_anywhere(&mut self, effort: Effort) -> Result<bool, Exhausted> {
+        let first = self.deepest.saturating_sub(effort.window);
+        if first == 0 {
+            // The real beginning says more.
+            return Ok(false);
+        }
+        let mut run: Run<'_, W> = Run::anywhere(self.plan, first, self.meter);
+        run.bursts.steps_max = effort.width.saturating_mul(effort.window).saturating_mul(STEPS_PER_EVENT) as u64;
+        match run.advance(self.deepest + 1, Effort::all(effort.width)) {
+            Ok(Stop::Died(_)) => Ok(!run.was_cut),
+            Ok(Stop::There) | Err(Exhausted::Steps(_)) => Ok(false),
+            Err(why) => Err(why),
+        }
     }
 
     /// The values that the operation at whose end the run died asked for, and some of those that were
@@ -195,9 +220,20 @@ impl<'a, const W: usize> Drive<'a, W> {
         values
     }
 
-    fn mark(&mut self) {
+    fn mark(&mut self, effort: Effort) {
         let event = self.run.bursts.open.at;
-        self.marks.push(Mark { event, front: self.run.front.clone(), was_cut: self.run.was_cut });
+        let front = self.run.front.clone();
+        self.marks.push(Mark { event, front, was_cut: self.run.was_cut, effort });
+        let marked: usize = self.marks.iter().map(|mark| mark.front.len()).sum();
+        self.charge((marked * size_of::<Config<W>>()) as u64);
+    }
+
+    /// Tells the meter what is held now.
+    fn charge(&mut self, marked: u64) {
+        let bytes = self.plan.bytes() + self.run.bytes() + marked;
+        self.meter.take(bytes);
+        self.meter.give_back(self.charged);
+        self.charged = bytes;
     }
 
     fn go_back(&mut self, window: usize) {
@@ -219,7 +255,13 @@ impl<'a, const W: usize> Drive<'a, W> {
             if stop != Stop::There || self.run.bursts.open.at == event {
                 return Ok(stop);
             }
-            self.mark();
+            self.mark(effort);
         }
+    }
+}
+
+impl<const W: usize> Drop for Drive<'_, W> {
+    fn drop(&mut self) {
+        self.meter.give_back(self.charged);
     }
 }

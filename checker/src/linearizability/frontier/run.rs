@@ -40,24 +40,26 @@ impl<'a, const W: usize> Run<'a, W> {
     /// At the beginning.
     pub(super) fn new(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
         let mut run = Self::nowhere(plan, meter);
-        run.front.push(Config {
-            state: INITIAL,
-            known: 0,
-            used: 0,
-            done: Mask::EMPTY,
-            fresh: Mask::EMPTY,
-        });
+        run.restart();
         run
     }
 
-    /// In the middle (not at event 0), with whatever may be: nothing that a real frontier holds there is not covered by
+    /// Back to the beginning.
+    pub(super) fn restart(&mut self) {
+        self.bursts.open.seek(self.bursts.plan, 0);
+        self.front.clear();
+        let (done, fresh) = (Mask::EMPTY, Mask::EMPTY);
+        self.front.push(Config { state: INITIAL, known: 0, used: 0, done, fresh });
+    }
+
+    /// In the middle, with whatever may be: nothing that a real frontier holds there is not covered by
     /// what this one holds. If this one dies, so does the real one, and no later.
     pub(super) fn anywhere(plan: &'a Plan<'a>, event: usize, meter: &'a Meter) -> Self {
         let mut run = Self::nowhere(plan, meter);
         let bursts = &mut run.bursts;
         bursts.open.seek(plan, event);
         bursts.optional = bursts.open.all;
-        bursts.look_ahead_from(event - 1);
+        bursts.look_ahead_from(event);
         let done = bursts.open.all.without(bursts.open.writes | bursts.open.cas);
         let known = bursts.open.unknown_begun;
         for state in 0..plan.values as ValueId {
@@ -106,8 +108,14 @@ impl<'a, const W: usize> Run<'a, W> {
         Ok(Stop::There)
     }
 
+    /// Bytes it holds.
+    pub(super) fn bytes(&self) -> u64 {
+        let configs = self.front.capacity() + self.bursts.found.capacity();
+        (configs * size_of::<Config<W>>()) as u64 + self.bursts.used.bytes()
+    }
+
     /// An operation begins.
-    fn start(&mut self, op: usize) {
+    pub(super) fn start(&mut self, op: usize) {
         let plan = self.bursts.plan;
         let slot = plan.slot[op] as usize;
         let kind = plan.ops[op].kind;
@@ -157,7 +165,7 @@ impl<'a, const W: usize> Run<'a, W> {
     }
 
     /// Fills `found` with what becomes of the front, and says of which of it each comes.
-    fn expand(&mut self, slot: usize, unknown_max: u32) -> Result<Option<Vec<u32>>, Exhausted> {
+    pub(super) fn expand(&mut self, slot: usize, unknown_max: u32) -> Result<Option<Vec<u32>>, Exhausted> {
         let bursts = &mut self.bursts;
         bursts.look_at(slot);
         bursts.unknown_max = unknown_max;

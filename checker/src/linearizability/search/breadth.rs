@@ -47,6 +47,7 @@ pub(super) struct Breadth<K> {
     /// The whole front of this rank, for a handover.
     front: Vec<Node<K>>,
     scratch: Vec<u32>,
+    ranks: Vec<u32>,
 }
 
 impl<K: Mask> Breadth<K> {
@@ -61,6 +62,7 @@ impl<K: Mask> Breadth<K> {
             next_seen: Seen::default(),
             front: Vec::new(),
             scratch: Vec::new(),
+            ranks: Vec::new(),
         }
     }
 
@@ -178,26 +180,21 @@ impl<K: Mask> Breadth<K> {
     fn expand<M: Model>(&mut self, space: &mut Space<'_, M>, (key, link): &Node<K>) -> Result<(), Exhausted> {
         let plan = space.plan;
         let due = &plan.completed[self.rank as usize];
-        for slot in 0..self.open.slots.len() as u32 {
-            let rank = self.open.slots[slot as usize];
-            if rank == NOBODY || key.mask.has(slot) {
-                continue;
-            }
+        let mut ranks = std::mem::take(&mut self.ranks);
+        space.candidates(&key.mask, &self.open, &mut ranks);
+        for rank in ranks.drain(..) {
             let planned = &plan.completed[rank as usize];
-            // A pure one that fitted would have been placed already.
-            if planned.pure {
-                continue;
-            }
             let mut states = std::mem::take(&mut self.scratch);
             after(space, key.state, planned.class, planned.op, &mut states)?;
             for state in states.drain(..) {
                 let mut child = Key { state, ..key.clone() };
-                child.mask.set(slot);
+                child.mask.set(planned.slot);
                 let link = space.links.add(*link, planned.number as u32);
                 self.reach(space, child, link, due.slot)?;
             }
             self.scratch = states;
         }
+        self.ranks = ranks;
         for index in 0..plan.unknown.len() {
             let Some(number) = space.unknown_of(key.used, index, due.end) else { continue };
             let class = &plan.unknown[index];
@@ -291,16 +288,14 @@ impl<K: Mask> Breadth<K> {
         mut told: impl FnMut(&Key<K>),
     ) -> Result<(), Exhausted> {
         let plan = space.plan;
-        let mut states = Vec::new();
-        for (slot, rank) in self.open.slots.iter().enumerate().filter(|(_, rank)| **rank != NOBODY) {
-            let planned = &plan.completed[*rank as usize];
-            if planned.pure || key.mask.has(slot as u32) {
-                continue;
-            }
+        let (mut states, mut ranks) = (Vec::new(), Vec::new());
+        space.candidates(&key.mask, &self.open, &mut ranks);
+        for rank in ranks {
+            let planned = &plan.completed[rank as usize];
             after(space, key.state, planned.class, planned.op, &mut states)?;
             for state in states.drain(..) {
                 let mut child = Key { state, ..key.clone() };
-                child.mask.set(slot as u32);
+                child.mask.set(planned.slot);
                 space.close(&mut child, &self.open, |_| {})?;
                 told(&child);
             }

@@ -53,6 +53,7 @@ pub(super) struct Depth<K> {
     /// The rank of the roots.
     pub(super) root_rank: u32,
     story: Option<Story>,
+    ranks: Vec<u32>,
 }
 
 /// The best that was reached, for explanations.
@@ -74,6 +75,7 @@ impl<K: Mask> Depth<K> {
             best_rank: 0,
             root_rank: 0,
             story: told.then(Story::default),
+            ranks: Vec::new(),
         }
     }
 
@@ -220,14 +222,12 @@ impl<K: Mask> Depth<K> {
         Ok(None)
     }
 
-    /// The first place, in the order of preference and from the frame's cursor on, of an open operation
-    /// that is neither placed nor pure: a pure one that fitted would have been placed already.
-    fn next_open<M: Model>(&self, space: &Space<'_, M>, frame: &Frame<K>) -> Option<u32> {
-        let plan = space.plan;
-        let open = self.open.slots.iter().enumerate().filter(|(slot, rank)| {
-            **rank != NOBODY && !frame.key.mask.has(*slot as u32) && !plan.completed[**rank as usize].pure
-        });
-        open.map(|(_, rank)| plan.preference(*rank)).filter(|place| *place >= frame.cursor).min()
+    /// The first place, in the order of preference and from the frame's cursor on, of an operation that
+    /// is to be tried.
+    fn next_open<M: Model>(&mut self, space: &mut Space<'_, M>, frame: &Frame<K>) -> Option<u32> {
+        space.candidates(&frame.key.mask, &self.open, &mut self.ranks);
+        let places = self.ranks.iter().map(|rank| space.plan.preference(*rank));
+        places.filter(|place| *place >= frame.cursor).min()
     }
 
     fn note_best(&mut self, key: &Key<K>) {

@@ -42,7 +42,7 @@ pub(super) struct Machine<'a, M: Model> {
 }
 
 impl<'a, M: Model> Machine<'a, M> {
-    pub(super) fn new(model: &'a M, plan: &Plan<'a, M::Op>, meter: &'a Meter) -> Self {
+    pub(super) fn new(model: &'a M, plan: &Plan<'a, M::Op>, meter: &'a Meter, guided: bool) -> Self {
         let ops: Vec<&'a M::Op> = plan
             .completed
             .iter()
@@ -52,7 +52,7 @@ impl<'a, M: Model> Machine<'a, M> {
         Self {
             model,
             meter,
-            guide: model.guide(&ops),
+            guide: if guided { model.guide(&ops) } else { None },
             states: Interned::new(),
             state_bytes: 0,
             cache: Table::default(),

@@ -9,6 +9,7 @@
 //! * **Short keys** instead of a bit for each operation: see [`key`].
 //! * **Numbers instead of states**, and every step of the model asked once: see [`machine`].
 //! * **Pure reads close greedily**: a read that fits the state is placed at once.
+//! * **Of equal operations that are open the one that ends first is placed first.**
 //! * **Operations of unknown outcome come last**, count as classes of equal ones, are dropped where
 //!   nothing needs what they made, and the search is over as soon as only such are left.
 //! * **What the model knows**: states that nothing later can tell apart are one
@@ -25,16 +26,17 @@ mod machine;
 mod plan;
 mod space;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::budget::{Exhausted, Meter};
 use crate::model::Model;
 
+pub(crate) use crate::model::SearchOp;
 use breadth::Breadth;
 use depth::{Depth, Progress};
 use key::{Key, Mask};
 use plan::Plan;
-pub(crate) use plan::{SearchOp, useful_unknown};
+pub(crate) use plan::useful_unknown;
 use space::Space;
 
 /// Steps between two looks at the clock and the memory.
@@ -160,7 +162,7 @@ type Ended<S> = Result<Option<Answer<S>>, Exhausted>;
 
 impl<'a, M: Model, K: Mask> Search<'a, M, K> {
     fn run(model: &'a M, plan: &'a Plan<'a, M::Op>, limits: Limits<'a>, arms: Arms) -> Outcome<M::State> {
-        let mut space = Space::new(model, plan, limits.meter, limits.told != Told::Verdict);
+        let mut space = Space::new(model, plan, limits.meter, limits.told);
         let root: Key<K> = space.root();
         // A story is that of one order after the other.
         let breadth = arms.breadth() && limits.told != Told::Story;

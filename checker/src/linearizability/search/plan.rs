@@ -9,17 +9,7 @@ use std::hash::Hash;
 use crate::hash::Table;
 use crate::history::op::Value;
 use crate::linearizability::partition::NEVER;
-use crate::model::Model;
-
-/// An operation that did or may have happened.
-#[derive(Clone, Debug)]
-pub(crate) struct SearchOp<O> {
-    pub(crate) op: O,
-    /// Positions of one order, at least 1, all different.
-    pub(crate) start: u32,
-    /// [`NEVER`] when the outcome is unknown.
-    pub(crate) end: u32,
-}
+use crate::model::{Model, SearchOp};
 
 /// The operations arranged for searching. Completed ones are named by *rank*: their place by end.
 pub(super) struct Plan<'a, O> {
@@ -31,6 +21,8 @@ pub(super) struct Plan<'a, O> {
     pub(super) unknown: Vec<UnknownClass<'a, O>>,
     /// The most completed operations open at once.
     pub(super) slots: usize,
+    /// How many different operations there are.
+    pub(super) classes: usize,
     /// By rank, the place in the order in which to try them: by the model's hints, then by rank. Empty
     /// without hints: try by rank.
     pub(super) preference: Vec<u32>,
@@ -96,8 +88,9 @@ impl<'a, O: Eq + Hash> Plan<'a, O> {
         for class in &mut unknown {
             class.starts.sort_unstable();
         }
+        let classes = classes.len();
         let (preference, preferred) = by_hints(model, &completed);
-        Plan { completed, events, unknown, slots, preference, preferred }
+        Plan { completed, events, unknown, slots, classes, preference, preferred }
     }
 
     /// The place of a rank in the order in which to try.

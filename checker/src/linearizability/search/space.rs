@@ -1,5 +1,6 @@
 //! What both arms of a search share: the plan, the machine, the counts, and where one may go from a key.
 
+use super::Told;
 use super::interned::Counts;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
@@ -15,12 +16,24 @@ pub(super) struct Space<'a, M: Model> {
     pub(super) machine: Machine<'a, M>,
     pub(super) counts: Counts,
     pub(super) links: Links,
+    /// By class: the least rank that was seen in this look, and in which look.
+    least: Vec<(u32, u32)>,
+    look: u32,
 }
 
 impl<'a, M: Model> Space<'a, M> {
-    pub(super) fn new(model: &'a M, plan: &'a Plan<'a, M::Op>, meter: &'a Meter, linked: bool) -> Self {
-        let machine = Machine::new(model, plan, meter);
-        Self { plan, machine, counts: Counts::new(), links: Links::new(linked) }
+    pub(super) fn new(model: &'a M, plan: &'a Plan<'a, M::Op>, meter: &'a Meter, told: Told) -> Self {
+        // A story shows states, and a reader wants to see the real ones.
+        let machine = Machine::new(model, plan, meter, told != Told::Story);
+        let linked = told != Told::Verdict;
+        Self {
+            plan,
+            machine,
+            counts: Counts::new(),
+            links: Links::new(linked),
+            least: vec![(0, 0); plan.classes],
+            look: 0,
+        }
     }
 
     /// Before anything is placed.
@@ -70,6 +83,28 @@ impl<'a, M: Model> Space<'a, M> {
         Ok(())
     }
 
+    /// The open operations that are to be tried, as ranks: neither placed nor pure (a pure one that fitted
+    /// would have been placed already), and of equal ones only the one that ends first. In any order
+    /// that places another one before it the two can change places.
+    pub(super) fn candidates<K: Mask>(&mut self, mask: &K, open: &Open, ranks: &mut Vec<u32>) {
+        ranks.clear();
+        self.look = self.look.wrapping_add(1);
+        for (slot, rank) in open.slots.iter().enumerate().filter(|(_, rank)| **rank != NOBODY) {
+            let planned = &self.plan.completed[*rank as usize];
+            if planned.pure || mask.has(slot as u32) {
+                continue;
+            }
+            let least = &mut self.least[planned.class as usize];
+            if least.1 != self.look {
+                *least = (*rank, self.look);
+                ranks.push(*rank);
+            } else if *rank < least.0 {
+                let worse = std::mem::replace(&mut least.0, *rank);
+                ranks.iter_mut().filter(|rank| **rank == worse).for_each(|rank| *rank = least.0);
+            }
+        }
+    }
+
     /// The unplaced operation of this class of unknown ones that may be placed next, before an
     /// operation that ends at `end`: the one that began first, for they have no end that tells them
     /// apart.
@@ -81,7 +116,10 @@ impl<'a, M: Model> Space<'a, M> {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.machine.bytes() + self.counts.bytes() + self.links.bytes()
+        self.machine.bytes()
+            + self.counts.bytes()
+            + self.links.bytes()
+            + self.least.capacity() * size_of::<(u32, u32)>()
     }
 }
 
