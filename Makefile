@@ -7,7 +7,7 @@ NODE_MUTANTS := target-mutants/release/paxos-node
 
 .DEFAULT_GOAL := help
 .PHONY: help build mutants-build test test-chaos mutants sim sim-mutants bench-checker \
-  bench-checker-headline fuzz-checker lint fmt clean
+  bench-checker-files bench-checker-headline fuzz-checker lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ sim-mutants: ## the simulation must kill every planted bug
 
 bench-checker: ## time and memory of the checker by class of history; QUICK=1 for a tenth, ONLY=text for some
 	$(CARGO) bench -p checker --bench speed -- $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")
+
+bench-checker-files: ## time of the checker on recorded histories: CHECKER_HISTORIES is their folder
+	$(CARGO) bench -p checker --bench speed -- $(if $(ONLY),--only "$(ONLY)") --files
 
 bench-checker-headline: ## how many clients and unknown outcomes the checker decides in 10 s and 1 GB
 	$(CARGO) bench -p checker --bench speed -- --headline $(if $(QUICK),--quick)

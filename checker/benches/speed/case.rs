@@ -40,9 +40,18 @@ pub(crate) enum Mode {
     /// The check alone.
     Check,
     /// Reading the history from a file of JSON lines, and the check.
-    Read,
+    ReadJson,
+    /// Reading the history from a file of Jepsen's EDN, and the check.
+    ReadEdn,
     /// Event by event, without ever holding the history.
     Online,
+}
+
+impl Mode {
+    /// Whether the history comes from a file.
+    fn reads(self) -> bool {
+        matches!(self, Mode::ReadJson | Mode::ReadEdn)
+    }
 }
 
 /// One history to judge.
@@ -104,7 +113,8 @@ impl FromStr for Job {
         let limits = Limits { time, memory_mb: number()?, runs: number()? as u32 };
         let mode = match part()? {
             "Check" => Mode::Check,
-            "Read" => Mode::Read,
+            "ReadJson" => Mode::ReadJson,
+            "ReadEdn" => Mode::ReadEdn,
             "Online" => Mode::Online,
             other => return Err(format!("no mode is called {other:?}")),
         };
@@ -133,7 +143,7 @@ pub(crate) fn measure(job: &Job) -> Measured {
         why: String::new(),
     };
     let file = file_of(std::process::id());
-    let told = if job.mode == Mode::Read { written(job, &file) } else { Ok(()) };
+    let told = if job.mode.reads() { written(job, &file) } else { Ok(()) };
     let told = told.and_then(|()| {
         let child = started("--child", &job.to_string(), Stdio::piped())?;
         let output = child.wait_with_output().map_err(|error| error.to_string())?;
@@ -142,7 +152,7 @@ pub(crate) fn measure(job: &Job) -> Measured {
             false => Err(format!("the process of the case ended with {}", output.status)),
         }
     });
-    if job.mode == Mode::Read {
+    if job.mode.reads() {
         // It is in the folder for temporary files: a leftover harms nobody.
         let _ = std::fs::remove_file(&file);
     }
@@ -174,12 +184,13 @@ fn started(argument: &str, value: &str, output: Stdio) -> Result<std::process::C
 
 /// Where a history waits to be read, for a parent and its child.
 fn file_of(parent: u32) -> PathBuf {
-    std::env::temp_dir().join(format!("checker-speed-{parent}.jsonl"))
+    std::env::temp_dir().join(format!("checker-speed-{parent}.history"))
 }
 
 fn written(job: &Job, file: &PathBuf) -> Result<(), String> {
     let output = std::fs::File::create(file).map_err(|error| error.to_string())?;
-    let mut child = started("--write", &job.spec.to_string(), output.into())?;
+    let argument = if job.mode == Mode::ReadEdn { "--write-edn" } else { "--write" };
+    let mut child = started(argument, &job.spec.to_string(), output.into())?;
     let status = child.wait().map_err(|error| error.to_string())?;
     status.success().then_some(()).ok_or_else(|| format!("writing the history ended with {status}"))
 }
@@ -193,15 +204,15 @@ pub(crate) fn run(job: &Job) -> Result<String, String> {
     let check = check_for(job.spec.plan.object).ok_or("no check for this object")?;
     let budget = Budget { time: job.limits.time, memory_bytes: job.limits.memory_mb << 20 };
     let file = file_of(std::os::unix::process::parent_id());
-    let history = if job.mode == Mode::Read { History::default() } else { spoiled_as_asked(job)? };
+    let history = if job.mode.reads() { History::default() } else { spoiled_as_asked(job)? };
     let mut best: Option<(Duration, Report)> = None;
     let began = Instant::now();
     for _ in 0..job.limits.runs.max(1) {
         let now = Instant::now();
-        let report = if job.mode == Mode::Read {
+        let report = if job.mode.reads() {
             let file = std::fs::File::open(&file).map_err(|error| error.to_string())?;
-            let read = History::read_jsonl(std::io::BufReader::with_capacity(1 << 20, file));
-            check.check(&read.map_err(|error| error.to_string())?, &budget)
+            let read = History::read(file).map_err(|error| error.to_string())?;
+            check.check(&read.history, &budget)
         } else {
             check.check(&history, &budget)
         };

@@ -20,19 +20,21 @@ const fn row(class: &'static str, spec: &'static str, goal_ms: Option<f64>, goal
     Row { class, spec, mode: Mode::Check, goal_ms, goal_mb }
 }
 
-const fn read(class: &'static str, spec: &'static str, goal_ms: Option<f64>, goal_mb: Option<f64>) -> Row {
-    Row { mode: Mode::Read, ..row(class, spec, goal_ms, goal_mb) }
+const fn read_edn(spec: &'static str) -> Row {
+    Row { mode: Mode::ReadEdn, ..row(READING_EDN, spec, Some(500.0), Some(300.0)) }
 }
 
-/// Shorter ones have no place for every spoil.
-const QUICK_OPERATIONS_MIN: u64 = 1_000;
+const fn read_json(spec: &'static str) -> Row {
+    Row { mode: Mode::ReadJson, ..row(READING_JSON, spec, Some(500.0), Some(300.0)) }
+}
 
 const fn online(spec: &'static str, goal_ms: f64) -> Row {
     Row { mode: Mode::Online, ..row(ON_LINE, spec, Some(goal_ms), Some(64.0)) }
 }
 
 const UNIQUE: &str = "unique values";
-const READING: &str = "unique values, with reading JSON lines";
+const READING_EDN: &str = "unique values, with reading EDN";
+const READING_JSON: &str = "unique values, with reading JSON lines";
 const FEW: &str = "five values";
 const FEW_UNKNOWN: &str = "five values, unknown outcomes";
 const KEYS: &str = "many keys";
@@ -41,6 +43,9 @@ const CONTAINERS: &str = "queue, set and others";
 const TRANSACTIONS: &str = "transactions, strictly serializable";
 
 const ON_LINE: &str = "on line, two events an operation";
+
+/// Shorter ones have no place for every spoil.
+const QUICK_OPERATIONS_MIN: u64 = 1_000;
 
 const ROWS: &[Row] = &[
     row(UNIQUE, "register ops=1000000 clients=5 seed=1", Some(30.0), Some(300.0)),
@@ -51,8 +56,10 @@ const ROWS: &[Row] = &[
     row(UNIQUE, "cas ops=1000000 clients=10 seed=1", Some(30.0), Some(300.0)),
     row(UNIQUE, "cas ops=1000000 clients=50 unknown=0.01 seed=1", Some(30.0), Some(300.0)),
     row(UNIQUE, "cas ops=1000000 clients=50 spoil=phantom seed=1", Some(30.0), Some(300.0)),
-    read(READING, "register ops=1000000 clients=50 seed=1", Some(500.0), Some(300.0)),
-    read(READING, "cas ops=1000000 clients=50 unknown=0.01 seed=1", Some(500.0), Some(300.0)),
+    read_edn("register ops=1000000 clients=50 seed=1"),
+    read_edn("cas ops=1000000 clients=50 unknown=0.01 seed=1"),
+    read_json("register ops=1000000 clients=50 seed=1"),
+    read_json("cas ops=1000000 clients=50 unknown=0.01 seed=1"),
     row(FEW, "cas5 ops=1000000 clients=10 seed=1", Some(300.0), Some(300.0)),
     row(FEW, "cas5 ops=1000000 clients=20 seed=1", Some(1500.0), Some(300.0)),
     row(FEW, "cas5 ops=1000000 clients=10 spoil=stale seed=1", Some(300.0), Some(300.0)),
