@@ -5,6 +5,7 @@
 mod brute_force;
 mod budget;
 mod engines_agree;
+mod fuzz;
 mod formats;
 mod history;
 mod invariants;

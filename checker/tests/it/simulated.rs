@@ -6,7 +6,7 @@ use checker::{Budget, Call, Check, LinearizableAppend, LinearizableRegister, Out
 use crate::brute_force::{self, Step, is_linearizable};
 
 /// Every object, its oracle, the spoils it knows, and the checksum of its bytes for one plan.
-fn objects() -> Vec<(Object, Step, &'static [Spoil], u64)> {
+pub(crate) fn objects() -> Vec<(Object, Step, &'static [Spoil], u64)> {
     use Spoil::{Lost, Phantom, Stale};
     const ALL: &[Spoil] = &[Stale, Phantom, Lost];
     vec![
