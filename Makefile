@@ -6,7 +6,7 @@ CARGO ?= cargo
 NODE_MUTANTS := target-mutants/release/paxos-node
 
 .DEFAULT_GOAL := help
-.PHONY: help build mutants-build test test-chaos mutants sim sim-mutants bench-checker \
+.PHONY: help build mutants-build test test-browser test-chaos mutants sim sim-mutants bench-checker \
   bench-checker-files bench-checker-headline fuzz-checker lint fmt clean
 
 help: ## list these targets
@@ -20,6 +20,9 @@ mutants-build: ## build the node with its planted bugs, into a target folder of 
 
 test: ## run all tests
 	$(CARGO) test --workspace
+
+test-browser: ## open the checker's timelines in headless Chromium; fails where there is none
+	$(CARGO) test -p checker --test browser
 
 test-chaos: build mutants-build ## batter real clusters for TIME seconds (120), then prove that a planted bug is caught
 	@target/release/antipaxos test-all --time $(TIME) --mutant-bin $(NODE_MUTANTS) $(if $(SEED),--seed $(SEED))

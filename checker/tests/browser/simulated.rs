@@ -100,7 +100,7 @@ pub(crate) fn simulated(plan: &Plan, seed: u64) -> History {
                 let done = Event::Complete { slot, process, f: "write", key, value: Some(written), op_type };
                 push(&mut queue, at + takes, done);
             }
-            Event::Effect { f: "write", key, value, .. } => state[key] = (Some(value), state[key].0),
+            Event::Effect { f: "write", key, value, .. } => state[key] = (Some(value), state[key].1.or(Some(value))),
             Event::Effect { .. } => {}
             Event::Complete { slot, process, f, key, value, op_type } => {
                 let late = !stale && invoked * 2 > plan.operations && f == "read" && state[key].1.is_some();

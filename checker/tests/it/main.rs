@@ -9,6 +9,7 @@ mod fuzz;
 mod formats;
 mod history;
 mod invariants;
+mod html;
 mod jsonl;
 mod models;
 mod online;

@@ -80,7 +80,7 @@ fn a_core_is_impossible_and_minimal() {
         }
         (cores, longest) = (cores + 1, longest.max(found.ops.len()));
     }
-    assert!(cores > 500 && longest > 2, "{cores} cores, the longest of {longest} operations");
+    assert!(cores > 50 && longest > 2, "{cores} cores, the longest of {longest} operations");
 }
 
 /// The event at which a frontier that is never cut dies, begun at this one: at the real beginning, or
