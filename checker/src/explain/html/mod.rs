@@ -54,13 +54,10 @@ pub const SCRIPT: &str = concat!(
     include_str!("script/words.js"),
     include_str!("script/lanes.js"),
     include_str!("script/viewport.js"),
-    include_str!("script/colours.js"),
     include_str!("script/paint.js"),
-    include_str!("script/marks.js"),
     include_str!("script/overview.js"),
     include_str!("script/details.js"),
     include_str!("script/controls.js"),
-    include_str!("script/input.js"),
     include_str!("script/timeline.js"),
     "})();\n",
 );

@@ -1,7 +1,6 @@
 //! A file as a history, and what it is a history of.
 
 use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use checker::History;
@@ -19,6 +18,8 @@ pub(super) struct Recorded {
 
 pub(super) fn read(path: &Path) -> Result<Recorded, String> {
     let file = File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let history = History::read_jsonl(BufReader::new(file)).map_err(|error| error.to_string())?;
-    Ok(Recorded { history, format: "jsonl", model: None, rules: Rules::default() })
+    let checker::Recorded { history, format, suggests } =
+        History::read(file).map_err(|error| error.to_string())?;
+    let rules = suggests.rules();
+    Ok(Recorded { history, format: format.name(), model: suggests.model, rules })
 }
