@@ -45,7 +45,7 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
         ops: recorded.history.len(),
     };
     say(&judging);
-    let check = entry.check(&arguments.rules(reading::rules(&recorded)));
+    let check = entry.check(&arguments.rules(recorded.suggests.rules()));
     let time = arguments.timeout.saturating_sub(began.elapsed());
     if time.is_zero() {
         let reason = format!("the time limit of {:?} was met while the file was read", arguments.timeout);
