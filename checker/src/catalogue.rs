@@ -2,12 +2,14 @@
 
 use crate::check::Check;
 use crate::history::op::Value;
+use crate::invariants;
 use crate::linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
 use crate::model::{
     Bag, CasRegister, Counter, ElementSet, FencedLock, Kv, KvMap, MultiRegister, Mutex, PriorityQueue, Queue,
     ReentrantLock, Stack,
 };
 use crate::set_full::SetCheck;
+use crate::transactions::{ListAppend, RwRegister};
 
 /// A check that can be asked for.
 #[derive(Clone, Copy)]
@@ -43,7 +45,7 @@ impl std::fmt::Debug for Entry {
     }
 }
 
-const ENTRIES: [Entry; 15] = [
+const ENTRIES: [Entry; 28] = [
     Entry {
         name: "cas-register",
         about: "registers, one per key: read, write, cas [old, new]; linearizable",
@@ -124,6 +126,71 @@ const ENTRIES: [Entry; 15] = [
         name: "kv-map",
         about: "texts in one map: get k, put [k v], append [k v]; linearizable",
         make: |_| Box::new(Linearizable::new(KvMap)),
+    },
+    Entry {
+        name: "list-append",
+        about: "transactions over lists: any f with [[append k v] [r k [..]] ..]; strictly serializable",
+        make: |_| Box::new(ListAppend::default()),
+    },
+    Entry {
+        name: "rw-register",
+        about: "transactions over registers: any f with [[w k v] [r k v] ..]; strictly serializable",
+        make: |_| Box::new(RwRegister::default()),
+    },
+    Entry {
+        name: "final-set",
+        about: "sets: add, read; the last read has all that was acknowledged and nothing else",
+        make: |_| Box::new(invariants::FinalSet::default()),
+    },
+    Entry {
+        name: "set-full",
+        about: "sets: add, read; no element is lost or there twice",
+        make: |_| Box::new(invariants::SetFull::default()),
+    },
+    Entry {
+        name: "total-queue",
+        about: "queues in any order: enqueue v, dequeue, drain; what goes in comes out",
+        make: |_| Box::new(invariants::TotalQueue::default()),
+    },
+    Entry {
+        name: "unique-ids",
+        about: "generate; no id is answered twice",
+        make: |_| Box::new(invariants::UniqueIds::default()),
+    },
+    Entry {
+        name: "counter-bounds",
+        about: "counters: add n, read; each read is within what could have been added",
+        make: |_| Box::new(invariants::Counter::default()),
+    },
+    Entry {
+        name: "bank",
+        about: "accounts: transfer, read {account balance}; the total of the first read stays",
+        make: |_| Box::new(invariants::Bank::default()),
+    },
+    Entry {
+        name: "long-fork",
+        about: "single writes and reads of several keys: [[w k v]], [[r k v] ..]; reads agree on an order",
+        make: |_| Box::new(invariants::LongFork::default()),
+    },
+    Entry {
+        name: "causal-reverse",
+        about: "write v, reads of all that was written; nothing is seen without what was there before",
+        make: |_| Box::new(invariants::CausalReverse::default()),
+    },
+    Entry {
+        name: "monotonic",
+        about: "read, inc; a number that grows never goes back",
+        make: |_| Box::new(invariants::Monotonic::default()),
+    },
+    Entry {
+        name: "sessions",
+        about: "registers: write v, read; the four session guarantees",
+        make: |_| Box::new(invariants::Sessions::default()),
+    },
+    Entry {
+        name: "stats",
+        about: "any; every function succeeded at least once",
+        make: |_| Box::new(invariants::Stats::default()),
     },
 ];
 
