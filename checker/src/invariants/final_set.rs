@@ -108,7 +108,7 @@ pub(super) fn look(part: &Part<'_>, note: &mut String) -> Finding {
 }
 
 /// Elements that the last read lacks, the first of them added by this call.
-fn missing(part: &Part<'_>, lost: &[ValueId], add: usize, last: usize) -> Argument {
+fn lacks(part: &Part<'_>, lost: &[ValueId], add: usize, last: usize) -> Argument {
     let (elements, values) = (count(lost.len(), "element"), few(part.history, lost));
     let reason = format!(
         "{} {}, before the last read began {}.",
