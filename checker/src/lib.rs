@@ -33,6 +33,8 @@
 //! | [`LinearizableAppend`] | list | `append v`, `read` |
 //! | [`SetCheck`] | growing set, read back at the end | `add v`, `read` |
 //! | [`Linearizable`] | any [`Model`] of your own | its own |
+//! | [`ListAppend`](transactions::ListAppend), [`RwRegister`](transactions::RwRegister) | lists or registers, several at once | lists of `[f k v]` |
+//! | fourteen by name: [`invariants`] | sets, queues, counters, accounts, … | see there |
 //!
 //! Read in this order: [`history`] is what is judged, [`format`](mod@format) how it is written down, [`verdict`]
 //! what is answered, [`model`] what a correct object does, [`linearizability`] how it is decided,
@@ -47,19 +49,28 @@ pub mod format;
 pub mod verdict;
 
 pub mod budget;
+pub mod catalogue;
 pub mod check;
 
 pub mod model;
 
+pub mod invariants;
 pub mod linearizability;
+pub mod online;
 pub mod set_full;
+pub mod transactions;
 
 pub mod explain;
 
+pub mod simulate;
+
+#[cfg(test)]
+mod fuzz;
+
 pub use budget::Budget;
-pub use check::Check;
+pub use check::{Check, KeyOrder};
 pub use explain::witness::{Anomaly, Witness};
-pub use format::jsonl::ReadError;
+pub use format::{Format, ReadError, Recorded};
 pub use history::op::{Op, OpType, Process, Value};
 pub use history::pair::{Call, Calls, OpCounts, Outcome};
 pub use history::value::Float;

@@ -113,14 +113,18 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let OpCounts { invoked, ok, failed, unknown } = self.ops;
-        writeln!(
-            f,
-            "{}: {} ({invoked} ops: {ok} ok, {failed} failed, {unknown} unknown; {} keys; {})",
-            self.check,
-            self.verdict.word(),
-            self.keys,
-            self.engine
-        )?;
+        if invoked == 0 && self.keys == 0 {
+            writeln!(f, "{}: {}", self.check, self.verdict.word())?;
+        } else {
+            writeln!(
+                f,
+                "{}: {} ({invoked} ops: {ok} ok, {failed} failed, {unknown} unknown; {} keys; {})",
+                self.check,
+                self.verdict.word(),
+                self.keys,
+                self.engine
+            )?;
+        }
         match &self.verdict {
             Verdict::Valid => Ok(()),
             Verdict::Invalid(witness) => write!(f, "{witness}"),

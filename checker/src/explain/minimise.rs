@@ -18,9 +18,8 @@ use std::collections::HashMap;
 
 use crate::budget::Meter;
 use crate::history::op::Value;
-use crate::linearizability::depth_first::{self, Answer, Limits};
 use crate::linearizability::partition::NEVER;
-use crate::linearizability::search_plan::{SearchOp, useful_unknown};
+use crate::linearizability::search::{self, Answer, Limits, SearchOp, Told, useful_unknown};
 use crate::model::Model;
 
 /// Steps of search that all attempts together may take.
@@ -111,8 +110,8 @@ struct Reduction<'a, M: Model> {
 
 impl<M: Model> Reduction<'_, M> {
     fn is_impossible(&mut self, ops: &[SearchOp<M::Op>]) -> bool {
-        let limits = Limits { meter: self.meter, steps_max: self.steps_left, traced: false };
-        let outcome = depth_first::search(self.model, ops, limits);
+        let limits = Limits { meter: self.meter, steps_max: self.steps_left, told: Told::Verdict };
+        let outcome = search::search(self.model, ops, limits);
         // Every attempt costs something, if only to set it up.
         self.steps_left = self.steps_left.saturating_sub(outcome.steps + ops.len() as u64);
         matches!(outcome.answer, Answer::Invalid { .. })
@@ -230,12 +229,12 @@ impl<M: Model> Reduction<'_, M> {
     }
 
     fn finish(self, repeated: usize) -> Core<M::Op, M::State> {
-        let traced = self.ops.len() <= TRACED_OPS_MAX;
+        let told = if self.ops.len() <= TRACED_OPS_MAX { Told::Story } else { Told::Verdict };
         let ops: Vec<_> = self.ops.iter().map(|core| core.op.clone()).collect();
-        let limits = Limits { meter: self.meter, steps_max: STEPS_MAX, traced };
+        let limits = Limits { meter: self.meter, steps_max: STEPS_MAX, told };
         let (mut order, mut states, mut stuck) = (Vec::new(), Vec::new(), self.stuck);
         if let Answer::Invalid { stuck: place, order: places, states: found } =
-            depth_first::search(self.model, &ops, limits).answer
+            search::search(self.model, &ops, limits).answer
         {
             order = places.into_iter().map(|place| self.ops[place].number).collect();
             states = found;

@@ -48,6 +48,16 @@ pub enum Anomaly {
     Fork,
     /// No order of these operations fits both their results and their times.
     NoOrder,
+    /// Somebody read what a transaction wrote and replaced before it was complete.
+    IntermediateRead,
+    /// A transaction contradicts what it read or wrote itself.
+    SelfContradiction,
+    /// Transactions each of which must come before the next, in a circle.
+    Cycle,
+    /// Something that must hold of every state does not.
+    BrokenInvariant,
+    /// A value that only grows went back.
+    WentBack,
 }
 
 /// A stretch of a history.
@@ -183,6 +193,29 @@ impl Witness {
     }
 }
 
+impl Witness {
+    /// A witness of these operations, for checks that are not about one key's calls.
+    pub(crate) fn from_ops(
+        history: &History,
+        anomaly: Anomaly,
+        key: Option<Value>,
+        summary: String,
+        reasons: Vec<String>,
+        mut ops: Vec<WitnessOp>,
+    ) -> Self {
+        ops.sort_by_key(|op| op.invoke_index);
+        let last = |op: &WitnessOp| op.complete_index.unwrap_or(op.invoke_index);
+        let window = Window {
+            first_index: ops.iter().map(|op| op.invoke_index).min().unwrap_or(0),
+            last_index: ops.iter().map(last).max().unwrap_or(0),
+            from_ns: ops.iter().map(|op| op.start_ns).min().unwrap_or(0),
+            to_ns: ops.iter().map(|op| op.end_ns.unwrap_or(op.start_ns)).max().unwrap_or(0),
+        };
+        let nemesis = nemesis_around(history, window);
+        Witness { anomaly, key, summary, reasons, window, ops, nemesis }
+    }
+}
+
 fn nemesis_around(history: &History, window: Window) -> Vec<NemesisOp> {
     let ops: Vec<(usize, Op)> = history.nemesis().collect();
     let begin = ops.partition_point(|(_, op)| op.index < window.first_index);
@@ -228,6 +261,11 @@ impl fmt::Display for Anomaly {
             Anomaly::Duplicate => "a duplicate",
             Anomaly::Fork => "a fork",
             Anomaly::NoOrder => "no possible order",
+            Anomaly::IntermediateRead => "an intermediate read",
+            Anomaly::SelfContradiction => "a transaction that contradicts itself",
+            Anomaly::Cycle => "a cycle of transactions",
+            Anomaly::BrokenInvariant => "a broken invariant",
+            Anomaly::WentBack => "a value that went back",
         })
     }
 }

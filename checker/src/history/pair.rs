@@ -80,6 +80,11 @@ impl<'h> Calls<'h> {
         self.pairs.is_empty()
     }
 
+    /// One of them, by its place.
+    pub(crate) fn call(&self, number: usize) -> Call<'h> {
+        Call::new(self.history, self.pairs[number])
+    }
+
     /// How many of all functions together came to what.
     pub fn counts(&self) -> OpCounts {
         self.counts.iter().fold(OpCounts::default(), |sum, counts| sum + *counts)

@@ -7,26 +7,39 @@
 //! | engine | for | cost |
 //! |---|---|---|
 //! | zones | registers and lists whose values are written once | linear |
+//! | frontier | registers whose values repeat | exponential at worst, within a budget |
 //! | inclusion | growing sets whose elements are added once | linear |
-//! | depth-first | everything else, any [`Model`] | exponential at worst, within a budget |
+//! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
-pub(crate) mod depth_first;
 pub(crate) mod frontier;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
+pub(crate) mod lives;
+#[cfg(test)]
+mod monitor_tests;
+pub(crate) mod numbered;
+pub(crate) mod object;
+mod orders;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
+pub(crate) mod priority_queue;
+pub(crate) mod queue;
 pub(crate) mod register_decode;
 pub(crate) mod register_op;
-pub(crate) mod search_plan;
+pub(crate) mod search;
+pub(crate) mod set_element;
 pub(crate) mod shown;
+pub(crate) mod stack;
+pub(crate) mod string_kv;
+pub(crate) mod tree;
+pub(crate) mod verify;
 pub(crate) mod zones;
 
 pub(crate) use crate::hash;
 
 use crate::budget::Budget;
-use crate::check::Check;
+use crate::check::{Check, KeyOrder};
 use crate::history::History;
 use crate::model::{CasRegister, Model};
 use crate::verdict::Report;
@@ -55,6 +68,10 @@ impl Check for LinearizableRegister {
             portfolio::register(history, part, &self.model, meter)
         })
     }
+
+    fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {
+        orders::of_keys(history, budget, |part, meter| orders::register(part, &self.model, meter))
+    }
 }
 
 /// Every key is a list with `append v` and `read`, empty before its first append.
@@ -70,6 +87,10 @@ impl Check for LinearizableAppend {
         judge::judge_keys(self.name(), history, budget, &["read"], |part, meter| {
             portfolio::append(history, part, meter)
         })
+    }
+
+    fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {
+        orders::of_keys(history, budget, |part, meter| orders::append(part, meter))
     }
 }
 
@@ -95,5 +116,9 @@ impl<M: Model> Check for Linearizable<M> {
         judge::judge_keys(self.name(), history, budget, &[], |part, meter| {
             portfolio::by_search(history, part, &self.model, meter)
         })
+    }
+
+    fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {
+        orders::of_keys(history, budget, |part, meter| orders::by_search(part, &self.model, meter))
     }
 }

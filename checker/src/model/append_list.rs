@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Model, list_of, no_such_function};
+use super::{Guide, Model, list_of, no_such_function};
 use crate::history::op::Value;
 use crate::history::pair::Call;
 
@@ -59,6 +59,27 @@ impl Model for AppendList {
 
     fn state_bytes(&self, state: &Arc<[Value]>) -> usize {
         state.iter().map(|value| size_of::<Value>() + value.heap_bytes()).sum()
+    }
+
+    /// Appends only make a list longer: one that no list read begins with can't be read any more. All
+    /// such lists become one that nobody read.
+    fn guide<'o>(&self, ops: &[&'o ListOp]) -> Option<Guide<'o, Arc<[Value]>>> {
+        let unseen: Arc<[Value]> = Arc::from([Value::List(vec![Value::from("never read")])]);
+        let reads = ops.iter().filter_map(|op| match op {
+            ListOp::Read(values) => Some(&**values),
+            ListOp::Append(_) => None,
+        });
+        let mut seen: Vec<&'o [Value]> = reads.collect();
+        seen.sort_unstable();
+        seen.dedup();
+        if seen.iter().any(|values| values.starts_with(&unseen)) {
+            return None;
+        }
+        Some(Box::new(move |list: Arc<[Value]>| {
+            let next = seen.partition_point(|values| **values < *list);
+            let may_be_read = seen.get(next).is_some_and(|values| values.starts_with(&list));
+            if may_be_read { list } else { unseen.clone() }
+        }))
     }
 
     fn makes(&self, op: &ListOp) -> Option<Value> {

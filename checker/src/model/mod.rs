@@ -1,26 +1,57 @@
 //! Sequential specifications: what one client alone would see.
 
 mod append_list;
+mod bag;
 mod cas_register;
+mod container;
+mod counter;
+mod element_set;
 mod grow_set;
+mod kv;
+mod lock;
+mod multi_register;
+mod priority_queue;
+mod queue;
+mod quick;
 mod register;
+mod semaphore;
+mod stack;
+mod steps;
 
 use std::fmt::Debug;
 use std::hash::Hash;
 
 pub use append_list::{AppendList, ListOp};
+pub use bag::{Bag, Unordered};
 pub use cas_register::{CasRegister, RegisterOp};
+pub use container::{Container, ContainerOp, Discipline};
+pub use counter::{Counter, CounterOp};
+pub use element_set::{ElementOp, ElementSet};
 pub use grow_set::{GrowSet, SetOp};
+pub use kv::{Kv, KvMap, KvOp, Text};
+pub use lock::{FencedLock, FencedOp, LockOp, Mutex, OwnerOp, ReentrantLock};
+pub use multi_register::{MicroOp, MultiRegister};
+pub use priority_queue::{Priority, PriorityQueue};
+pub use queue::{Fifo, Queue};
+pub use quick::{Quick, SearchOp, Violation};
 pub use register::Register;
+pub use semaphore::{Semaphore, SemaphoreOp};
+pub use stack::{Lifo, Stack};
+pub use steps::{OutOfBudget, Steps};
 
 use crate::history::op::Value;
 use crate::history::pair::Call;
 use crate::history::values::{ValueId, ValueView};
 
+/// Maps a state to one that stands for all that no operation at hand can tell from it: see
+/// [`Model::guide`].
+pub type Guide<'o, S> = Box<dyn Fn(S) -> S + 'o>;
+
 /// A sequential specification of one object. Implement it to check anything with
 /// [`Linearizable`](crate::linearizability::Linearizable).
 ///
-/// A specification that allows several next states can use sets of states as its state.
+/// `name`, `decode`, `initial`, `step` and `is_pure` are all that a model must have; the rest makes
+/// searches shorter and explanations better.
 pub trait Model: Send + Sync {
     /// An operation with its argument and, where it is known, its result. Equal operations are
     /// interchangeable.
@@ -45,7 +76,24 @@ pub trait Model: Send + Sync {
     fn initial(&self) -> Self::State;
 
     /// The state after the operation; none if the operation can't have this result in this state.
+    /// Where several states may follow, any one of them: see [`Model::steps`].
     fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
+
+    /// Every state that may follow the operation: what [`Model::step`] says, unless a model says more.
+    /// Searches ask this one. To be implemented where one operation may lead to several states (a
+    /// removal that does not say what it removed), or where a step may take long enough to be
+    /// interrupted ([`Steps::spend`]).
+    fn steps(
+        &self,
+        state: &Self::State,
+        op: &Self::Op,
+        next: &mut Steps<'_, Self::State>,
+    ) -> Result<(), OutOfBudget> {
+        if let Some(state) = self.step(state, op) {
+            next.to(state);
+        }
+        Ok(())
+    }
 
     /// Whether the operation never changes the state.
     fn is_pure(&self, op: &Self::Op) -> bool;
@@ -58,6 +106,35 @@ pub trait Model: Send + Sync {
     /// Memory of a state beyond its own size, in bytes.
     fn state_bytes(&self, _state: &Self::State) -> usize {
         0
+    }
+
+    /// For searches over exactly these operations: a function that maps each state to one that stands
+    /// for it. Two states may be mapped to one only if every sequence of these operations, each at most
+    /// as often as it is listed, is possible from both or from neither; mapping a state twice changes
+    /// nothing more. A list, for instance, that is no prefix of any list that was read can never be
+    /// read again: all such lists are one.
+    fn guide<'o>(&self, _ops: &[&'o Self::Op]) -> Option<Guide<'o, Self::State>> {
+        None
+    }
+
+    /// When the operation took effect, as the object itself told: a version, a revision. Smaller ones
+    /// are tried first. It is a hint and nothing more: an order that follows it is believed only because
+    /// it was verified, and where there is none the search goes on without.
+    fn order_hint(&self, _op: &Self::Op) -> Option<u64> {
+        None
+    }
+
+    /// Which part of the object the operation is about, where the object is many independent ones: a
+    /// set's element, a map's key. If every operation of a history names its part, each part is judged
+    /// on its own (and must be a history of this same model); if one does not, none is.
+    fn part(&self, _op: &Self::Op) -> Option<Value> {
+        None
+    }
+
+    /// A quicker way to decide than a search, if there is one for these operations: exact, or
+    /// [`Quick::NotApplicable`].
+    fn quick(&self, _ops: &[SearchOp<Self::Op>]) -> Quick {
+        Quick::NotApplicable
     }
 
     /// The value that the operation leaves for others to see. An operation that makes a value may

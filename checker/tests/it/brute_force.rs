@@ -82,3 +82,23 @@ fn place_rest(rest: &mut Vec<Call<'_>>, state: &Value, step: Step) -> bool {
     }
     false
 }
+
+/// Whether these invocations, in this order, are a linearization.
+pub(crate) fn explains(history: &History, order: &[u64], step: Step) -> bool {
+    let calls = history.calls().unwrap();
+    let ordered: Vec<_> =
+        order.iter().filter_map(|index| calls.iter().find(|call| call.invoke_index() == *index)).collect();
+    let distinct: std::collections::HashSet<_> = order.iter().collect();
+    let all_there =
+        calls.iter().all(|call| call.outcome() != Outcome::Ok || order.contains(&call.invoke_index()));
+    let in_time = (0..ordered.len()).all(|later| {
+        ordered[..later].iter().all(|earlier| ordered[later].end().is_none_or(|end| earlier.start() < end))
+    });
+    let stepped = ordered.iter().try_fold(Value::Nil, |state, call| step(&state, call));
+    ordered.len() == order.len()
+        && distinct.len() == order.len()
+        && ordered.iter().all(|call| call.outcome() != Outcome::Failed)
+        && all_there
+        && in_time
+        && stepped.is_some()
+}

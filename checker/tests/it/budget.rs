@@ -26,7 +26,7 @@ fn hard(width: u64) -> History {
 
 fn unknown(budget: Budget) -> String {
     let report = LinearizableAppend::default().check(&hard(24), &budget);
-    assert_eq!((report.engine.as_str(), report.unknown_keys), ("depth-first", 1));
+    assert_eq!((report.engine.as_str(), report.unknown_keys), ("search", 1));
     match report.verdict {
         Verdict::Unknown(reason) => reason,
         other => panic!("{other}"),

@@ -2,7 +2,8 @@
 
 use checker::model::{AppendList, CasRegister, GrowSet};
 use checker::{
-    Budget, Check, History, Linearizable, LinearizableAppend, LinearizableRegister, SetCheck, Verdict,
+    Budget, Check, History, KeyOrder, Linearizable, LinearizableAppend, LinearizableRegister, SetCheck,
+    Verdict,
 };
 
 use crate::brute_force::{self, Step};
@@ -74,7 +75,15 @@ fn judge(check: &dyn Check, search: &dyn Check, step: Step, history: &History, s
     assert_eq!(searched.verdict.is_valid(), truth, "search: {}", text());
     assert_eq!(searched.verdict.is_invalid(), !truth, "search: {}", text());
     match &report.verdict {
-        Verdict::Valid => assert!(truth, "{}", text()),
+        Verdict::Valid => {
+            assert!(truth, "{}", text());
+            for check in [check, search].into_iter().filter(|check| check.name() != "set") {
+                let orders = check.order(history, &budget).unwrap_or_else(|why| panic!("{why}: {}", text()));
+                for KeyOrder { order, engine, .. } in orders {
+                    assert!(brute_force::explains(history, &order, step), "{engine} {order:?}: {}", text());
+                }
+            }
+        }
         Verdict::Invalid(witness) => {
             assert!(!truth, "{}", text());
             assert!(witness.ops.iter().any(|op| op.failing), "{}", text());
@@ -98,7 +107,7 @@ fn judge(check: &dyn Check, search: &dyn Check, step: Step, history: &History, s
     }
     tally.valid += u64::from(truth);
     tally.invalid += u64::from(!truth);
-    tally.fast += u64::from(report.engine != "depth-first");
+    tally.fast += u64::from(report.engine != "search");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn a_register_without_cas_refuses_cas() {
 /// More operations open at once than one word of mask has bits, in each of its sizes.
 #[test]
 fn many_open_operations_are_told_apart() {
-    for (open, decided) in [(60, true), (70, true), (300, true), (1100, false)] {
+    for open in [60, 70, 300, 1100] {
         let mut text = String::new();
         for process in 0..open {
             writeln!(text, "0 {process} invoke write {}", process % 7).unwrap();
@@ -94,8 +94,7 @@ fn many_open_operations_are_told_apart() {
         }
         text += "2 0 invoke read\n3 0 ok read 3\n";
         let report = Linearizable::new(CasRegister::default()).check(&history(&text), &Budget::default());
-        assert_eq!(report.verdict.is_valid(), decided, "{open}: {report}");
-        assert_eq!(report.verdict.is_unknown(), !decided, "{open}: {report}");
+        assert!(report.verdict.is_valid(), "{open}: {report}");
     }
 }
 

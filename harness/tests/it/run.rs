@@ -269,7 +269,7 @@ fn wrong_use_says_what_is_wrong_and_tests_nothing() {
         (vec!["test", "--nemesis", "explode"], "no fault is called `explode`"),
         (vec!["test", "--nemesis", "kill", "-n", "2", "--results", results], "needs 3 nodes"),
         (vec!["test", "--time-limit", "never"], "a number of seconds"),
-        (vec!["check", "/nonexistent", "--model", "set"], "cannot read /nonexistent"),
+        (vec!["check", "/nonexistent", "--model", "sett"], "there is no such model"),
     ] {
         let mut command = Command::new(ANTIPAXOS);
         command.args(&arguments);

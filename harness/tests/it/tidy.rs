@@ -42,7 +42,9 @@ fn code(text: &str) -> String {
 
 fn assert_absent(folder: &str, words: &[&str], allowed: &[&str], why: &str) {
     for (name, text) in sources(folder) {
-        if allowed.iter().any(|prefix| name.starts_with(prefix)) {
+        // Unit tests that outgrew the file they test.
+        let is_test = name.ends_with("/tests.rs") || name.contains("/src/") && name.contains("/tests/");
+        if is_test || allowed.iter().any(|prefix| name.starts_with(prefix)) {
             continue;
         }
         let code = code(&text);

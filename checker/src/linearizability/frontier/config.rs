@@ -2,6 +2,7 @@
 
 use super::super::hash::Table;
 use super::super::register_op::ValueId;
+use super::condition::{Condition, holds};
 use super::mask::Mask;
 use super::open::Open;
 use super::plan::Class;
@@ -45,43 +46,48 @@ impl<const W: usize> Config<W> {
             // A block that began later lets more go before it.
             if self.state != other.state
                 || self.known < other.known
-                || !self.fresh.without(other.fresh).is_empty()
+                || (!self.fresh.without(other.fresh).is_empty() && holds(Condition::CoverFresh))
             {
                 return false;
             }
         }
         let differ = (self.done ^ other.done) & open.all;
         if differ.is_empty() {
-            return used.at_most(self.used, other.used);
+            return used.at_most(self.used, other.used) || !holds(Condition::CoverUsed);
         }
         // A placed read has nothing more to ask for. A write that may go before the current block is
         // free to do so, or to be used, where a placed one is only free.
         let mine = differ & self.done;
         let theirs = differ & other.done;
-        let reads = !(open.writes | open.cas);
-        mine.without(reads).is_empty()
-            && theirs.without(open.writes | (optional & open.cas)).is_empty()
-            && used.at_most(self.used, other.used)
+        (!mine.meets(open.writes) || !holds(Condition::CoverWrites))
+            && (!(mine | theirs.without(optional)).meets(open.cas) || !holds(Condition::CoverCas))
+            && (theirs.without(open.writes | open.cas).is_empty() || !holds(Condition::CoverReads))
+            && (used.at_most(self.used, other.used) || !holds(Condition::CoverUsed))
     }
 }
+
+/// Not looked up yet.
+const UNSEEN: u32 = u32::MAX;
 
 /// How many operations of each class are placed, as numbers for short.
 #[derive(Debug, Default)]
 pub(super) struct Used {
     counts: Vec<Box<[u16]>>,
     numbers: Table<Box<[u16]>, u32>,
-    /// Whether what has begun never runs out: true of a relaxation only.
-    pub(super) endless: bool,
+    /// For each number and class, the number with one more of that class, once it is known.
+    next: Vec<u32>,
+    /// By class, whether what has begun never runs out: in relaxations only.
+    pub(super) endless: Vec<bool>,
 }
 
 impl Used {
-    pub(super) fn new(classes: usize, endless: bool) -> Self {
+    pub(super) fn new(classes: usize) -> Self {
         let nothing = vec![0; classes].into_boxed_slice();
         let mut numbers = Table::default();
         if classes > 0 {
             numbers.insert(nothing.clone(), 0);
         }
-        Used { counts: vec![nothing], numbers, endless }
+        Used { counts: vec![nothing], numbers, next: vec![UNSEEN; classes], endless: vec![false; classes] }
     }
 
     /// Whether one of this class is left among the first `known`.
@@ -97,20 +103,28 @@ impl Used {
 
     /// With one more of this class.
     pub(super) fn and_one(&mut self, used: u32, class: usize) -> u32 {
-        if self.endless {
+        if self.endless[class] {
             return used;
+        }
+        let classes = self.counts[0].len();
+        let known = self.next[used as usize * classes + class];
+        if known != UNSEEN {
+            return known;
         }
         let mut counts = self.counts[used as usize].clone();
         counts[class] = counts[class].saturating_add(1);
-        match self.numbers.get(&counts) {
+        let number = match self.numbers.get(&counts) {
             Some(number) => *number,
             None => {
                 let number = self.counts.len() as u32;
                 self.numbers.insert(counts.clone(), number);
                 self.counts.push(counts);
+                self.next.resize(self.next.len() + classes, UNSEEN);
                 number
             }
-        }
+        };
+        self.next[used as usize * classes + class] = number;
+        number
     }
 
     pub(super) fn at_most(&self, one: u32, other: u32) -> bool {
@@ -123,6 +137,6 @@ impl Used {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        (self.counts.len() * (self.counts[0].len() * 4 + 64)) as u64
+        (self.counts.len() * (self.counts[0].len() * 8 + 64)) as u64
     }
 }

@@ -3,7 +3,9 @@
 use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, ValueId};
 use super::burst::Bursts;
+use super::condition::{Condition, holds};
 use super::config::{Config, DEAD};
+use super::drive::Effort;
 use super::layer::{self, Scratch};
 use super::mask::Mask;
 use super::plan::Plan;
@@ -38,31 +40,33 @@ pub(super) struct Run<'a, const W: usize> {
 impl<'a, const W: usize> Run<'a, W> {
     /// At the beginning.
     pub(super) fn new(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
-        let mut run = Self::nowhere(plan, false, meter);
-        run.front.push(Config {
-            state: INITIAL,
-            known: 0,
-            used: 0,
-            done: Mask::EMPTY,
-            fresh: Mask::EMPTY,
-        });
+        let mut run = Self::nowhere(plan, meter);
+        run.restart();
         run
     }
 
-    /// In the middle (not at event 0), with whatever may be: nothing that a real frontier holds there is not covered by
+    /// Back to the beginning.
+    pub(super) fn restart(&mut self) {
+        self.bursts.open.seek(self.bursts.plan, 0);
+        self.front.clear();
+        let (done, fresh) = (Mask::EMPTY, Mask::EMPTY);
+        self.front.push(Config { state: INITIAL, known: 0, used: 0, done, fresh });
+    }
+
+    /// In the middle, with whatever may be: nothing that a real frontier holds there is not covered by
     /// what this one holds. If this one dies, so does the real one, and no later.
-    pub(super) fn anywhere(plan: &'a Plan<'a>, event: usize, endless: bool, meter: &'a Meter) -> Self {
-        let mut run = Self::nowhere(plan, endless, meter);
+    pub(super) fn anywhere(plan: &'a Plan<'a>, event: usize, meter: &'a Meter) -> Self {
+        let mut run = Self::nowhere(plan, meter);
         let bursts = &mut run.bursts;
         bursts.open.seek(plan, event);
         bursts.optional = bursts.open.all;
-        bursts.look_ahead_from(event - 1);
+        bursts.look_ahead_from(event);
         let done = bursts.open.all.without(bursts.open.writes | bursts.open.cas);
         let known = bursts.open.unknown_begun;
         for state in 0..plan.values as ValueId {
             let mut config = Config { state, known, used: 0, done, fresh: Mask::EMPTY };
             bursts.bury(&mut config);
-            if config.state != DEAD {
+            if config.state != DEAD && (state == 0 || holds(Condition::AnyValueInWindow)) {
                 run.front.push(config);
             }
         }
@@ -72,9 +76,9 @@ impl<'a, const W: usize> Run<'a, W> {
         run
     }
 
-    fn nowhere(plan: &'a Plan<'a>, endless: bool, meter: &'a Meter) -> Self {
+    fn nowhere(plan: &'a Plan<'a>, meter: &'a Meter) -> Self {
         Run {
-            bursts: Bursts::new(plan, endless, meter),
+            bursts: Bursts::new(plan, meter),
             front: Vec::new(),
             was_cut: false,
             parents: None,
@@ -84,8 +88,8 @@ impl<'a, const W: usize> Run<'a, W> {
         }
     }
 
-    /// Goes to just before this event, at most so wide.
-    pub(super) fn advance(&mut self, event: usize, width: usize) -> Result<Stop, Exhausted> {
+    /// Goes to just before this event, with no more than this effort.
+    pub(super) fn advance(&mut self, event: usize, effort: Effort) -> Result<Stop, Exhausted> {
         let plan = self.bursts.plan;
         while self.bursts.open.at < event {
             let at = self.bursts.open.at;
@@ -94,7 +98,7 @@ impl<'a, const W: usize> Run<'a, W> {
                 self.meter.check()?;
             }
             if plan.events[at].is_end() {
-                self.end(plan.slot[op] as usize, width)?;
+                self.end(plan.slot[op] as usize, effort)?;
                 if self.front.is_empty() {
                     return Ok(Stop::Died(at));
                 }
@@ -105,8 +109,14 @@ impl<'a, const W: usize> Run<'a, W> {
         Ok(Stop::There)
     }
 
+    /// Bytes it holds.
+    pub(super) fn bytes(&self) -> u64 {
+        let configs = self.front.capacity() + self.bursts.found.capacity();
+        (configs * size_of::<Config<W>>()) as u64 + self.bursts.used.bytes()
+    }
+
     /// An operation begins.
-    fn start(&mut self, op: usize) {
+    pub(super) fn start(&mut self, op: usize) {
         let plan = self.bursts.plan;
         let slot = plan.slot[op] as usize;
         let kind = plan.ops[op].kind;
@@ -133,9 +143,35 @@ impl<'a, const W: usize> Run<'a, W> {
     }
 
     /// An operation ends.
-    fn end(&mut self, slot: usize, width: usize) -> Result<(), Exhausted> {
+    fn end(&mut self, slot: usize, effort: Effort) -> Result<(), Exhausted> {
+        let mut unknown_max = effort.unknown;
+        let mut parents = self.expand(slot, unknown_max)?;
+        while self.bursts.found.is_empty() && self.bursts.was_limited && unknown_max < effort.unknown_max {
+            unknown_max = (2 * unknown_max).clamp(1, effort.unknown_max);
+            parents = self.expand(slot, unknown_max)?;
+        }
+        let bursts = &mut self.bursts;
+        std::mem::swap(&mut self.front, &mut bursts.found);
+        let plan = bursts.plan;
+        bursts.open.step(plan);
+        bursts.optional.clear(slot);
+        self.was_cut |= bursts.was_limited && holds(Condition::CutProvesNothing);
+        let (open, used) = (&bursts.open, &bursts.used);
+        layer::antichain(&mut self.front, parents.as_mut(), open, bursts.optional, used, &mut self.scratch);
+        self.widest = self.widest.max(self.front.len());
+        let width = effort.width;
+        let was_cut = layer::cut(&mut self.front, parents.as_mut(), width, open, used, &mut self.scratch);
+        self.was_cut |= was_cut && holds(Condition::CutProvesNothing);
+        self.parents = parents;
+        Ok(())
+    }
+
+    /// Fills `found` with what becomes of the front, and says of which of it each comes.
+    pub(super) fn expand(&mut self, slot: usize, unknown_max: u32) -> Result<Option<Vec<u32>>, Exhausted> {
         let bursts = &mut self.bursts;
         bursts.look_at(slot);
+        bursts.unknown_max = unknown_max;
+        bursts.was_limited = false;
         bursts.found.clear();
         let is_optional = bursts.optional.has(slot);
         let mut parents = self.parents.is_some().then(Vec::new);
@@ -143,7 +179,7 @@ impl<'a, const W: usize> Run<'a, W> {
             let mut config = *config;
             bursts.bury(&mut config);
             let is_done = config.done.has(slot);
-            if !is_done {
+            if !is_done && (!is_optional || holds(Condition::OptionalAtEnd)) {
                 bursts.burst(&config);
             }
             if is_done || is_optional {
@@ -154,19 +190,9 @@ impl<'a, const W: usize> Run<'a, W> {
                 parents.resize(bursts.found.len(), index as u32);
             }
         }
-        if let Some(why) = bursts.spent {
-            return Err(why);
+        match bursts.spent {
+            Some(why) => Err(why),
+            None => Ok(parents),
         }
-        std::mem::swap(&mut self.front, &mut bursts.found);
-        let plan = bursts.plan;
-        bursts.open.step(plan);
-        bursts.optional.clear(slot);
-        let (open, used) = (&bursts.open, &bursts.used);
-        layer::antichain(&mut self.front, parents.as_mut(), open, bursts.optional, used, &mut self.scratch);
-        self.widest = self.widest.max(self.front.len());
-        self.was_cut |=
-            layer::cut(&mut self.front, parents.as_mut(), width, open, used, &mut self.scratch);
-        self.parents = parents;
-        Ok(())
     }
 }

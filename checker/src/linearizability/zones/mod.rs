@@ -38,10 +38,10 @@ mod order;
 mod unique_part;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use super::partition::NEVER;
-use super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
+use super::register_op::{INITIAL, Kind, RegisterOp};
 use clusters::{Clusters, Stop};
 use name::Named;
 
@@ -122,7 +122,7 @@ fn decide(
 
 /// The event at which the history became impossible, if the zones find that it did.
 #[cfg(test)]
-fn first_impossible(ops: &[RegisterOp], values: usize, positions: u32) -> Option<u32> {
+pub(crate) fn first_impossible(ops: &[RegisterOp], values: usize, positions: u32) -> Option<u32> {
     let mut clusters = Clusters::load(ops, values, NEVER - 1)?;
     let stop = clusters.judge(positions).err()?;
     Some(earliest(ops, values, &clusters, &stop).complete)

@@ -14,25 +14,25 @@ fn seeds() -> u64 {
     std::env::var("CHECKER_SEEDS").map_or(100_000, |seeds| seeds.parse().unwrap())
 }
 
-struct Generated {
-    ops: Vec<RegisterOp>,
-    values: usize,
-    positions: u32,
+pub(crate) struct Generated {
+    pub(crate) ops: Vec<RegisterOp>,
+    pub(crate) values: usize,
+    pub(crate) positions: u32,
 }
 
 #[derive(Clone, Copy)]
-struct Plan {
-    ops: usize,
-    clients: usize,
+pub(crate) struct Plan {
+    pub(crate) ops: usize,
+    pub(crate) clients: usize,
     /// How many values there are to write when they are not unique.
-    repeated: Option<u32>,
-    not_equals: bool,
+    pub(crate) repeated: Option<u32>,
+    pub(crate) not_equals: bool,
     /// How often something seen is replaced by something else.
-    spoiled: usize,
+    pub(crate) spoiled: usize,
 }
 
 /// A register that was really there, under clients whose operations overlap, and then perhaps spoiled.
-fn generate(plan: Plan, seed: u64) -> Generated {
+pub(crate) fn generate(plan: Plan, seed: u64) -> Generated {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut ops: Vec<RegisterOp> = Vec::new();
     let mut next_value = INITIAL + 1;
@@ -151,7 +151,7 @@ fn prefix(ops: &[RegisterOp], cut: u32) -> Vec<RegisterOp> {
 }
 
 /// The first position up to which there is no order.
-fn first_impossible_of_all(ops: &[RegisterOp], positions: u32) -> Option<u32> {
+pub(crate) fn first_impossible_of_all(ops: &[RegisterOp], positions: u32) -> Option<u32> {
     (1..=positions).find(|cut| !is_linearizable(&prefix(ops, *cut)))
 }
 
@@ -187,7 +187,7 @@ fn rests_on(violation: &Violation, ops: &[RegisterOp]) -> Vec<usize> {
     }
 }
 
-fn plan_of(seed: u64) -> Plan {
+pub(crate) fn plan_of(seed: u64) -> Plan {
     Plan {
         ops: 3 + seed as usize % 9,
         clients: 1 + seed as usize / 9 % 5,

@@ -1,22 +1,15 @@
 //! The operations of one key, arranged for a search.
+//!
+//! Completed ones by rank (their place by end), with a slot each while they are open; those of unknown
+//! outcome by class, behind everything, without those that nothing can ever need.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::hash::Table;
-use super::partition::NEVER;
+use crate::hash::Table;
 use crate::history::op::Value;
-use crate::model::Model;
-
-/// An operation that did or may have happened.
-#[derive(Clone, Debug)]
-pub(crate) struct SearchOp<O> {
-    pub(crate) op: O,
-    /// Positions of one order, at least 1, all different.
-    pub(crate) start: u32,
-    /// [`NEVER`] when the outcome is unknown.
-    pub(crate) end: u32,
-}
+use crate::linearizability::partition::NEVER;
+use crate::model::{Model, SearchOp};
 
 /// The operations arranged for searching. Completed ones are named by *rank*: their place by end.
 pub(super) struct Plan<'a, O> {
@@ -28,6 +21,13 @@ pub(super) struct Plan<'a, O> {
     pub(super) unknown: Vec<UnknownClass<'a, O>>,
     /// The most completed operations open at once.
     pub(super) slots: usize,
+    /// How many different operations there are.
+    pub(super) classes: usize,
+    /// By rank, the place in the order in which to try them: by the model's hints, then by rank. Empty
+    /// without hints: try by rank.
+    pub(super) preference: Vec<u32>,
+    /// The ranks in that order.
+    pub(super) preferred: Vec<u32>,
 }
 
 pub(super) struct Planned<'a, O> {
@@ -88,8 +88,35 @@ impl<'a, O: Eq + Hash> Plan<'a, O> {
         for class in &mut unknown {
             class.starts.sort_unstable();
         }
-        Plan { completed, events, unknown, slots }
+        let classes = classes.len();
+        let (preference, preferred) = by_hints(model, &completed);
+        Plan { completed, events, unknown, slots, classes, preference, preferred }
     }
+
+    /// The place of a rank in the order in which to try.
+    pub(super) fn preference(&self, rank: u32) -> u32 {
+        self.preference.get(rank as usize).copied().unwrap_or(rank)
+    }
+
+    /// The rank at a place in the order in which to try.
+    pub(super) fn preferred(&self, place: u32) -> u32 {
+        self.preferred.get(place as usize).copied().unwrap_or(place)
+    }
+}
+
+/// Preference by rank, and ranks by preference; nothing if there are no hints.
+fn by_hints<M: Model>(model: &M, completed: &[Planned<'_, M::Op>]) -> (Vec<u32>, Vec<u32>) {
+    let hints: Vec<Option<u64>> = completed.iter().map(|planned| model.order_hint(planned.op)).collect();
+    if hints.iter().all(Option::is_none) {
+        return (Vec::new(), Vec::new());
+    }
+    let mut preferred: Vec<u32> = (0..completed.len() as u32).collect();
+    preferred.sort_by_key(|rank| hints[*rank as usize].unwrap_or(u64::MAX));
+    let mut preference = vec![0; completed.len()];
+    for (place, rank) in preferred.iter().enumerate() {
+        preference[*rank as usize] = place as u32;
+    }
+    (preference, preferred)
 }
 
 fn assign_slots<O>(completed: &mut [Planned<'_, O>], ops: &[SearchOp<O>]) -> (Vec<Event>, usize) {

@@ -1,0 +1,234 @@
+//! FIFO queues whose values are put in once: exact and linear.
+//!
+//! Henzinger, Sezgin and Vafeiadis (2013): beside what each value's own operations say, a history of a
+//! queue goes wrong in two ways only. Some x was put in before some y, and y was taken before x; or a take
+//! found nothing though all its time something was certainly inside ([`lives`](super::lives) calls that a
+//! stay). The first is one sweep over positions, the second a look for an uncovered gap.
+//!
+//! A take that did not live to tell may have taken any value that nobody is known to have taken. Of those
+//! only the values count that a later one overtook: each needs a take of its own that began before the
+//! overtaker's take ended, and earliest deadline first finds them. Where takes found nothing besides, the
+//! values may have to go earlier still: two plans are tried, and what neither decides is for the search.
+
+use super::lives::{self, Gaps, LifeOp, Lives, NOBODY};
+use super::partition::NEVER;
+use super::priority_queue::place_empties;
+use crate::model::{ContainerOp, Quick, SearchOp, Violation};
+
+/// Judges a queue.
+pub(crate) fn judge(ops: &[SearchOp<ContainerOp>]) -> Quick {
+    let (ops, values) = lives::decode(ops);
+    judge_lives(&ops, values.len())
+}
+
+/// The same with values as numbers below `values`.
+pub(crate) fn judge_lives(ops: &[LifeOp], values: usize) -> Quick {
+    let lives = match lives::lives(ops, values) {
+        Ok(lives) if lives.peeks.is_empty() => lives,
+        Ok(_) => return Quick::NotApplicable,
+        Err(answer) => return answer,
+    };
+    let queue = Queue { ops, lives: &lives, starts: starts(ops, &lives) };
+    queue.decide().unwrap_or_else(Quick::Violation)
+}
+
+/// At each position, the value whose put starts there, or whose stay does.
+struct Starts {
+    put: Vec<u32>,
+    in_by: Vec<u32>,
+}
+
+fn starts(ops: &[LifeOp], lives: &Lives) -> Starts {
+    let size = lives.positions as usize + 1;
+    let mut starts = Starts { put: vec![NOBODY; size], in_by: vec![NOBODY; size] };
+    for (value, life) in lives.lives.iter().enumerate().filter(|(_, life)| life.put != NOBODY) {
+        starts.put[ops[life.put as usize].start as usize] = value as u32;
+        starts.in_by[life.in_by as usize] = value as u32;
+    }
+    starts
+}
+
+struct Queue<'a> {
+    ops: &'a [LifeOp],
+    lives: &'a Lives,
+    starts: Starts,
+}
+
+impl Queue<'_> {
+    fn decide(&self) -> Result<Quick, Violation> {
+        self.first_come_first_served()?;
+        let untaken = |value: &u32| {
+            let life = &self.lives.lives[*value as usize];
+            life.put != NOBODY && !life.is_taken()
+        };
+        let (mut taken, mut inside) = (Vec::new(), Vec::new());
+        for value in 0..self.lives.lives.len() as u32 {
+            if untaken(&value) {
+                inside.push(value);
+            } else if self.lives.lives[value as usize].put != NOBODY {
+                taken.push(value);
+            }
+        }
+        if self.lives.takers.is_empty() || inside.is_empty() {
+            taken.extend(inside);
+            return self.find_gaps(&taken).map(|_| Quick::Valid);
+        }
+        let deadlines = self.deadlines();
+        let mut takers: Vec<(u32, u32)> =
+            self.lives.takers.iter().map(|place| (self.ops[*place as usize].start, *place)).collect();
+        takers.sort_unstable();
+        self.match_takers(&deadlines, &takers)?;
+        if self.lives.empties.is_empty() {
+            return Ok(Quick::Valid);
+        }
+        let mut gaps = self.find_gaps(&taken)?;
+        let started: Vec<u32> = takers.iter().map(|(start, _)| *start).collect();
+        let early = self.plan(&mut gaps, &inside, &deadlines, &started, false);
+        let some_plan = early || self.plan(&mut gaps, &inside, &deadlines, &started, true);
+        Ok(if some_plan { Quick::Valid } else { Quick::NotApplicable })
+    }
+
+    /// No value that was taken, or is inside for good, was overtaken by a later one.
+    fn first_come_first_served(&self) -> Result<(), Violation> {
+        let somebody_may_take = !self.lives.takers.is_empty();
+        // The latest that a value can have gone, of those whose stay has begun.
+        let (mut latest, mut who) = (0, NOBODY);
+        for position in 0..self.starts.put.len() {
+            if let Some(life) = self.lives.lives.get(self.starts.in_by[position] as usize)
+                && (life.is_taken() || !somebody_may_take)
+                && life.out_from > latest
+            {
+                (latest, who) = (life.out_from, self.starts.in_by[position]);
+            }
+            if let Some(life) = self.lives.lives.get(self.starts.put[position] as usize)
+                && let Some(take) = self.ops.get(life.take as usize)
+                && take.end < latest
+            {
+                return Err(self.overtaken(who, self.starts.put[position]));
+            }
+        }
+        Ok(())
+    }
+
+    fn overtaken(&self, first: u32, later: u32) -> Violation {
+        let (first, later) = (&self.lives.lives[first as usize], &self.lives.lives[later as usize]);
+        let mut ops = vec![(first.put as usize, "put in the first")];
+        if first.is_taken() {
+            ops.push((first.take as usize, "took the first, afterwards"));
+        }
+        ops.push((later.put as usize, "put in the second, afterwards"));
+        ops.push((later.take as usize, "took the second"));
+        let rule = "what was put in later can't be taken first";
+        Violation { rule, ops, failing: later.take as usize }
+    }
+
+    /// For every value that is inside and was overtaken: by when it must be gone, itself, by whom.
+    fn deadlines(&self) -> Vec<(u32, u32, u32)> {
+        let mut deadlines = Vec::new();
+        let (mut earliest, mut by) = (NEVER, NOBODY);
+        for position in (0..self.starts.put.len()).rev() {
+            if let Some(life) = self.lives.lives.get(self.starts.put[position] as usize)
+                && let Some(take) = self.ops.get(life.take as usize)
+                && take.end < earliest
+            {
+                (earliest, by) = (take.end, self.starts.put[position]);
+            }
+            let value = self.starts.in_by[position];
+            if let Some(life) = self.lives.lives.get(value as usize)
+                && !life.is_taken()
+                && earliest != NEVER
+            {
+                deadlines.push((earliest, value, by));
+            }
+        }
+        deadlines.sort_unstable();
+        deadlines
+    }
+
+    /// A take of unknown result for every value with a deadline.
+    fn match_takers(&self, deadlines: &[(u32, u32, u32)], takers: &[(u32, u32)]) -> Result<(), Violation> {
+        for (place, (deadline, _, _)) in deadlines.iter().enumerate() {
+            let early = takers.partition_point(|(start, _)| start < deadline);
+            if early <= place {
+                let mut ops: Vec<(usize, &'static str)> = Vec::new();
+                let mut add = |place: u32, role| {
+                    if ops.iter().all(|(known, _)| *known != place as usize) {
+                        ops.push((place as usize, role));
+                    }
+                };
+                for (_, value, by) in &deadlines[..=place] {
+                    add(self.lives.lives[*value as usize].put, "put in early");
+                    add(self.lives.lives[*by as usize].put, "put in the overtaker");
+                    add(self.lives.lives[*by as usize].take, "took the overtaker");
+                }
+                takers[..early].iter().for_each(|(_, taker)| add(*taker, "may have taken one of them"));
+                let rule = "what was put in later can't be taken first, and too few others can have taken it";
+                let failing = self.lives.lives[deadlines[place].2 as usize].take as usize;
+                return Err(Violation { rule, ops, failing });
+            }
+        }
+        Ok(())
+    }
+
+    /// The gaps that these values' stays leave, one for everybody who found nothing.
+    fn find_gaps(&self, values: &[u32]) -> Result<Gaps, Violation> {
+        if self.lives.empties.is_empty() {
+            return Ok(Gaps::new(0));
+        }
+        let mut gaps = Gaps::new(self.lives.positions);
+        for value in values {
+            let life = &self.lives.lives[*value as usize];
+            if life.stays() {
+                gaps.cover(life.in_by, life.out_from);
+            }
+        }
+        place_empties(self.ops, self.lives, values, &mut gaps)?;
+        Ok(gaps)
+    }
+
+    /// Whether takes of unknown result suffice if whoever found nothing did so in the first gap (or the
+    /// last) by which enough of them have begun to take all that was inside.
+    fn plan(
+        &self,
+        gaps: &mut Gaps,
+        inside: &[u32],
+        deadlines: &[(u32, u32, u32)],
+        started: &[u32],
+        last: bool,
+    ) -> bool {
+        let lives = &self.lives.lives;
+        let mut in_by: Vec<u32> = inside.iter().map(|value| lives[*value as usize].in_by).collect();
+        in_by.sort_unstable();
+        let mut chosen = Vec::new();
+        for &place in &self.lives.empties {
+            let op = &self.ops[place as usize];
+            let mut found = None;
+            let mut gap = gaps.next_free(op.start);
+            while gap < op.end && (last || found.is_none()) {
+                let must_go = in_by.partition_point(|in_by| *in_by <= gap);
+                if must_go <= started.partition_point(|start| *start <= gap) {
+                    found = Some(gap);
+                }
+                gap = gaps.next_free(gap + 1);
+            }
+            let Some(gap) = found else { return false };
+            chosen.push(gap);
+        }
+        chosen.sort_unstable();
+        // By when each value must be gone: counted as "a take that began at or before".
+        let mut by: Vec<u32> = inside
+            .iter()
+            .map(|value| {
+                let in_by = lives[*value as usize].in_by;
+                chosen.get(chosen.partition_point(|gap| *gap < in_by)).copied().unwrap_or(NEVER)
+            })
+            .collect();
+        for (deadline, value, _) in deadlines {
+            let Ok(place) = inside.binary_search(value) else { continue };
+            by[place] = by[place].min(deadline - 1);
+        }
+        by.sort_unstable();
+        let needed = by.iter().take_while(|by| **by != NEVER).enumerate();
+        needed.into_iter().all(|(before, by)| started.partition_point(|start| start <= by) > before)
+    }
+}

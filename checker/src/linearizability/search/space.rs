@@ -1,0 +1,154 @@
+//! What both arms of a search share: the plan, the machine, the counts, and where one may go from a key.
+
+use super::Told;
+use super::interned::Counts;
+use super::key::{Key, Mask};
+use super::links::{Link, Links};
+use super::machine::Machine;
+use super::plan::{Plan, Planned};
+use crate::budget::{Exhausted, Meter};
+use crate::model::Model;
+
+pub(super) const NOBODY: u32 = u32::MAX;
+
+pub(super) struct Space<'a, M: Model> {
+    pub(super) plan: &'a Plan<'a, M::Op>,
+    pub(super) machine: Machine<'a, M>,
+    pub(super) counts: Counts,
+    pub(super) links: Links,
+    /// By class: the least rank that was seen in this look, and in which look.
+    least: Vec<(u32, u32)>,
+    look: u32,
+}
+
+impl<'a, M: Model> Space<'a, M> {
+    pub(super) fn new(model: &'a M, plan: &'a Plan<'a, M::Op>, meter: &'a Meter, told: Told) -> Self {
+        // A story shows states, and a reader wants to see the real ones.
+        let machine = Machine::new(model, plan, meter, told != Told::Story);
+        let linked = told != Told::Verdict;
+        Self {
+            plan,
+            machine,
+            counts: Counts::new(),
+            links: Links::new(linked),
+            least: vec![(0, 0); plan.classes],
+            look: 0,
+        }
+    }
+
+    /// Before anything is placed.
+    pub(super) fn root<K: Mask>(&mut self) -> Key<K> {
+        let state = self.machine.initial();
+        Key { rank: 0, state, used: Counts::NONE, mask: K::empty(self.plan.slots) }
+    }
+
+    /// Places every open pure operation that fits: it changes nothing, so placing it early never
+    /// hurts. Tells each.
+    pub(super) fn close<K: Mask>(
+        &mut self,
+        key: &mut Key<K>,
+        open: &Open,
+        mut told: impl FnMut(u32),
+    ) -> Result<(), Exhausted> {
+        for (slot, rank) in open.slots.iter().enumerate().filter(|(_, rank)| **rank != NOBODY) {
+            let planned = &self.plan.completed[*rank as usize];
+            if planned.pure
+                && !key.mask.has(slot as u32)
+                && self.machine.step(key.state, planned.class, planned.op)?.is_possible()
+            {
+                key.mask.set(slot as u32);
+                told(planned.number as u32);
+            }
+        }
+        Ok(())
+    }
+
+    /// The same, with links.
+    pub(super) fn close_linked<K: Mask>(
+        &mut self,
+        key: &mut Key<K>,
+        link: &mut Link,
+        open: &Open,
+    ) -> Result<(), Exhausted> {
+        for (slot, rank) in open.slots.iter().enumerate().filter(|(_, rank)| **rank != NOBODY) {
+            let planned = &self.plan.completed[*rank as usize];
+            if planned.pure
+                && !key.mask.has(slot as u32)
+                && self.machine.step(key.state, planned.class, planned.op)?.is_possible()
+            {
+                key.mask.set(slot as u32);
+                *link = self.links.add(*link, planned.number as u32);
+            }
+        }
+        Ok(())
+    }
+
+    /// The open operations that are to be tried, as ranks: neither placed nor pure (a pure one that fitted
+    /// would have been placed already), and of equal ones only the one that ends first. In any order
+    /// that places another one before it the two can change places.
+    pub(super) fn candidates<K: Mask>(&mut self, mask: &K, open: &Open, ranks: &mut Vec<u32>) {
+        ranks.clear();
+        self.look = self.look.wrapping_add(1);
+        for (slot, rank) in open.slots.iter().enumerate().filter(|(_, rank)| **rank != NOBODY) {
+            let planned = &self.plan.completed[*rank as usize];
+            if planned.pure || mask.has(slot as u32) {
+                continue;
+            }
+            let least = &mut self.least[planned.class as usize];
+            if least.1 != self.look {
+                *least = (*rank, self.look);
+                ranks.push(*rank);
+            } else if *rank < least.0 {
+                let worse = std::mem::replace(&mut least.0, *rank);
+                ranks.iter_mut().filter(|rank| **rank == worse).for_each(|rank| *rank = least.0);
+            }
+        }
+    }
+
+    /// The unplaced operation of this class of unknown ones that may be placed next, before an
+    /// operation that ends at `end`: the one that began first, for they have no end that tells them
+    /// apart.
+    pub(super) fn unknown_of(&self, used: u32, index: usize, end: u32) -> Option<u32> {
+        let class = &self.plan.unknown[index];
+        let placed = self.counts.of(used, index as u32) as usize;
+        let (start, number) = *class.starts.get(placed)?;
+        (start < end).then_some(number as u32)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.machine.bytes()
+            + self.counts.bytes()
+            + self.links.bytes()
+            + self.least.capacity() * size_of::<(u32, u32)>()
+    }
+}
+
+/// Which completed operation is open in each slot, just before some operation ends.
+pub(super) struct Open {
+    /// Ranks, or [`NOBODY`].
+    pub(super) slots: Vec<u32>,
+    applied: usize,
+}
+
+impl Open {
+    pub(super) fn new(slots: usize) -> Self {
+        Self { slots: vec![NOBODY; slots], applied: 0 }
+    }
+
+    /// Goes to just before this operation ends, forwards or backwards.
+    pub(super) fn seek<O>(&mut self, plan: &Plan<'_, O>, before_end_of: &Planned<'_, O>) {
+        let target = before_end_of.end_event as usize;
+        while self.applied < target {
+            let event = plan.events[self.applied];
+            let slot = plan.completed[event.rank as usize].slot as usize;
+            self.slots[slot] = if event.start { event.rank } else { NOBODY };
+            self.applied += 1;
+        }
+        while self.applied > target {
+            self.applied -= 1;
+            let event = plan.events[self.applied];
+            let slot = plan.completed[event.rank as usize].slot as usize;
+            self.slots[slot] = if event.start { NOBODY } else { event.rank };
+        }
+    }
+}

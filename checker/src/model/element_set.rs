@@ -1,0 +1,166 @@
+//! A set that elements are added to and removed from.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::quick::{Quick, SearchOp};
+use super::{Model, list_of, no_such_function};
+use crate::history::op::Value;
+use crate::history::pair::Call;
+use crate::linearizability::set_element;
+
+/// `add v`, `remove v`, `contains v` and `read`; empty at first. An add or remove answers whether it
+/// changed anything, or answers nothing (its own argument); `contains` answers whether v is there, and
+/// `read` all elements in any order. An answer may stand beside the element, as `[v true]`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ElementSet;
+
+/// An operation on a set.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ElementOp {
+    /// Put this in, and answered whether it was new.
+    Add(Value, Option<bool>),
+    /// Took this out, and answered whether it had been there.
+    Remove(Value, Option<bool>),
+    /// Answered whether this is there.
+    Contains(Value, bool),
+    /// Answered these; none if it was no set: an element twice, which no state can answer.
+    Read(Option<Arc<BTreeSet<Value>>>),
+}
+
+impl ElementOp {
+    /// The element, unless it is about all.
+    pub fn element(&self) -> Option<&Value> {
+        match self {
+            ElementOp::Add(value, _) | ElementOp::Remove(value, _) | ElementOp::Contains(value, _) => {
+                Some(value)
+            }
+            ElementOp::Read(_) => None,
+        }
+    }
+}
+
+/// What the call answered, if it answered yes or no.
+fn answer(call: &Call<'_>) -> Result<Option<bool>, String> {
+    let asked = call.asked();
+    match call.result() {
+        None | Some(Value::Nil) => Ok(None),
+        Some(same) if same == asked => Ok(None),
+        Some(Value::Bool(answer)) => Ok(Some(answer)),
+        Some(Value::List(pair)) if pair.len() == 2 && pair[0] == asked => match pair[1] {
+            Value::Bool(answer) => Ok(Some(answer)),
+            _ => Err(strange(call)),
+        },
+        Some(_) => Err(strange(call)),
+    }
+}
+
+fn strange(call: &Call<'_>) -> String {
+    let answer = call.result().unwrap_or_default();
+    format!(
+        "the {} of op {} answers {answer}, which is neither true nor false",
+        call.f(),
+        call.invoke_index()
+    )
+}
+
+impl Model for ElementSet {
+    type Op = ElementOp;
+    type State = Arc<BTreeSet<Value>>;
+
+    fn name(&self) -> &str {
+        "set"
+    }
+
+    fn decode(&self, call: &Call<'_>) -> Result<Option<ElementOp>, String> {
+        Ok(match call.f() {
+            "add" | "insert" => Some(ElementOp::Add(call.asked(), answer(call)?)),
+            "remove" | "delete" => Some(ElementOp::Remove(call.asked(), answer(call)?)),
+            "contains" => answer(call)?.map(|answer| ElementOp::Contains(call.asked(), answer)),
+            "read" => match call.result() {
+                None => None,
+                Some(result) => {
+                    let list = list_of(result, call)?;
+                    let (length, set) = (list.len(), BTreeSet::from_iter(list));
+                    Some(ElementOp::Read((set.len() == length).then(|| Arc::new(set))))
+                }
+            },
+            _ => return Err(no_such_function("set", call)),
+        })
+    }
+
+    fn initial(&self) -> Arc<BTreeSet<Value>> {
+        Arc::default()
+    }
+
+    fn step(&self, state: &Arc<BTreeSet<Value>>, op: &ElementOp) -> Option<Arc<BTreeSet<Value>>> {
+        let changed = |change: &dyn Fn(&mut BTreeSet<Value>)| {
+            let mut set = BTreeSet::clone(state);
+            change(&mut set);
+            Arc::new(set)
+        };
+        match op {
+            ElementOp::Add(value, new) => match (state.contains(value), new) {
+                (true, Some(true)) | (false, Some(false)) => None,
+                (true, _) => Some(state.clone()),
+                (false, _) => Some(changed(&|set| {
+                    set.insert(value.clone());
+                })),
+            },
+            ElementOp::Remove(value, there) => match (state.contains(value), there) {
+                (true, Some(false)) | (false, Some(true)) => None,
+                (true, _) => Some(changed(&|set| {
+                    set.remove(value);
+                })),
+                (false, _) => Some(state.clone()),
+            },
+            ElementOp::Contains(value, there) => (state.contains(value) == *there).then(|| state.clone()),
+            ElementOp::Read(seen) => (seen.as_ref() == Some(state)).then(|| state.clone()),
+        }
+    }
+
+    fn is_pure(&self, op: &ElementOp) -> bool {
+        match op {
+            ElementOp::Add(_, changed) | ElementOp::Remove(_, changed) => *changed == Some(false),
+            ElementOp::Contains(..) | ElementOp::Read(_) => true,
+        }
+    }
+
+    fn describe(&self, state: &Arc<BTreeSet<Value>>) -> String {
+        Value::Set(state.iter().cloned().collect()).to_string()
+    }
+
+    fn state_bytes(&self, state: &Arc<BTreeSet<Value>>) -> usize {
+        state.iter().map(|value| 2 * size_of::<Value>() + value.heap_bytes()).sum()
+    }
+
+    /// Each element is an object of its own, as long as nobody reads them all at once.
+    fn part(&self, op: &ElementOp) -> Option<Value> {
+        op.element().cloned()
+    }
+
+    fn makes(&self, op: &ElementOp) -> Option<Value> {
+        match op {
+            ElementOp::Add(value, _) => Some(value.clone()),
+            ElementOp::Remove(..) | ElementOp::Contains(..) | ElementOp::Read(_) => None,
+        }
+    }
+
+    /// More than it needs: every element that it is about, so that all of an element hangs together.
+    fn needs(&self, op: &ElementOp) -> Vec<Value> {
+        match op {
+            ElementOp::Add(_, None | Some(true)) => Vec::new(),
+            ElementOp::Add(value, Some(false)) => vec![value.clone()],
+            ElementOp::Remove(value, _) | ElementOp::Contains(value, _) => vec![value.clone()],
+            ElementOp::Read(seen) => seen.iter().flat_map(|set| set.iter().cloned()).collect(),
+        }
+    }
+
+    fn values_separable(&self) -> bool {
+        true
+    }
+
+    fn quick(&self, ops: &[SearchOp<ElementOp>]) -> Quick {
+        set_element::judge_set(ops)
+    }
+}

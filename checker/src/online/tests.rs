@@ -1,0 +1,243 @@
+//! The online checker against the oracle and the zones, while it forgets as early as it can.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Checker, Object, Status};
+use crate::history::op::{Op, OpType, Process, Value};
+use crate::linearizability::partition::NEVER;
+use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
+use crate::linearizability::zones::first_impossible;
+use crate::linearizability::zones::tests::{Generated, Plan, first_impossible_of_all, generate, plan_of};
+
+fn seeds() -> u64 {
+    std::env::var("CHECKER_SEEDS").map_or(40_000, |seeds| seeds.parse().unwrap())
+}
+
+fn value(id: ValueId) -> Value {
+    if id == INITIAL { Value::Nil } else { Value::Int(i64::from(id)) }
+}
+
+/// The events of a history, each with its position there: infos have that of the event before. Every
+/// operation has a process of its own.
+fn events(Generated { ops, positions, .. }: &Generated, random: &mut ChaCha8Rng) -> Vec<(u32, Op)> {
+    let mut events = Vec::new();
+    for (process, RegisterOp { kind, start, end }) in ops.iter().enumerate() {
+        let (f, asked, result) = match *kind {
+            Kind::Read(seen) => ("read", Value::Nil, value(seen)),
+            Kind::Write(written) => ("write", value(written), value(written)),
+            Kind::Cas(from, to) => {
+                let pair = Value::List(vec![value(from), value(to)]);
+                ("cas", pair.clone(), pair)
+            }
+            Kind::NotEqual(_) => panic!("none is generated"),
+        };
+        let mut add = |position, place, op_type, value| {
+            let op = Op::new(0, 0, op_type, Process::Client(process as u64), f, value);
+            events.push(((position, place), op));
+        };
+        add(*start, 0, OpType::Invoke, asked.clone());
+        if *end != NEVER {
+            add(*end, 0, OpType::Ok, result);
+        } else if random.random_ratio(5, 6) {
+            let later = random.random_range(*start..=*positions);
+            add(later, process + 1, OpType::Info, asked);
+        }
+    }
+    events.sort_by_key(|(place, _)| *place);
+    events.into_iter().map(|((position, _), op)| (position, op)).collect()
+}
+
+fn eager(initial: Value) -> Checker {
+    let object =
+        Object::Register { initial, ignores_nil_reads: false, takes_failed_cas: false, swept_min: 0 };
+    Checker::new(object)
+}
+
+/// The position of the first violation.
+fn first_reported(checker: &mut Checker, events: &[(u32, Op)]) -> Option<u32> {
+    for (index, (position, op)) in events.iter().enumerate() {
+        let op = Op { index: index as u64, ..op.clone() };
+        match checker.event(&op).unwrap() {
+            Status::Fine => {}
+            Status::Violation(violation) => {
+                assert_eq!(violation.index, index as u64);
+                assert!(violation.events.len() <= 8 && violation.events.contains(&(index as u64)));
+                return Some(*position);
+            }
+            Status::Undecided(undecided) => panic!("{undecided:?}"),
+        }
+    }
+    None
+}
+
+#[test]
+fn violations_are_reported_at_the_first_impossible_event() {
+    let (mut valid, mut invalid) = (0, 0);
+    for seed in 0..seeds() {
+        let generated = generate(plan_of(seed), seed);
+        let truth = first_impossible_of_all(&generated.ops, generated.positions);
+        let events = events(&generated, &mut ChaCha8Rng::seed_from_u64(seed));
+        for mut checker in [Checker::registers(), eager(Value::Nil)] {
+            let reported = first_reported(&mut checker, &events);
+            assert_eq!(reported, truth, "seed {seed}: {:?}", generated.ops);
+            assert_eq!(checker.violation().is_some(), truth.is_some());
+        }
+        valid += u64::from(truth.is_none());
+        invalid += u64::from(truth.is_some());
+    }
+    assert!(valid > seeds() / 4 && invalid > seeds() / 4, "{valid} {invalid}");
+}
+
+#[test]
+fn what_is_forgotten_is_not_missed_in_longer_histories() {
+    let (mut valid, mut invalid) = (0, 0);
+    for seed in 0..seeds() / 40 {
+        let plan = Plan {
+            ops: 20 + seed as usize % 300,
+            clients: 2 + seed as usize % 7,
+            repeated: None,
+            not_equals: false,
+            spoiled: seed as usize % 3,
+        };
+        let generated = generate(plan, seed);
+        let truth = first_impossible(&generated.ops, generated.values, generated.positions);
+        let events = events(&generated, &mut ChaCha8Rng::seed_from_u64(seed));
+        for mut checker in [Checker::registers(), eager(Value::Nil)] {
+            assert_eq!(first_reported(&mut checker, &events), truth, "seed {seed}");
+        }
+        valid += u64::from(truth.is_none());
+        invalid += u64::from(truth.is_some());
+    }
+    assert!(valid > seeds() / 200 && invalid > seeds() / 300, "{valid} {invalid}");
+}
+
+/// Values from a handful, so that they come back again and again: what is decided is right.
+#[test]
+fn values_that_come_back_are_told_apart_or_left_undecided() {
+    let (mut valid, mut invalid, mut undecided) = (0, 0, 0);
+    for seed in 0..seeds() {
+        let plan = Plan { repeated: Some(3 + seed as u32 % 8), ops: 4 + seed as usize % 10, ..plan_of(seed) };
+        let generated = generate(plan, seed);
+        let truth = first_impossible_of_all(&generated.ops, generated.positions);
+        let events = events(&generated, &mut ChaCha8Rng::seed_from_u64(seed));
+        let mut checker = eager(Value::Nil);
+        let mut said = None;
+        for (index, (position, op)) in events.iter().enumerate() {
+            let status = checker.event(&Op { index: index as u64, ..op.clone() }).unwrap();
+            if status != Status::Fine {
+                said = Some((*position, status));
+                break;
+            }
+        }
+        match said {
+            Some((position, Status::Undecided(_))) => {
+                assert!(truth.is_none_or(|truth| truth >= position), "seed {seed}: {:?}", generated.ops);
+                undecided += 1;
+            }
+            Some((position, _)) => {
+                assert_eq!(Some(position), truth, "seed {seed}: {:?}", generated.ops);
+                invalid += 1;
+            }
+            None => {
+                assert_eq!(truth, None, "seed {seed}: {:?}", generated.ops);
+                valid += 1;
+            }
+        }
+    }
+    let enough = valid > seeds() / 10 && invalid > seeds() / 20 && undecided > seeds() / 10;
+    assert!(enough, "{valid} {invalid} {undecided}");
+}
+
+/// Runs a register that is really there, each of whose operations takes effect at some moment.
+struct Run {
+    random: ChaCha8Rng,
+    checker: Checker,
+    index: u64,
+    state: i64,
+    next: i64,
+    processes: u64,
+    open: Vec<(u64, &'static str, Value, Option<Value>)>,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        let checker = Checker::registers();
+        Run { random, checker, index: 0, state: -1, next: 0, processes: 0, open: Vec::new() }
+    }
+
+    fn event(&mut self, process: u64, op_type: OpType, f: &'static str, value: Value) {
+        let op = Op::new(self.index, 0, op_type, Process::Client(process), f, value);
+        self.index += 1;
+        let status = self.checker.event(&op).unwrap();
+        assert_eq!(status, Status::Fine, "event {}", self.index - 1);
+    }
+
+    fn step(&mut self, clients: usize, unknown_per_mille: u32) {
+        if self.open.len() < clients {
+            self.processes += 1;
+            let write = |next: &mut i64| {
+                *next += 1;
+                Value::Int(*next - 1)
+            };
+            let (f, asked) = match self.random.random_range(0..4) {
+                0 | 1 => ("read", Value::Nil),
+                2 => ("write", write(&mut self.next)),
+                _ => ("cas", Value::List(vec![Value::Int(self.state), write(&mut self.next)])),
+            };
+            self.event(self.processes, OpType::Invoke, f, asked.clone());
+            self.open.push((self.processes, f, asked, None));
+            return;
+        }
+        let place = self.random.random_range(0..clients);
+        let (process, f, asked, result) = self.open.swap_remove(place);
+        if let Some(result) = result {
+            let unknown = self.random.random_range(0..1000) < unknown_per_mille;
+            self.event(process, if unknown { OpType::Info } else { OpType::Ok }, f, result);
+            return;
+        }
+        let result = match (f, asked.as_list()) {
+            ("read", _) if self.state < 0 => Value::Nil,
+            ("read", _) => Value::Int(self.state),
+            (_, Some([from, _])) if *from != Value::Int(self.state) => {
+                return self.event(process, OpType::Fail, f, asked);
+            }
+            (_, pair) => {
+                let to = pair.map_or(&asked, |pair| &pair[1]);
+                self.state = to.as_int().unwrap();
+                asked.clone()
+            }
+        };
+        self.open.push((process, f, asked, Some(result)));
+    }
+}
+
+#[test]
+fn memory_does_not_grow_with_the_history() {
+    for (seed, clients) in [5, 20, 50].into_iter().enumerate() {
+        let mut run = Run::new(seed as u64);
+        let mut most = 0;
+        for step in 0..120_000 {
+            run.step(clients, 0);
+            if step > 20_000 {
+                most = most.max(run.checker.entries());
+            }
+        }
+        assert!(most < 150 + 40 * clients, "{clients} clients: {most} entries");
+    }
+}
+
+#[test]
+fn an_operation_of_unknown_outcome_costs_a_few_entries_and_holds_back_nothing() {
+    let mut run = Run::new(9);
+    for _ in 0..200_000 {
+        run.step(10, 10);
+    }
+    let infos = run.checker.sessions.unknown();
+    let Some(super::Engine::Register(register)) = run.checker.engines.first() else { panic!() };
+    assert!(infos > 300, "{infos}");
+    assert!(register.len() < infos + 700, "{} entries for {infos} unknown outcomes", register.len());
+}

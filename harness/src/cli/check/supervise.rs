@@ -1,0 +1,275 @@
+//! A worker for each file, several at once, and what becomes of them in order.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, IsTerminal, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use checker::{KeyOrder, Report, Verdict};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::super::{complain, output};
+use super::{Arguments, Said};
+use crate::run::verdict::HARNESS_FAILED;
+
+/// After its own time is over a worker should have said so; this much later it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+/// Of what a worker wrote to stderr this much is looked at.
+const STDERR_BYTES_MAX: u64 = 64 << 10;
+
+/// What is known of one file in the end.
+struct Answer {
+    /// How the file was understood: format and model.
+    read_as: Option<(String, String)>,
+    report: Report,
+    orders: Vec<KeyOrder>,
+    no_orders: Option<String>,
+}
+
+impl Answer {
+    fn unknown(reason: impl Into<String>) -> Self {
+        Self { read_as: None, report: Report::unknown("check", reason), orders: Vec::new(), no_orders: None }
+    }
+}
+
+pub(super) fn main(arguments: &Arguments) -> u8 {
+    let own = match std::env::current_exe() {
+        Ok(own) => own,
+        Err(error) => return complain(HARNESS_FAILED, &format!("cannot find this program again: {error}")),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let bar = progress(arguments.files.len());
+    let next = AtomicUsize::new(0);
+    let (told, answers) = mpsc::channel();
+    let exit = std::thread::scope(|scope| {
+        for _ in 0..cores.min(arguments.files.len()) {
+            let (told, next, own, bar) = (told.clone(), &next, &own, &bar);
+            scope.spawn(move || {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(file) = arguments.files.get(number) else { return };
+                    let answer = judge(own, arguments, file, bar);
+                    if told.send((number, answer)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(told);
+        tell(arguments, answers, &bar)
+    });
+    bar.finish_and_clear();
+    exit
+}
+
+/// Tells the answers in the order of the files, each as soon as those before it are told.
+fn tell(arguments: &Arguments, answers: mpsc::Receiver<(usize, Answer)>, bar: &ProgressBar) -> u8 {
+    let mut waiting: Vec<Option<Answer>> = arguments.files.iter().map(|_| None).collect();
+    let mut counts = [0usize; 3];
+    let (mut verdict, mut exit, mut next) = (Verdict::Valid, 0, 0);
+    for (number, answer) in answers {
+        waiting[number] = Some(answer);
+        while let Some(answer) = waiting.get_mut(next).and_then(Option::take) {
+            let text = text(arguments, &arguments.files[next], &answer);
+            exit = bar.suspend(|| output::answer(&text, exit));
+            counts[usize::from(answer.report.verdict.exit_code())] += 1;
+            verdict = verdict.merge(answer.report.verdict);
+            bar.inc(1);
+            next += 1;
+        }
+    }
+    if exit != 0 {
+        return exit;
+    }
+    let code = verdict.exit_code();
+    if arguments.json || arguments.files.len() == 1 {
+        return code;
+    }
+    let [valid, invalid, unknown] = counts;
+    let files = arguments.files.len();
+    let word = verdict.word();
+    output::answer(
+        &format!(
+            "{files} histories: {valid} valid, {invalid} invalid, {unknown} unknown\nverdict: {word} (exit {code})\n"
+        ),
+        code,
+    )
+}
+
+fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
+    let Answer { read_as, report, orders, no_orders } = answer;
+    if arguments.json {
+        let (format, model) = read_as.as_ref().map(|(format, model)| (format, model)).unzip();
+        let mut line = serde_json::json!({ "file": file, "format": format, "model": model });
+        if let (Some(line), Ok(serde_json::Value::Object(report))) =
+            (line.as_object_mut(), serde_json::to_value(report))
+        {
+            line.extend(report);
+            if arguments.explain {
+                line.insert("orders".to_owned(), serde_json::json!(orders));
+            }
+        }
+        return format!("{line}\n");
+    }
+    let mut text = String::new();
+    if arguments.files.len() > 1 {
+        let _ = write!(text, "{}: ", file.display());
+    }
+    let _ = write!(text, "{report}");
+    for order in orders {
+        tell_order(&mut text, order);
+    }
+    if let Some(reason) = no_orders {
+        let _ = writeln!(text, "  no order to show: {reason}");
+    }
+    if arguments.files.len() == 1 {
+        let (word, code) = (report.verdict.word(), report.verdict.exit_code());
+        let _ = writeln!(text, "verdict: {word} (exit {code})");
+    }
+    text
+}
+
+/// Operations of an order that are shown; JSON has all of them.
+const ORDER_SHOWN_MAX: usize = 40;
+
+fn tell_order(text: &mut String, KeyOrder { key, engine, order }: &KeyOrder) {
+    let of_key = key.as_ref().map_or(String::new(), |key| format!(" of key {key}"));
+    let shown: Vec<String> = order.iter().take(ORDER_SHOWN_MAX).map(ToString::to_string).collect();
+    let more = match order.len().saturating_sub(ORDER_SHOWN_MAX) {
+        0 => String::new(),
+        more => format!(" … and {more} more (--json shows all)"),
+    };
+    let _ = writeln!(
+        text,
+        "  an order{of_key} that explains every answer ({engine}, verified), by the index of each invocation:\n    {}{more}",
+        shown.join(" ")
+    );
+}
+
+/// A bar on a terminal, nothing elsewhere: a check is silent until it has something to say.
+fn progress(files: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(files as u64);
+    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {elapsed} {wide_msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> Answer {
+    bar.set_message(format!("reading {}", file.display()));
+    let mut child = match worker(own, arguments, file).spawn() {
+        Ok(child) => child,
+        Err(error) => return Answer::unknown(format!("cannot start a process for the check: {error}")),
+    };
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        unreachable!("both were asked for");
+    };
+    let over = Mutex::new(false);
+    let child = Mutex::new(child);
+    let mut answer = None;
+    let mut read_as = None;
+    let (done, finished) = mpsc::channel::<()>();
+    let complaint = std::thread::scope(|scope| {
+        let (child, over) = (&child, &over);
+        let watch = move || {
+            if finished.recv_timeout(arguments.timeout + GRACE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                *lock(over) = true;
+                let _ = lock(child).kill();
+            }
+        };
+        scope.spawn(watch);
+        let complaint = scope.spawn(|| {
+            let mut text = String::new();
+            let _ = stderr.take(STDERR_BYTES_MAX).read_to_string(&mut text);
+            text
+        });
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            match serde_json::from_str(&line) {
+                Ok(Said::Judging { format, model, ops }) => {
+                    bar.set_message(format!("judging {}: {ops} ops as {model}", file.display()));
+                    read_as = Some((format, model, ops));
+                }
+                Ok(Said::Refused(reason)) => answer = Some(Err(reason)),
+                Ok(Said::Judged { report, orders, no_orders }) => {
+                    answer = Some(Ok((report, orders, no_orders)));
+                }
+                Err(error) => {
+                    answer = Some(Err(format!("the check said something else than an answer: {error}")))
+                }
+            }
+        }
+        drop(done);
+        complaint.join().unwrap_or_default()
+    });
+    let ended = lock(&child).wait();
+    let how_far = match &read_as {
+        Some((_, model, ops)) => format!("while the {ops} ops that were read were judged as {model}"),
+        None => "while the file was read".to_owned(),
+    };
+    let read_as = read_as.map(|(format, model, _)| (format, model));
+    match answer {
+        Some(Ok((report, orders, no_orders))) => Answer { read_as, report: *report, orders, no_orders },
+        Some(Err(reason)) => Answer { read_as, ..Answer::unknown(reason) },
+        None if *lock(&over) => Answer {
+            read_as,
+            ..Answer::unknown(format!("the time limit of {:?} was met {how_far}", arguments.timeout))
+        },
+        None => {
+            let reason = match ended {
+                Ok(_) if complaint.contains("memory allocation of") => {
+                    format!("the memory limit of {} MiB was met {how_far}", arguments.memory)
+                }
+                Ok(status) => match status.signal() {
+                    Some(signal) => {
+                        format!("the check was ended by signal {signal} {how_far}: {}", complaint.trim())
+                    }
+                    None => format!("the check failed ({status}) {how_far}: {}", complaint.trim()),
+                },
+                Err(error) => format!("the check can't be waited for: {error}"),
+            };
+            Answer { read_as, ..Answer::unknown(reason) }
+        }
+    }
+}
+
+fn worker(own: &Path, arguments: &Arguments, file: &Path) -> Command {
+    let mut command = Command::new(own);
+    command.arg("check").arg("--worker");
+    command.arg("--timeout").arg(arguments.timeout.as_secs_f64().to_string());
+    command.arg("--memory").arg(arguments.memory.to_string());
+    let mut option = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            command.arg(format!("{name}={value}"));
+        }
+    };
+    option("--model", arguments.model.clone());
+    option("--initial", arguments.initial.clone());
+    option("--nil-reads", arguments.nil_reads.and_then(name_of));
+    option("--consistency", Some(arguments.consistency.name().to_owned()));
+    option("--keys", arguments.keys.and_then(name_of));
+    option("--failed-cas", arguments.failed_cas.and_then(name_of));
+    if arguments.explain {
+        command.arg("--explain");
+    }
+    // What looks like a flag is a file all the same.
+    command.arg("--").arg(file);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// How a choice is spelt on the command line.
+fn name_of(choice: impl ValueEnum) -> Option<String> {
+    choice.to_possible_value().map(|value| value.get_name().to_owned())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,79 @@
+//! One file, in a process that may be killed for it.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use checker::{Budget, catalogue};
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
+
+use super::{Arguments, Said, reading};
+use crate::run::verdict::HARNESS_FAILED;
+
+/// Beyond the memory that was granted: code, stacks, what the allocator keeps back.
+const OVERHEAD_BYTES: u64 = 32 << 20;
+
+/// Judges one file and says so on stdout.
+pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
+    let began = Instant::now();
+    // Nobody would hear the answer.
+    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    let memory_bytes = arguments.memory << 20;
+    // The kernel's word is the last one: what the checker does not count is counted there.
+    let hard = memory_bytes + OVERHEAD_BYTES;
+    if let Err(error) = setrlimit(Resource::RLIMIT_DATA, hard, hard) {
+        return say(&Said::Refused(format!("cannot limit the memory of the check: {error}")));
+    }
+    let recorded = match reading::read(file, arguments.independent()) {
+        Ok(recorded) => recorded,
+        Err(reason) => return say(&Said::Refused(reason)),
+    };
+    let Some(model) = arguments.model.as_deref().or(reading::model(&recorded)) else {
+        return say(&Said::Refused(format!(
+            "the file does not tell what it is a history of: say so with --model, one of {}",
+            catalogue::entries().iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+        )));
+    };
+    let Some(entry) = catalogue::by_name(model) else {
+        return say(&Said::Refused(format!("there is no model {model}")));
+    };
+    let judging = Said::Judging {
+        format: recorded.format.to_string(),
+        model: model.to_owned(),
+        ops: recorded.history.len(),
+    };
+    say(&judging);
+    let check = entry.check(&arguments.rules(recorded.suggests.rules()));
+    let time = arguments.timeout.saturating_sub(began.elapsed());
+    if time.is_zero() {
+        let reason = format!("the time limit of {:?} was met while the file was read", arguments.timeout);
+        return say(&Said::Refused(reason));
+    }
+    let budget = Budget { time, memory_bytes: memory_bytes.saturating_sub(resident_bytes()) };
+    let report = check.check(&recorded.history, &budget);
+    let orders = match arguments.explain && report.verdict.is_valid() {
+        true => check.order(&recorded.history, &budget),
+        false => Ok(Vec::new()),
+    };
+    let no_orders = orders.as_ref().err().cloned();
+    say(&Said::Judged { report: Box::new(report), orders: orders.unwrap_or_default(), no_orders })
+}
+
+/// Whoever asked is gone if it can't be said: nothing is left to do but to end.
+fn say(said: &Said) -> u8 {
+    let mut stdout = std::io::stdout().lock();
+    let written = serde_json::to_writer(&mut stdout, said)
+        .map_err(std::io::Error::from)
+        .and_then(|()| stdout.write_all(b"\n"))
+        .and_then(|()| stdout.flush());
+    if written.is_ok() { 0 } else { HARNESS_FAILED }
+}
+
+/// Memory that this process has now; what can't be told is taken for nothing.
+fn resident_bytes() -> u64 {
+    const PAGE_BYTES: u64 = 4096;
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_BYTES
+}
