@@ -17,7 +17,8 @@ use checker::transactions::ConsistencyModel;
 use checker::{KeyOrder, Report, Value};
 use clap::Args;
 
-use super::seconds;
+use super::{complain, seconds};
+use crate::run::verdict::USAGE;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -64,6 +65,10 @@ pub(super) struct Arguments {
     /// Shows an order that explains a valid history too
     #[arg(long)]
     explain: bool,
+
+    /// Draws the operations, with the verdict and its reason, into this page (of one history)
+    #[arg(long, value_name = "PAGE")]
+    html: Option<PathBuf>,
 
     /// Prints one line of JSON per file
     #[arg(long)]
@@ -166,8 +171,8 @@ enum Said {
         report: Box<Report>,
         /// Orders that explain a valid history, where they were asked for and found.
         orders: Vec<KeyOrder>,
-        /// Why there are none, where they were asked for.
-        no_orders: Option<String>,
+        /// What could not be shown of what was asked for, and why.
+        missing: Vec<String>,
     },
 }
 
@@ -180,6 +185,9 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
         return super::output::answer(&lines, 0);
     }
     match (arguments.worker, &arguments.files[..]) {
+        (_, [_, _, ..]) if arguments.html.is_some() => {
+            complain(USAGE, "--html draws one history: give one file")
+        }
         (true, [file]) => worker::main(arguments, file),
         _ => supervise::main(arguments),
     }

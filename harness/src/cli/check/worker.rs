@@ -1,10 +1,12 @@
 //! One file, in a process that may be killed for it.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use checker::{Budget, catalogue};
+use checker::explain::html::Page;
+use checker::{Budget, History, KeyOrder, Report, catalogue};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
@@ -53,12 +55,38 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
     }
     let budget = Budget { time, memory_bytes: memory_bytes.saturating_sub(resident_bytes()) };
     let report = check.check(&recorded.history, &budget);
-    let orders = match arguments.explain && report.verdict.is_valid() {
-        true => check.order(&recorded.history, &budget),
-        false => Ok(Vec::new()),
-    };
-    let no_orders = orders.as_ref().err().cloned();
-    say(&Said::Judged { report: Box::new(report), orders: orders.unwrap_or_default(), no_orders })
+    let mut missing = Vec::new();
+    let mut orders = Vec::new();
+    if arguments.explain && report.verdict.is_valid() {
+        match check.order(&recorded.history, &budget) {
+            Ok(found) => orders = found,
+            Err(reason) => missing.push(format!("no order to show: {reason}")),
+        }
+    }
+    if let Some(page) = &arguments.html
+        && let Err(error) = draw(page, file, &recorded.history, &report, &orders)
+    {
+        missing.push(format!("cannot write {}: {error}", page.display()));
+    }
+    say(&Said::Judged { report: Box::new(report), orders, missing })
+}
+
+fn draw(
+    page: &Path,
+    file: &Path,
+    history: &History,
+    report: &Report,
+    orders: &[KeyOrder],
+) -> std::io::Result<()> {
+    let order: Vec<u64> = orders.iter().flat_map(|order| order.order.iter().copied()).collect();
+    let mut drawn =
+        Page::new(history, report).title(format!("{}: {}", file.display(), report.verdict.word()));
+    if !order.is_empty() {
+        drawn = drawn.order(&order);
+    }
+    let mut out = BufWriter::new(File::create(page)?);
+    drawn.write(&mut out)?;
+    out.flush()
 }
 
 /// Whoever asked is gone if it can't be said: nothing is left to do but to end.
