@@ -42,6 +42,7 @@ use crate::budget::Budget;
 use crate::check::{Check, KeyOrder};
 use crate::history::History;
 use crate::model::{CasRegister, Model};
+use crate::online::Checker;
 use crate::verdict::Report;
 
 /// Every key is a register with `read`, `write v` and `cas [old, new]`, nil before its first write.
@@ -69,6 +70,10 @@ impl Check for LinearizableRegister {
         })
     }
 
+    fn online(&self) -> Option<Checker> {
+        Some(Checker::registers_of(&self.model))
+    }
+
     fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {
         orders::of_keys(history, budget, |part, meter| orders::register(part, &self.model, meter))
     }
@@ -87,6 +92,10 @@ impl Check for LinearizableAppend {
         judge::judge_keys(self.name(), history, budget, &["read"], |part, meter| {
             portfolio::append(history, part, meter)
         })
+    }
+
+    fn online(&self) -> Option<Checker> {
+        Some(Checker::lists())
     }
 
     fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {
