@@ -63,7 +63,8 @@ fn hostile() -> History {
     let value = || Value::from(nasty);
     let mut ops = Vec::new();
     for (index, op_type) in [OpType::Invoke, OpType::Ok].into_iter().enumerate() {
-        let mut op = Op::new(index as u64, index as u64 * 1000, op_type, Process::Client(1), "read", Value::Nil);
+        let mut op =
+            Op::new(index as u64, index as u64 * 1000, op_type, Process::Client(1), "read", Value::Nil);
         if op_type == OpType::Ok {
             op.value = Value::List(vec![value(), Value::map(vec![(value(), value())])]);
             op.error = Some(nasty.into());
@@ -119,7 +120,11 @@ fn main() {
             screenshot(&chromium, &file, width, height);
         }
     }
-    assert!(failed.is_empty(), "pages that failed their own checks: {failed:?}; look at {}", folder.display());
+    assert!(
+        failed.is_empty(),
+        "pages that failed their own checks: {failed:?}; look at {}",
+        folder.display()
+    );
     println!("pages and pictures: {}", folder.display());
 }
 
@@ -127,7 +132,8 @@ fn chromium() -> String {
     let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
     let asked = std::env::var("CHROMIUM").ok();
     let mut names = asked.into_iter().chain(names.map(str::to_owned));
-    let runs = |name: &String| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
+    let runs =
+        |name: &String| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
     names.find(runs).unwrap_or_else(|| {
         eprintln!("this test needs Chromium: install it (apt-get install chromium) or name it in CHROMIUM");
         std::process::exit(1);
