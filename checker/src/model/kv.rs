@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Guide, Model, no_such_function};
+use super::{Guide, Model, Quick, SearchOp, no_such_function};
 use crate::history::op::Value;
 use crate::history::pair::Call;
+use crate::linearizability::string_kv::{self, TextOp};
 
 /// The text of one key: `get`, `put v`, `append v`; empty at first, and nil is the empty text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -142,6 +143,21 @@ impl Model for Kv {
         let seen = Seen::of(ops.iter().copied());
         Some(Box::new(move |text| seen.guide(text)))
     }
+
+    fn quick(&self, ops: &[SearchOp<KvOp>]) -> Quick {
+        string_kv::quick(&ops.iter().map(|op| op.op.at(op.start, op.end)).collect::<Vec<_>>())
+    }
+}
+
+impl KvOp {
+    fn at(&self, start: u32, end: u32) -> TextOp<'_> {
+        let kind = match self {
+            KvOp::Get(text) => string_kv::Kind::Get(text),
+            KvOp::Put(text) => string_kv::Kind::Put(text),
+            KvOp::Append(text) => string_kv::Kind::Append(text),
+        };
+        TextOp { kind, start, end }
+    }
 }
 
 impl Model for KvMap {
@@ -216,6 +232,15 @@ impl Model for KvMap {
         let entry =
             |(key, text): (&Value, &Text)| 2 * size_of::<(Value, Text)>() + key.heap_bytes() + text.bytes();
         state.iter().map(entry).sum()
+    }
+
+    /// Of one key; see [`Model::part`].
+    fn quick(&self, ops: &[SearchOp<(Value, KvOp)>]) -> Quick {
+        let one_key = ops.windows(2).all(|pair| pair[0].op.0 == pair[1].op.0);
+        if !one_key {
+            return Quick::NotApplicable;
+        }
+        string_kv::quick(&ops.iter().map(|op| op.op.1.at(op.start, op.end)).collect::<Vec<_>>())
     }
 
     fn guide<'o>(&self, ops: &[&'o (Value, KvOp)]) -> Option<Guide<'o, Self::State>> {

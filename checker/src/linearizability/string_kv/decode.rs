@@ -188,7 +188,7 @@ impl<'t> Apart<'t> {
         while byte < text.len() {
             let rest = &text[byte..];
             let Some(place) = self.beginning(rest) else {
-                return Err(Impossible::NeverWritten { get, byte });
+                return Err(Impossible::NeverWritten { get });
             };
             match &self.updates[place] {
                 Update { puts, .. } if byte == 0 && !puts.is_empty() => self.enter_chain(place),

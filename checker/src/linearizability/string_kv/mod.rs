@@ -1,34 +1,27 @@
 //! Texts that grow: `get`, `put v`, `append v` on one key, as Porcupine's kv tests have them.
 //!
-//! Two ways, both exact:
-//!
-//! * As a register, if each text that a get shows falls apart into updates in one way only: its last
-//!   update, and what that stood behind, tell it. A put is then a write, an append that a get
-//!   shows a compare-and-set from the text before, an append that none shows a write that nobody read,
-//!   and a get a read. The [`zones`](super::zones) do the rest.
-//! * Else by [`guided`] search over what the gets can still tell apart.
+//! A quick way, and exact: if each text that a get shows falls apart into updates in one way only, the
+//! text is a register. Its value is told by its last update and what that stood behind: a put is a write, an
+//! append that a get shows a compare-and-set from the text before, an append that none shows a write
+//! that nobody read, and a get a read. The [`zones`](super::zones) do the rest. Where texts fall apart in
+//! several ways the answer is [`Quick::NotApplicable`], and a search over what the gets can still tell
+//! apart is asked ([`Model::guide`](crate::Model::guide)).
 //!
 //! | file | what |
 //! |---|---|
 //! | `decode` | takes the gets apart |
 //! | `assign` | which of several appends of one text made which text |
-//! | `guided` | the search |
 
 mod assign;
 mod decode;
-mod guided;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use guided::Searched;
-
-use super::partition::{NEVER, Part};
-use super::register_op::RegisterOp;
-use super::zones::{self, Answer, Violation};
-use crate::budget::Meter;
-use crate::history::values::{ValueId, ValueView};
-use crate::model::no_such_function;
+use super::partition::NEVER;
+use super::register_op::{Kind as RegisterKind, RegisterOp};
+use super::zones::{self, Answer};
+use crate::model::{Quick, Violation};
 use assign::Choices;
 
 /// What an operation did to a text.
@@ -52,33 +45,20 @@ pub(crate) struct TextOp<'t> {
     pub(crate) end: u32,
 }
 
-/// What is found about one key.
-#[derive(Debug)]
-pub(crate) enum Judged {
-    Valid,
-    Impossible(Impossible),
-    /// The only register that it can be has no order.
-    Violation(TextRegister, Violation),
-    /// As a register it has no order, whichever append made what.
-    NoOrder,
-    /// The search was asked.
-    Searched(Searched),
-}
-
 /// A text told as a register.
 #[derive(Debug)]
-pub(crate) struct TextRegister {
-    pub(crate) ops: Vec<RegisterOp>,
+struct TextRegister {
+    ops: Vec<RegisterOp>,
     /// For each of `ops` its place among the operations of the text.
-    pub(crate) numbers: Vec<usize>,
-    pub(crate) values: usize,
+    numbers: Vec<usize>,
+    values: usize,
 }
 
 /// What no text can answer. Operations by their place.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Impossible {
-    /// From this byte on it is nothing that anybody wrote.
-    NeverWritten { get: usize, byte: usize },
+enum Impossible {
+    /// A part of it is nothing that anybody wrote.
+    NeverWritten { get: usize },
     /// What was put there stands behind something else.
     PutBehind { get: usize, put: usize },
     /// Two gets differ in what stands behind the same beginning.
@@ -87,57 +67,90 @@ pub(crate) enum Impossible {
     TooOften { get: usize, append: usize },
 }
 
-/// Decides one key; starts and ends are within `1..=positions`.
-pub(crate) fn judge(ops: &[TextOp<'_>], positions: u32, meter: &Meter) -> Judged {
+/// Decides the operations on one text.
+pub(crate) fn quick(ops: &[TextOp<'_>]) -> Quick {
     let chains = match decode::chains(ops) {
-        None => return Judged::Searched(guided::guided(ops, meter)),
-        Some(Err(impossible)) => return Judged::Impossible(impossible),
+        None => return Quick::NotApplicable,
+        Some(Err(impossible)) => return Quick::Violation(impossible.told()),
         Some(Ok(chains)) => chains,
     };
-    let Some(choices) = Choices::of(ops, &chains) else {
-        return Judged::Searched(guided::guided(ops, meter));
-    };
-    let mut found = Judged::NoOrder;
+    let Some(choices) = Choices::of(ops, &chains) else { return Quick::NotApplicable };
+    let ends = ops.iter().map(|op| if op.end == NEVER { op.start } else { op.end });
+    let positions = ends.max().unwrap_or(0);
+    let mut found = None;
     for number in 0..choices.count() {
         let register = choices.register(ops, &chains, number);
         match zones::zones_as_a_whole(&register.ops, register.values, positions) {
-            Answer::Valid => return Judged::Valid,
-            Answer::Violation(violation) if choices.count() == 1 => {
-                found = Judged::Violation(register, violation);
-            }
-            Answer::Violation(_) => {}
+            Answer::Valid => return Quick::Valid,
+            Answer::Violation(violation) => found = found.or_else(|| register.told(&violation)),
             Answer::NotUnique | Answer::Undecided => unreachable!("every value is made once"),
         }
     }
-    found
+    // If there was nothing to choose from, or nothing that can be told of the choice, a search tells it.
+    found.map_or(Quick::NotApplicable, Quick::Violation)
 }
 
-/// A key's operations, and for each the number of its call. Nil is the empty text.
-pub(crate) fn text_ops<'h>(part: &Part<'h>) -> Result<(Vec<TextOp<'h>>, Vec<usize>), String> {
-    let (mut ops, mut calls) = (Vec::new(), Vec::new());
-    for (number, call, span) in part.possible() {
-        let text = |value: ValueId| match call.history().values().view(value) {
-            ValueView::Nil => Ok(""),
-            ValueView::Text(text) => Ok(text),
-            _ => Err(format!(
-                "op {}: {} {}: not a text",
-                call.invoke_index(),
-                call.f(),
-                call.history().values().get(value)
-            )),
+impl Impossible {
+    fn told(&self) -> Violation {
+        let told = |rule, failing, other: Option<(usize, &'static str)>| Violation {
+            rule,
+            ops: [(failing, "shows it")].into_iter().chain(other).collect(),
+            failing,
         };
-        let kind = match call.f() {
-            "get" | "read" => match call.result_id() {
-                None => continue,
-                Some(_) if span.end == NEVER => continue,
-                Some(value) => Kind::Get(text(value)?),
-            },
-            "put" | "write" => Kind::Put(text(call.argument_id()?)?),
-            "append" => Kind::Append(text(call.argument_id()?)?),
-            _ => return Err(no_such_function("kv", &call)),
-        };
-        ops.push(TextOp { kind, start: span.start, end: span.end });
-        calls.push(number);
+        match *self {
+            Impossible::NeverWritten { get } => told("a part of this was never written", get, None),
+            Impossible::PutBehind { get, put } => {
+                told("what was put replaces all, and can't stand behind anything", get, Some((put, "put it")))
+            }
+            Impossible::Fork { get, other } => told(
+                "this can't come before nor after another text seen",
+                get,
+                Some((other, "saw the other")),
+            ),
+            Impossible::TooOften { get, append } => {
+                told("this has a part more often than it was appended", get, Some((append, "appended it")))
+            }
+        }
     }
-    Ok((ops, calls))
+}
+
+impl TextRegister {
+    /// A violation in the terms of the text; none of the kinds that chains rule out.
+    fn told(&self, violation: &zones::Violation) -> Option<Violation> {
+        let number = |op: usize| self.numbers[op];
+        let is_read = |op: usize| matches!(self.ops[op].kind, RegisterKind::Read(_));
+        Some(match violation {
+            zones::Violation::OutOfOrder { early, late, .. } if is_read(*late) => Violation {
+                rule: "what it found had been replaced or appended to before it began",
+                ops: vec![(number(*early), "shows what came after"), (number(*late), "found what was gone")],
+                failing: number(*late),
+            },
+            zones::Violation::OutOfOrder { early, late, .. } => Violation {
+                rule: "what it needs to have been there was written only later",
+                ops: vec![(number(*early), "needs it"), (number(*late), "wrote it later")],
+                failing: number(*early),
+            },
+            zones::Violation::Crossing { older, newer } => {
+                let ends = [older, newer].into_iter().flat_map(|zone| zone.first_end);
+                let starts = [older.last_start, newer.last_start].into_iter();
+                let mut ops: Vec<(usize, &'static str)> = Vec::new();
+                for (op, role) in starts
+                    .map(|op| (op, "found or wrote it after the other was there"))
+                    .chain(ends.map(|op| (op, "shows that it was there by then")))
+                {
+                    if !ops.iter().any(|(known, _)| *known == number(op)) {
+                        ops.push((number(op), role));
+                    }
+                }
+                Violation {
+                    rule: "what it deals with was there before something that was there before it",
+                    ops,
+                    failing: number(older.last_start),
+                }
+            }
+            zones::Violation::NeverWritten { .. }
+            | zones::Violation::TwoSuccessors { .. }
+            | zones::Violation::Cycle { .. } => return None,
+        })
+    }
 }
