@@ -204,16 +204,14 @@ impl<'a> Search<'a> {
         let freed = self.ops.iter().zip(&self.freed).filter(|((_, op), freed)| {
             **freed && op.end >= from && matches!(op.kind, Kind::Write(_) | Kind::Cas(..))
         });
-        let mut ops: Vec<RegisterOp> =
-            freed.zip(1..).map(|(((_, op), _), start)| RegisterOp { start, end: NEVER, ..*op }).collect();
+        let mut ops: Vec<RegisterOp> = freed
+            .zip(1..)
+            .map(|(((_, op), _), start)| RegisterOp { start, end: NEVER, ..*op })
+            .collect();
         let shift = ops.len() as u32;
         let later = |position: u32| if position == NEVER { NEVER } else { position.saturating_add(shift) };
         let bound = self.ops.iter().zip(&self.freed).filter(|((_, op), freed)| !**freed && op.end >= from);
-        ops.extend(bound.map(|((_, op), _)| RegisterOp {
-            start: later(op.start),
-            end: later(op.end),
-            ..*op
-        }));
+        ops.extend(bound.map(|((_, op), _)| RegisterOp { start: later(op.start), end: later(op.end), ..*op }));
         let first = self.from.map(later);
         let plan = Plan::new(&ops, self.values);
         match plan.slots {

@@ -3,8 +3,8 @@
 use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, ValueId};
 use super::burst::Bursts;
-use super::config::{Config, DEAD};
 use super::drive::Effort;
+use super::config::{Config, DEAD};
 use super::layer::{self, Scratch};
 use super::mask::Mask;
 use super::plan::Plan;

@@ -46,9 +46,8 @@ fn agrees_with_trying_every_order() {
         let found = order_with(&history.ops, history.values, narrow, &meter).unwrap();
         match found {
             None => assert!(expected.is_some(), "seed {seed}: an order was expected"),
-            Some(found) => oracle::follow(&history.ops, &found).unwrap_or_else(|why| {
-                panic!("seed {seed}: {why} in {found:?}\n{}", oracle::show(&history.ops))
-            }),
+            Some(found) => oracle::follow(&history.ops, &found)
+                .unwrap_or_else(|why| panic!("seed {seed}: {why} in {found:?}\n{}", oracle::show(&history.ops))),
         }
         *(if expected.is_some() { &mut invalid } else { &mut valid }) += 1;
     }
