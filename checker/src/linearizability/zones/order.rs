@@ -1,12 +1,17 @@
 //! An order of the operations of a register whose values are unique.
 //!
-//! Relies on clusters that were judged to fit. A forward block has the register from f to s, and goes
-//! where f is. A backward block can go to any moment of its stretch from s to f that no forward one
-//! holds: to s, or, if a forward block holds that moment, to where that one lets go, which is
-//! before f because else the two would collide. Blocks sorted by these moments respect real time, and
-//! so does each block from within: values in the order of the chain, its writer before its reads.
+//! Relies on clusters that were judged to fit. A forward block goes where its f is, a backward one
+//! where its s is. That respects real time. Let X have to come before Y: f(X) < s(Y).
+//!
+//! | X | Y | X goes before Y, for |
+//! |---|---|---|
+//! | forward | backward | f(X) < s(Y) |
+//! | backward | backward | s(X) ≤ f(X) < s(Y) |
+//! | forward | forward | f(X) < s(X) ≤ f(Y), since Y need not come before X |
+//! | backward | forward | s(X) ≤ f(Y), since Y need not come before X |
+//!
+//! Within a block values go in the order of the chain, each with its writer before its reads.
 
-use super::NONE;
 use super::clusters::{Block, Clusters, READS, WRITER};
 use crate::linearizability::partition::NEVER;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
@@ -22,7 +27,7 @@ pub(crate) fn order(ops: &[RegisterOp], values: usize, positions: u32) -> Option
 /// The order of what the clusters hold, with the operations that only say what was not there put in
 /// wherever there is a place; `None` if one of them finds none.
 pub(super) fn arrange(ops: &[RegisterOp], clusters: &Clusters, positions: u32) -> Option<Vec<usize>> {
-    let ranks = ranks(clusters, positions);
+    let ranks = ranks(clusters);
     let mut placed: Vec<Place> = Vec::with_capacity(ops.len());
     let mut not_equals = Vec::new();
     for (number, op) in ops.iter().enumerate() {
@@ -60,24 +65,12 @@ struct Place {
 }
 
 /// For each needed value its place among all values.
-fn ranks(clusters: &Clusters, positions: u32) -> Vec<u32> {
+fn ranks(clusters: &Clusters) -> Vec<u32> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut values = 0;
     let walked = clusters.walk_blocks(|block| blocks.push(block));
     debug_assert!(walked.is_ok(), "only what fits is ordered");
-    // How far the forward blocks reach that began at a position or before.
-    let mut reach = vec![0; positions as usize + 1];
-    for block in blocks.iter().filter(|block| block.end < block.start) {
-        reach[block.end as usize] = block.start;
-    }
-    for position in 1..reach.len() {
-        reach[position] = reach[position].max(reach[position - 1]);
-    }
-    let moment = |block: &Block| match block.end < block.start {
-        true => block.end,
-        false => block.start.max(reach[block.start as usize]),
-    };
-    blocks.sort_by_cached_key(|block| (moment(block), block.start));
+    blocks.sort_unstable_by_key(|block| if block.end < block.start { block.end } else { block.start });
     let mut ranks = vec![NONE; clusters.values()];
     ranks[INITIAL as usize] = 0;
     for block in blocks {
