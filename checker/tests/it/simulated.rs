@@ -110,7 +110,7 @@ fn counter(state: &Value, call: &Call<'_>) -> Option<Value> {
     let sum = state.as_int().unwrap_or(0);
     match call.f() {
         "add" => Some(Value::Int(sum + call.asked().as_int().unwrap())),
-        _ => call.result().is_none_or(|told| told.as_int() == Some(sum)).then(|| Value::Int(sum)),
+        _ => call.result().is_none_or(|told| told.as_int() == Some(sum)).then_some(Value::Int(sum)),
     }
 }
 
