@@ -157,8 +157,11 @@ fn processes_that_share_a_lane_are_never_there_at_once() {
     let about = Embedded::of(&page).json("about");
     let mut until: BTreeMap<u64, (u64, usize)> = BTreeMap::new();
     assert!(about["processes"].as_array().unwrap().len() > 24, "too few processes to share lanes");
+    let names: Vec<&str> =
+        about["processes"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
     let place = |process: u64| {
-        about["processes"].as_array().unwrap().iter().position(|name| *name == process.to_string()).unwrap()
+        let process = process.to_string();
+        names.iter().position(|name| *name == process).unwrap()
     };
     for call in history.calls().unwrap().iter() {
         let lane = about["lanes"][place(call.process())].as_u64().unwrap();

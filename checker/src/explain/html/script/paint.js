@@ -69,7 +69,7 @@ function clipped(context, x, y, width, height, draw) {
 
 function paintAxis(context, { layout, viewport, colours }) {
   const byTime = viewport.axis.name === "time";
-  const { step: size, places } = ticks(viewport, 110, byTime ? 1 : 1);
+  const { step: size, places } = ticks(viewport, 110, 1);
   for (const place of places) {
     const x = Math.round(viewport.x(place));
     context.fillStyle = colours.grid;
