@@ -9,6 +9,7 @@
 //! | zones | registers and lists whose values are written once | linear |
 //! | frontier | registers whose values repeat | exponential at worst, within a budget |
 //! | inclusion | growing sets whose elements are added once | linear |
+//! | monitor | queues, stacks, priority queues, bags whose values are put in once; set elements, locks, semaphores | n log n |
 //! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
