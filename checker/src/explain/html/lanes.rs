@@ -52,6 +52,6 @@ mod tests {
 
     #[test]
     fn a_lane_is_reused_once_its_process_is_done_and_not_before() {
-        assert_eq!(pack([(0, 9), (1, 3), (3, 5), (4, 6), (6, 7), (10, 11)]), [0, 1, 2, 1, 2, 2]);
+        assert_eq!(pack([(0, 9), (1, 3), (3, 5), (4, 6), (6, 7), (10, 11)]), [0, 1, 2, 1, 2, 1]);
     }
 }
