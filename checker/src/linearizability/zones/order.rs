@@ -12,6 +12,7 @@
 //!
 //! Within a block values go in the order of the chain, each with its writer before its reads.
 
+use super::NONE;
 use super::clusters::{Block, Clusters, READS, WRITER};
 use crate::linearizability::partition::NEVER;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
