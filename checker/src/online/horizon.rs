@@ -66,10 +66,11 @@ impl Bars {
         }
     }
 
-    /// Forgets what says nothing about starts from here on.
+    /// Forgets blocks whose first end is before the horizon, when what they bar from there on is forgotten
+    /// too: they bar nothing else, unless they grow, and then they are noted again.
     pub(super) fn forget_before(&mut self, horizon: u64) {
         for bars in [&mut self.forward, &mut self.backward] {
-            while bars.get(1).is_some_and(|second| second.first_end < horizon) {
+            while bars.front().is_some_and(|bounds| bounds.first_end < horizon) {
                 bars.pop_front();
             }
         }

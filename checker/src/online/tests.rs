@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Checker, Object, Status};
+use crate::history::Resolution;
 use crate::history::op::{Op, OpType, Process, Value};
 use crate::linearizability::partition::NEVER;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
@@ -149,6 +150,78 @@ fn values_that_come_back_are_told_apart_or_left_undecided() {
     }
     let enough = valid > seeds() / 10 && invalid > seeds() / 20 && undecided > seeds() / 10;
     assert!(enough, "{valid} {invalid} {undecided}");
+}
+
+/// Operations that are given up, and their outcomes learnt when all else is over, and much forgotten.
+#[test]
+fn what_is_learnt_late_is_judged_rightly_or_not_at_all() {
+    let (mut valid, mut invalid, mut undecided) = (0, 0, 0);
+    for seed in 0..seeds() {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let repeated = (seed % 2 == 0).then_some(3 + seed as u32 % 5);
+        let plan = Plan { repeated, ops: 4 + seed as usize % 8, ..plan_of(seed) };
+        let mut generated = generate(plan, seed);
+        let mut late: Vec<usize> = (0..generated.ops.len()).filter(|_| random.random_ratio(1, 4)).collect();
+        // Given up at their end, or at some time if they have none.
+        let mut events = events(&generated, &mut random);
+        for (_, op) in &mut events {
+            let Process::Client(process) = op.process else { panic!() };
+            if op.op_type == OpType::Ok && late.contains(&(process as usize)) {
+                op.op_type = OpType::Info;
+            }
+        }
+        let mut checker = eager(Value::Nil);
+        let mut worst = Status::Fine;
+        let mut invoked = vec![0; generated.ops.len()];
+        for (index, (_, op)) in events.iter().enumerate() {
+            let Process::Client(process) = op.process else { panic!() };
+            if op.op_type == OpType::Invoke {
+                invoked[process as usize] = index as u64;
+            }
+            worst = worse(worst, checker.event(&Op { index: index as u64, ..op.clone() }).unwrap());
+        }
+        late.retain(|number| generated.ops[*number].end != NEVER);
+        for number in &late {
+            generated.positions += 1;
+            let happened = !random.random_ratio(1, 4);
+            let op = &mut generated.ops[*number];
+            let resolution = match op.kind {
+                _ if !happened => Resolution::DidNotHappen,
+                Kind::Read(seen) => Resolution::Happened(value(seen)),
+                _ => Resolution::Happened(Value::Nil),
+            };
+            // What did not happen is made a read of unknown outcome, which says nothing.
+            (op.end, op.kind) = match happened {
+                true => (generated.positions, op.kind),
+                false => (NEVER, Kind::Read(INITIAL)),
+            };
+            worst = worse(worst, checker.resolve(invoked[*number], &resolution).unwrap());
+        }
+        let ops: Vec<RegisterOp> = generated.ops.into_iter().filter(|op| !is_unended_read(op)).collect();
+        let truth = first_impossible_of_all(&ops, generated.positions).is_none();
+        match worst {
+            Status::Fine => {
+                assert!(truth, "seed {seed}: {late:?} of {ops:?}");
+                valid += 1;
+            }
+            Status::Violation(violation) => {
+                assert!(!truth, "seed {seed}: {violation:?}: {late:?} of {ops:?}");
+                invalid += 1;
+            }
+            Status::Undecided(_) => undecided += 1,
+        }
+    }
+    let enough = valid > seeds() / 10 && invalid > seeds() / 10 && undecided > seeds() / 20;
+    assert!(enough && undecided < seeds() / 2, "{valid} {invalid} {undecided}");
+}
+
+fn is_unended_read(op: &RegisterOp) -> bool {
+    op.end == NEVER && matches!(op.kind, Kind::Read(_))
+}
+
+/// The first of two that says something.
+fn worse(before: Status, now: Status) -> Status {
+    if before == Status::Fine { now } else { before }
 }
 
 /// Runs a register that is really there, each of whose operations takes effect at some moment.
