@@ -6,10 +6,11 @@ CARGO ?= cargo
 NODE_MUTANTS := target-mutants/release/paxos-node
 
 .DEFAULT_GOAL := help
-.PHONY: help build mutants-build test test-chaos mutants sim sim-mutants lint fmt clean
+.PHONY: help build mutants-build test test-browser test-chaos mutants sim sim-mutants bench-checker \
+  bench-checker-files bench-checker-headline fuzz-checker lint fmt clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the harness and the node (release)
 	$(CARGO) build --release --workspace --bins
@@ -19,6 +20,9 @@ mutants-build: ## build the node with its planted bugs, into a target folder of 
 
 test: ## run all tests
 	$(CARGO) test --workspace
+
+test-browser: ## open the checker's timelines in headless Chromium; fails where there is none
+	$(CARGO) test -p checker --test browser
 
 test-chaos: build mutants-build ## batter real clusters for TIME seconds (120), then prove that a planted bug is caught
 	@target/release/antipaxos test-all --time $(TIME) --mutant-bin $(NODE_MUTANTS) $(if $(SEED),--seed $(SEED))
@@ -31,6 +35,20 @@ sim: ## simulate clusters in virtual time, SEEDS of them (10000)
 
 sim-mutants: ## the simulation must kill every planted bug
 	$(CARGO) test -p paxos-node --features mutants --target-dir target-mutants
+
+bench-checker: ## time and memory of the checker by class of history; QUICK=1 for a tenth, ONLY=text for some
+	$(CARGO) bench -p checker --bench speed -- $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")
+
+bench-checker-files: ## time of the checker on recorded histories: CHECKER_HISTORIES is their folder
+	$(CARGO) bench -p checker --bench speed -- $(if $(ONLY),--only "$(ONLY)") --files
+
+bench-checker-headline: ## how many clients and unknown outcomes the checker decides in 10 s and 1 GB
+	$(CARGO) bench -p checker --bench speed -- --headline $(if $(QUICK),--quick)
+
+fuzz-checker: ## fuzz the checker against an oracle and its engines against each other, TIME seconds; SEED, TARGET
+	$(if $(filter-out 0,$(TIME)),CHECKER_FUZZ_SECONDS=$(shell expr $(TIME) / 2)) \
+	CHECKER_FUZZ_SEED=$(SEED) CHECKER_FUZZ_TARGET=$(TARGET) \
+	$(CARGO) test --release --no-fail-fast -p checker --lib --test it -- --exact fuzz::fuzz --nocapture
 
 lint: ## formatting and clippy, warnings refused
 	$(CARGO) fmt --all --check

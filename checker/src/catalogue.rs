@@ -2,12 +2,14 @@
 
 use crate::check::Check;
 use crate::history::op::Value;
+use crate::invariants;
 use crate::linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
 use crate::model::{
     Bag, CasRegister, Counter, ElementSet, FencedLock, Kv, KvMap, MultiRegister, Mutex, PriorityQueue, Queue,
-    ReentrantLock, Stack,
+    ReentrantLock, Semaphore, Stack,
 };
 use crate::set_full::SetCheck;
+use crate::transactions::{ConsistencyModel, ListAppend, RwRegister};
 
 /// A check that can be asked for.
 #[derive(Clone, Copy)]
@@ -28,6 +30,8 @@ pub struct Rules {
     pub nil_read_says_nothing: bool,
     /// A failed compare-and-set found another value (Porcupine's etcd) instead of "it did not happen".
     pub failed_cas_is_read: bool,
+    /// What transactions are expected to be.
+    pub consistency: ConsistencyModel,
 }
 
 impl Entry {
@@ -43,7 +47,7 @@ impl std::fmt::Debug for Entry {
     }
 }
 
-const ENTRIES: [Entry; 15] = [
+const ENTRIES: [Entry; 31] = [
     Entry {
         name: "cas-register",
         about: "registers, one per key: read, write, cas [old, new]; linearizable",
@@ -56,7 +60,7 @@ const ENTRIES: [Entry; 15] = [
     },
     Entry {
         name: "set",
-        about: "growing sets: add, and reads that give every element; linearizable, and read back at the end",
+        about: "growing sets: add, and reads that give every element; linearizable, and read at the end",
         make: |_| Box::new(SetCheck::default()),
     },
     Entry {
@@ -125,6 +129,86 @@ const ENTRIES: [Entry; 15] = [
         about: "texts in one map: get k, put [k v], append [k v]; linearizable",
         make: |_| Box::new(Linearizable::new(KvMap)),
     },
+    Entry {
+        name: "semaphore",
+        about: "permits: acquire [n], release [n], as many as there were; linearizable",
+        make: |_| Box::new(Linearizable::new(Semaphore::default())),
+    },
+    Entry {
+        name: "list-append",
+        about: "transactions of [append k v] and [r k [..]]: anomalies and cycles (--consistency)",
+        make: |rules| Box::new(ListAppend::expecting(rules.consistency)),
+    },
+    Entry {
+        name: "rw-register",
+        about: "transactions of [w k v] and [r k v]: anomalies and cycles (--consistency)",
+        make: |rules| Box::new(RwRegister::expecting(rules.consistency)),
+    },
+    Entry {
+        name: "final-set",
+        about: "sets: add, read; the last read has all that was acknowledged and nothing else (Jepsen's set)",
+        make: |_| Box::new(invariants::FinalSet::default()),
+    },
+    Entry {
+        name: "set-full",
+        about: "sets: add, read; no element is lost or there twice (Jepsen's set-full)",
+        make: |_| Box::new(invariants::SetFull::default()),
+    },
+    Entry {
+        name: "dequeues",
+        about: "queues: nothing is dequeued that nobody enqueued (Jepsen's queue)",
+        make: |_| Box::new(invariants::Queue::default()),
+    },
+    Entry {
+        name: "total-queue",
+        about: "queues in any order: enqueue v, dequeue, drain; what goes in comes out (Jepsen's total-queue)",
+        make: |_| Box::new(invariants::TotalQueue::default()),
+    },
+    Entry {
+        name: "unique-ids",
+        about: "generate; no id is answered twice",
+        make: |_| Box::new(invariants::UniqueIds::default()),
+    },
+    Entry {
+        name: "counter-bounds",
+        about: "counters: add n, read; each read is within what could have been added (Jepsen's counter)",
+        make: |_| Box::new(invariants::Counter::default()),
+    },
+    Entry {
+        name: "bank",
+        about: "accounts: transfer, read {account balance}; the total stays, nothing below zero",
+        make: |_| Box::new(invariants::Bank::default()),
+    },
+    Entry {
+        name: "long-fork",
+        about: "single writes and reads of several keys: [[w k v]], [[r k v] ..]; reads agree on an order",
+        make: |_| Box::new(invariants::LongFork::default()),
+    },
+    Entry {
+        name: "causal-reverse",
+        about: "write v, reads of all that was written; nothing is seen without what was there before",
+        make: |_| Box::new(invariants::CausalReverse::default()),
+    },
+    Entry {
+        name: "monotonic",
+        about: "read, inc; a number that grows never goes back",
+        make: |_| Box::new(invariants::Monotonic::default()),
+    },
+    Entry {
+        name: "sessions",
+        about: "registers: write v, read; the four session guarantees",
+        make: |_| Box::new(invariants::Sessions::default()),
+    },
+    Entry {
+        name: "stats",
+        about: "any; every function succeeded at least once",
+        make: |_| Box::new(invariants::Stats::default()),
+    },
+    Entry {
+        name: "unhandled-exceptions",
+        about: "operations that ended with an error nobody expected",
+        make: |_| Box::new(invariants::UnhandledErrors::default()),
+    },
 ];
 
 fn register(rules: &Rules) -> CasRegister {
@@ -139,11 +223,19 @@ fn register(rules: &Rules) -> CasRegister {
 }
 
 /// All of them.
-pub fn entries() -> Vec<Entry> {
-    ENTRIES.to_vec()
+pub fn entries() -> &'static [Entry] {
+    &ENTRIES
 }
 
-/// The one with this name.
+/// The one with this name, or another name that people know it by.
 pub fn by_name(name: &str) -> Option<Entry> {
-    entries().into_iter().find(|entry| entry.name == name)
+    let name = match name {
+        "register" => "cas-register",
+        "list" => "append",
+        "priorityqueue" => "priority-queue",
+        "multiset" | "bag" => "unordered-queue",
+        "lock" => "mutex",
+        name => name,
+    };
+    ENTRIES.into_iter().find(|entry| entry.name == name)
 }

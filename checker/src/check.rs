@@ -3,6 +3,7 @@
 use crate::budget::Budget;
 use crate::history::History;
 use crate::history::op::Value;
+use crate::online::Checker;
 use crate::verdict::Report;
 
 /// A question about whole histories. Workloads carry theirs as `Box<dyn Check>`.
@@ -13,6 +14,12 @@ pub trait Check: Send + Sync {
     /// Judges a history, spending no more than the budget. An ill-formed or empty history, and one
     /// that the budget does not suffice for, is unknown with the reason.
     fn check(&self, history: &History, budget: &Budget) -> Report;
+
+    /// The same question event by event, while the history is still being made; none if this check needs
+    /// the whole of it.
+    fn online(&self) -> Option<Checker> {
+        None
+    }
 
     /// For a history that is valid: an order of the operations of each key that explains every answer.
     /// Each order was gone through step by step, by code that knows nothing of how it was found, before

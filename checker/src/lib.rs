@@ -64,6 +64,9 @@ pub mod explain;
 
 pub mod simulate;
 
+#[cfg(test)]
+mod fuzz;
+
 pub use budget::Budget;
 pub use check::{Check, KeyOrder};
 pub use explain::witness::{Anomaly, Witness};

@@ -77,6 +77,23 @@ pub enum Object {
     Counter,
 }
 
+impl Object {
+    /// The name in the [catalogue](crate::catalogue) of the check that judges it.
+    pub fn check(&self) -> &'static str {
+        match self {
+            Object::Register | Object::UniqueCas | Object::CasRegister { .. } => "cas-register",
+            Object::Queue => "queue",
+            Object::Stack => "stack",
+            Object::PriorityQueue => "priority-queue",
+            Object::Set { .. } => "element-set",
+            Object::List { .. } => "append",
+            Object::ListTransactions { .. } => "list-append",
+            Object::Mutex => "mutex",
+            Object::Counter => "counter",
+        }
+    }
+}
+
 /// How a history is spoiled.
 ///
 /// Where no answer proves it, nothing is spoiled, and [`Simulated::spoiled_at`] tells: locks know only

@@ -6,13 +6,18 @@ use std::process::{Command, Stdio};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use checker::simulate::{Object, simulate};
-use checker::{Budget, Check, History, LinearizableAppend, LinearizableRegister, Verdict};
+use checker::catalogue::Rules;
+use checker::online::{Checker, Status};
+use checker::simulate::{Object, each_op, simulate};
+use checker::{Budget, Check, History, Op, Report, Verdict};
 
 use super::spec::Spec;
 
 /// After this long no further run is begun.
 const RUNS_TIME: Duration = Duration::from_secs(10);
+
+/// So many ops are simulated, then fed, in turn.
+const BATCH: usize = 4_096;
 
 /// What a case may spend.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +34,32 @@ impl Default for Limits {
     }
 }
 
-/// One history to judge, from a file if reading it counts too.
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The check alone.
+    Check,
+    /// Reading the history from a file of JSON lines, and the check.
+    ReadJson,
+    /// Reading the history from a file of Jepsen's EDN, and the check.
+    ReadEdn,
+    /// Event by event, without ever holding the history.
+    Online,
+}
+
+impl Mode {
+    /// Whether the history comes from a file.
+    fn reads(self) -> bool {
+        matches!(self, Mode::ReadJson | Mode::ReadEdn)
+    }
+}
+
+/// One history to judge.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
     pub(crate) spec: Spec,
     pub(crate) limits: Limits,
-    pub(crate) read: bool,
+    pub(crate) mode: Mode,
 }
 
 /// What came of it.
@@ -73,7 +98,7 @@ impl fmt::Display for Measured {
 impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Limits { time, memory_mb, runs } = self.limits;
-        write!(f, "{},{memory_mb},{runs},{},{}", time.as_millis(), self.read, self.spec)
+        write!(f, "{},{memory_mb},{runs},{:?},{}", time.as_millis(), self.mode, self.spec)
     }
 }
 
@@ -86,25 +111,20 @@ impl FromStr for Job {
         let mut number = || part().and_then(|part| part.parse::<u64>().map_err(|error| error.to_string()));
         let time = Duration::from_millis(number()?);
         let limits = Limits { time, memory_mb: number()?, runs: number()? as u32 };
-        Ok(Self { limits, read: part()? == "true", spec: part()?.parse()? })
+        let mode = match part()? {
+            "Check" => Mode::Check,
+            "ReadJson" => Mode::ReadJson,
+            "ReadEdn" => Mode::ReadEdn,
+            "Online" => Mode::Online,
+            other => return Err(format!("no mode is called {other:?}")),
+        };
+        Ok(Self { limits, mode, spec: part()?.parse()? })
     }
 }
 
-/// The check that judges such an object; none if there is none yet.
+/// The check that judges such an object; none if the crate has none of that name.
 fn check_for(object: Object) -> Option<Box<dyn Check>> {
-    match object {
-        Object::Register | Object::UniqueCas | Object::CasRegister { .. } => {
-            Some(Box::new(LinearizableRegister::default()))
-        }
-        Object::List { .. } => Some(Box::new(LinearizableAppend::default())),
-        Object::Queue
-        | Object::Stack
-        | Object::PriorityQueue
-        | Object::Set { .. }
-        | Object::ListTransactions { .. }
-        | Object::Mutex
-        | Object::Counter => None,
-    }
+    checker::catalogue::by_name(object.check()).map(|entry| entry.check(&Rules::default()))
 }
 
 /// Whether [`measure`] can be asked about it.
@@ -123,7 +143,7 @@ pub(crate) fn measure(job: &Job) -> Measured {
         why: String::new(),
     };
     let file = file_of(std::process::id());
-    let told = if job.read { written(job, &file) } else { Ok(()) };
+    let told = if job.mode.reads() { written(job, &file) } else { Ok(()) };
     let told = told.and_then(|()| {
         let child = started("--child", &job.to_string(), Stdio::piped())?;
         let output = child.wait_with_output().map_err(|error| error.to_string())?;
@@ -132,7 +152,7 @@ pub(crate) fn measure(job: &Job) -> Measured {
             false => Err(format!("the process of the case ended with {}", output.status)),
         }
     });
-    if job.read {
+    if job.mode.reads() {
         // It is in the folder for temporary files: a leftover harms nobody.
         let _ = std::fs::remove_file(&file);
     }
@@ -164,30 +184,35 @@ fn started(argument: &str, value: &str, output: Stdio) -> Result<std::process::C
 
 /// Where a history waits to be read, for a parent and its child.
 fn file_of(parent: u32) -> PathBuf {
-    std::env::temp_dir().join(format!("checker-speed-{parent}.jsonl"))
+    std::env::temp_dir().join(format!("checker-speed-{parent}.history"))
 }
 
 fn written(job: &Job, file: &PathBuf) -> Result<(), String> {
     let output = std::fs::File::create(file).map_err(|error| error.to_string())?;
-    let mut child = started("--write", &job.spec.to_string(), output.into())?;
+    let argument = if job.mode == Mode::ReadEdn { "--write-edn" } else { "--write" };
+    let mut child = started(argument, &job.spec.to_string(), output.into())?;
     let status = child.wait().map_err(|error| error.to_string())?;
     status.success().then_some(()).ok_or_else(|| format!("writing the history ended with {status}"))
 }
 
 /// Does a job in this process; answers the line that [`measure`] reads.
 pub(crate) fn run(job: &Job) -> Result<String, String> {
+    if job.mode == Mode::Online {
+        let (taken, word) = fed(&job.spec)?;
+        return Ok(format!("{word}\t{}\t{}\ton line\t", taken.as_secs_f64(), peak_mb()));
+    }
     let check = check_for(job.spec.plan.object).ok_or("no check for this object")?;
     let budget = Budget { time: job.limits.time, memory_bytes: job.limits.memory_mb << 20 };
     let file = file_of(std::os::unix::process::parent_id());
-    let history = if job.read { History::default() } else { spoiled_as_asked(job)? };
-    let mut best: Option<(Duration, checker::Report)> = None;
+    let history = if job.mode.reads() { History::default() } else { spoiled_as_asked(job)? };
+    let mut best: Option<(Duration, Report)> = None;
     let began = Instant::now();
     for _ in 0..job.limits.runs.max(1) {
         let now = Instant::now();
-        let report = if job.read {
+        let report = if job.mode.reads() {
             let file = std::fs::File::open(&file).map_err(|error| error.to_string())?;
-            let read = History::read_jsonl(std::io::BufReader::with_capacity(1 << 20, file));
-            check.check(&read.map_err(|error| error.to_string())?, &budget)
+            let read = History::read(file).map_err(|error| error.to_string())?;
+            check.check(&read.history, &budget)
         } else {
             check.check(&history, &budget)
         };
@@ -204,8 +229,44 @@ pub(crate) fn run(job: &Job) -> Result<String, String> {
         Verdict::Unknown(why) => why.replace(['\t', '\n'], " "),
         Verdict::Valid | Verdict::Invalid(_) => String::new(),
     };
-    let (word, engine, peak_mb) = (report.verdict.word(), &report.engine, peak_mb());
+    let mut engine = report.engine.clone();
+    if let Verdict::Invalid(witness) = &report.verdict {
+        engine += &format!(", told by {} operations", witness.ops.len());
+    }
+    let (word, peak_mb) = (report.verdict.word(), peak_mb());
     Ok(format!("{word}\t{}\t{peak_mb}\t{engine}\t{why}", taken.as_secs_f64()))
+}
+
+/// Feeds a checker that judges on line; answers how long that alone took, and its word in the end.
+fn fed(spec: &Spec) -> Result<(Duration, &'static str), String> {
+    let mut checker = match spec.plan.object {
+        Object::List { .. } => Checker::lists(),
+        _ => Checker::registers(),
+    };
+    let (mut taken, mut word, mut broken) = (Duration::ZERO, "valid", None);
+    // A batch at a time, so that simulating is not timed and nothing piles up.
+    let mut batch: Vec<Op> = Vec::with_capacity(BATCH);
+    let mut feed = |batch: &mut Vec<Op>| {
+        let now = Instant::now();
+        for op in batch.iter() {
+            match checker.event(op) {
+                Ok(Status::Fine) => {}
+                Ok(Status::Violation(_)) => word = "invalid",
+                Ok(Status::Undecided(_)) => word = "unknown",
+                Err(rule) => broken = Some(rule.to_string()),
+            }
+        }
+        taken += now.elapsed();
+        batch.clear();
+    };
+    each_op(&spec.plan, |op| {
+        batch.push(op);
+        if batch.len() == BATCH {
+            feed(&mut batch);
+        }
+    });
+    feed(&mut batch);
+    broken.map_or(Ok((taken, word)), Err)
 }
 
 fn spoiled_as_asked(job: &Job) -> Result<History, String> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use checker::simulate::{Object, Plan, Spoil};
 
-use super::case::{self, Job, Limits};
+use super::case::{self, Job, Limits, Mode};
 use super::spec::Spec;
 
 const TIME: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ pub(crate) fn print(quick: bool, only: &str) -> ExitCode {
                         continue;
                     }
                     let limits = Limits { time: TIME, memory_mb: MEMORY_MB, runs: 1 };
-                    let measured = case::measure(&Job { spec, limits, read: false });
+                    let measured = case::measure(&Job { spec, limits, mode: Mode::Check });
                     asked += 1;
                     let within =
                         measured.seconds <= TIME.as_secs_f64() && measured.peak_mb <= MEMORY_MB as f64;

@@ -11,14 +11,17 @@
 //! | none | every case, as a table |
 //! | `--quick` | the same with a tenth of the operations, once each |
 //! | `--headline` | clients × unknown outcomes, how far a five-value CAS register is decided in 10 s and 1 GB |
-//! | `--only TEXT` | only cases whose class or history contains the text |
+//! | `--files` | recorded histories of other projects: see `files.rs` |
+//! | `--only TEXT` | only cases whose class, history or file contains the text; to be given first |
 //! | `--write SPEC` | the history as JSON lines, for other programs |
+//! | `--write-edn SPEC` | the same as Jepsen's EDN |
 //! | `--case SPEC` | one history, as a line of a table |
 //!
 //! A history is named by its specification, as the tables print it: `cas5 ops=1000 clients=20 unknown=0.01
 //! spoil=phantom seed=1`. The program fails if a verdict is not the one that the simulation calls for.
 
 mod case;
+mod files;
 mod headline;
 mod spec;
 mod table;
@@ -26,7 +29,7 @@ mod table;
 use std::io::Write;
 use std::process::ExitCode;
 
-use case::{Job, Limits};
+use case::{Job, Limits, Mode};
 use spec::Spec;
 
 fn main() -> ExitCode {
@@ -42,7 +45,9 @@ fn main() -> ExitCode {
             "--quick" => quick = true,
             "--only" => only = next(),
             "--headline" => return headline::print(quick, &only),
+            "--files" => return files::print(&only),
             "--write" => return done(write(&next())),
+            "--write-edn" => return done(write_edn(&next())),
             "--case" => return done(print_case(&next())),
             "--child" => return done(child(&next())),
             other => return done(Err(format!("what is {other:?}? See the top of benches/speed/main.rs"))),
@@ -77,9 +82,17 @@ fn write(spec: &str) -> Result<(), String> {
     }
 }
 
+fn write_edn(spec: &str) -> Result<(), String> {
+    let spec: Spec = spec.parse()?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let history = checker::simulate::simulate(&spec.plan).history;
+    history.write(checker::format::Format::Edn, &mut out).map_err(|error| error.to_string())?;
+    out.flush().map_err(|error| error.to_string())
+}
+
 fn print_case(spec: &str) -> Result<(), String> {
     let limits = Limits { runs: 5, ..Limits::default() };
-    let measured = case::measure(&Job { spec: spec.parse()?, limits, read: false });
+    let measured = case::measure(&Job { spec: spec.parse()?, limits, mode: Mode::Check });
     println!("{measured}");
     Ok(())
 }

@@ -3,38 +3,49 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::case::{self, Job, Limits, Measured};
+use super::case::{self, Job, Limits, Measured, Mode};
 use super::spec::Spec;
 
 /// A case, and its goal.
 struct Row {
     class: &'static str,
     spec: &'static str,
-    read: bool,
+    mode: Mode,
     /// In milliseconds and megabytes; none is no goal of its own.
     goal_ms: Option<f64>,
     goal_mb: Option<f64>,
 }
 
 const fn row(class: &'static str, spec: &'static str, goal_ms: Option<f64>, goal_mb: Option<f64>) -> Row {
-    Row { class, spec, read: false, goal_ms, goal_mb }
+    Row { class, spec, mode: Mode::Check, goal_ms, goal_mb }
 }
 
-const fn read(class: &'static str, spec: &'static str, goal_ms: Option<f64>, goal_mb: Option<f64>) -> Row {
-    Row { read: true, ..row(class, spec, goal_ms, goal_mb) }
+const fn read_edn(spec: &'static str) -> Row {
+    Row { mode: Mode::ReadEdn, ..row(READING_EDN, spec, Some(500.0), Some(300.0)) }
 }
 
-/// Shorter ones have no place for every spoil.
-const QUICK_OPERATIONS_MIN: u64 = 1_000;
+const fn read_json(spec: &'static str) -> Row {
+    Row { mode: Mode::ReadJson, ..row(READING_JSON, spec, Some(500.0), Some(300.0)) }
+}
+
+const fn online(spec: &'static str, goal_ms: f64) -> Row {
+    Row { mode: Mode::Online, ..row(ON_LINE, spec, Some(goal_ms), Some(64.0)) }
+}
 
 const UNIQUE: &str = "unique values";
-const READING: &str = "unique values, with reading JSON lines";
+const READING_EDN: &str = "unique values, with reading EDN";
+const READING_JSON: &str = "unique values, with reading JSON lines";
 const FEW: &str = "five values";
 const FEW_UNKNOWN: &str = "five values, unknown outcomes";
 const KEYS: &str = "many keys";
 const LISTS: &str = "lists";
 const CONTAINERS: &str = "queue, set and others";
 const TRANSACTIONS: &str = "transactions, strictly serializable";
+
+const ON_LINE: &str = "on line, two events an operation";
+
+/// Shorter ones have no place for every spoil.
+const QUICK_OPERATIONS_MIN: u64 = 1_000;
 
 const ROWS: &[Row] = &[
     row(UNIQUE, "register ops=1000000 clients=5 seed=1", Some(30.0), Some(300.0)),
@@ -45,8 +56,10 @@ const ROWS: &[Row] = &[
     row(UNIQUE, "cas ops=1000000 clients=10 seed=1", Some(30.0), Some(300.0)),
     row(UNIQUE, "cas ops=1000000 clients=50 unknown=0.01 seed=1", Some(30.0), Some(300.0)),
     row(UNIQUE, "cas ops=1000000 clients=50 spoil=phantom seed=1", Some(30.0), Some(300.0)),
-    read(READING, "register ops=1000000 clients=50 seed=1", Some(500.0), Some(300.0)),
-    read(READING, "cas ops=1000000 clients=50 unknown=0.01 seed=1", Some(500.0), Some(300.0)),
+    read_edn("register ops=1000000 clients=50 seed=1"),
+    read_edn("cas ops=1000000 clients=50 unknown=0.01 seed=1"),
+    read_json("register ops=1000000 clients=50 seed=1"),
+    read_json("cas ops=1000000 clients=50 unknown=0.01 seed=1"),
     row(FEW, "cas5 ops=1000000 clients=10 seed=1", Some(300.0), Some(300.0)),
     row(FEW, "cas5 ops=1000000 clients=20 seed=1", Some(1500.0), Some(300.0)),
     row(FEW, "cas5 ops=1000000 clients=10 spoil=stale seed=1", Some(300.0), Some(300.0)),
@@ -78,6 +91,10 @@ const ROWS: &[Row] = &[
     row(CONTAINERS, "priority-queue ops=100000 clients=10 seed=1", None, None),
     row(CONTAINERS, "mutex ops=100000 clients=10 seed=1", None, None),
     row(CONTAINERS, "counter ops=10000 clients=10 seed=1", None, None),
+    online("register ops=5000000 clients=20 seed=1", 10_000.0),
+    online("register ops=5000000 clients=20 keys=1000 unknown=0.001 seed=1", 10_000.0),
+    online("cas ops=5000000 clients=20 seed=1", 10_000.0),
+    online("cas ops=5000000 clients=20 spoil=stale seed=1", 10_000.0),
     row(TRANSACTIONS, "txn100 ops=100000 clients=20 keys=20 seed=1", Some(1000.0), None),
     row(TRANSACTIONS, "txn100 ops=100000 clients=20 keys=20 spoil=stale seed=1", Some(1000.0), None),
 ];
@@ -110,7 +127,7 @@ pub(crate) fn print(quick: bool, only: &str) -> ExitCode {
             );
         }
         let limits = Limits { runs: runs(quick), ..Limits::default() };
-        let measured = case::measure(&Job { spec, limits, read: row.read });
+        let measured = case::measure(&Job { spec, limits, mode: row.mode });
         wrong += u32::from(!measured.is_expected());
         print_line(&measured, row, quick);
     }

@@ -2,7 +2,8 @@
 //!
 //! fastlin: `enq 2 0 1` is method, value, start and end. fptlin: `0 1 5 ENQ 10`, or `0 ENQ 10 1 5` in its
 //! older versions, has a process and methods in capitals, and one value more where a method answers
-//! whether it succeeded. All operations are complete; -1 is what an empty object answers.
+//! whether it succeeded. All operations are complete; one that
+//! ends when another starts comes before it; -1 is what an empty object answers.
 //!
 //! Functions are given the field's names (`enqueue`, `dequeue`). Those of a set are invoked with the element
 //! and answer true or false, and so do a semaphore's `incr` and `decr`. A read-modify-write is a `cas` that
@@ -12,7 +13,7 @@ use std::io::Read;
 
 use super::builder::Builder;
 use super::error::{ReadError, found};
-use super::interval::{self, Interval};
+use super::interval::{self, Interval, Ties};
 use super::window::Window;
 use super::{Format, Recorded};
 use crate::history::op::Value;
@@ -61,7 +62,8 @@ pub(super) fn read(
         }
         window.advance(length + 1);
     }
-    interval::push_all(&mut builder, &intervals).map_err(|reason| window.malformed(0, reason))?;
+    interval::push_all(&mut builder, &intervals, Ties::ReturnsFirst)
+        .map_err(|reason| window.malformed(0, reason))?;
     builder.finish(format, window.lines())
 }
 

@@ -99,7 +99,7 @@ impl History {
     ///             {:type :ok, :f :write, :value 5, :process 3, :time 12}]";
     /// let recorded = History::read(edn.as_bytes())?;
     /// assert_eq!((recorded.history.len(), recorded.format), (2, Format::Edn));
-    /// assert_eq!(recorded.suggests.model, Some("register"));
+    /// assert_eq!(recorded.suggests.model, Some("cas-register"));
     ///
     /// let error = History::read("{:type :ok, :f :read, :process :three-".as_bytes()).unwrap_err();
     /// assert_eq!(error.to_string(), "line 1, column 39: the file ends inside an op");
@@ -213,6 +213,45 @@ fn is_text(bytes: &[u8]) -> bool {
     let text = std::str::from_utf8(head).map_or_else(|error| error.valid_up_to() + 4 > LOOKED_AT, |_| true);
     let control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace() && *byte != 0x1b;
     text && head.contains(&b' ') && !head.iter().any(control)
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Format; 11] = [
+        Format::Jsonl,
+        Format::Edn,
+        Format::PorcupineKv,
+        Format::ConsoleLog,
+        Format::HistoryTxt,
+        Format::Store,
+        Format::ElleJson,
+        Format::PorcupineJson,
+        Format::Fastlin,
+        Format::Fptlin,
+        Format::Limo,
+    ];
+
+    /// A short name, as people type it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Jsonl => "jsonl",
+            Format::Edn => "edn",
+            Format::PorcupineKv => "porcupine-kv",
+            Format::ConsoleLog => "console-log",
+            Format::HistoryTxt => "history-txt",
+            Format::Store => "store",
+            Format::ElleJson => "elle-json",
+            Format::PorcupineJson => "porcupine-json",
+            Format::Fastlin => "fastlin",
+            Format::Fptlin => "fptlin",
+            Format::Limo => "limo",
+        }
+    }
+
+    /// The format with this name.
+    pub fn by_name(name: &str) -> Option<Format> {
+        Format::ALL.into_iter().find(|format| format.name() == name)
+    }
 }
 
 impl fmt::Display for Format {

@@ -3,6 +3,7 @@
 //! Few files say what their object is; the functions and the kinds of values of each nearly always do.
 
 use super::Format;
+use crate::catalogue::Rules;
 use crate::history::op::{OpType, Value};
 use crate::history::values::{ValueId, ValueView, Values};
 use crate::history::{History, Row};
@@ -11,7 +12,7 @@ use crate::history::{History, Row};
 /// better says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
-    /// The model, by name: `register`, `cas-register`, `multi-register`, `kv`, `append`, `set`,
+    /// The model, by the name of its check: `cas-register`, `multi-register`, `kv`, `append`, `set`,
     /// `element-set`, `queue`, `stack`, `priority-queue`, `mutex`, `semaphore`, `counter`, `bank`,
     /// `unique-ids`, `list-append` or `rw-register`. None if nothing fits.
     pub model: Option<&'static str>,
@@ -40,6 +41,18 @@ pub enum NilReads {
     Real,
     /// Nothing: Knossos' meaning.
     SayNothing,
+}
+
+impl Suggestion {
+    /// The same as the checks ask for it.
+    pub fn rules(&self) -> Rules {
+        Rules {
+            initial: self.initial.clone(),
+            nil_read_says_nothing: self.nil_reads == NilReads::SayNothing,
+            failed_cas_is_read: self.failed_cas == FailedCas::HeldSomethingElse,
+            ..Rules::default()
+        }
+    }
 }
 
 impl Format {
@@ -165,11 +178,7 @@ impl Shapes {
         }
         if has(&["read", "write", "cas"]) && self.only(history, &["read", "write", "cas"]) {
             let maps = (read | seen(&["write"], 0)) & kind::MAP != 0;
-            return Some(match (maps, has(&["cas"])) {
-                (true, _) => "multi-register",
-                (false, true) => "cas-register",
-                (false, false) => "register",
-            });
+            return Some(if maps { "multi-register" } else { "cas-register" });
         }
         None
     }

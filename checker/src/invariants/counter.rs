@@ -112,6 +112,10 @@ fn look(part: &Part<'_>, note: &mut String) -> Result<Option<Argument>, String> 
             _ => Ok(None),
         };
     };
+    Ok(Some(argument(part, read, least, value, most)))
+}
+
+fn argument(part: &Part<'_>, read: usize, least: i128, value: i128, most: i128) -> Argument {
     let call = part.call(read);
     let summary = format!(
         "process {} read {value} {}, but it could only be {least} to {most}",
@@ -123,5 +127,5 @@ fn look(part: &Part<'_>, note: &mut String) -> Result<Option<Argument>, String> 
     } else {
         (Anomaly::NeverWritten, format!("Adds asked for before it ended make at most {most}."))
     };
-    Ok(Some(Argument::new(anomaly, summary).because(reason).failing(read, "out of bounds")))
+    Argument::new(anomaly, summary).because(reason).failing(read, "out of bounds")
 }

@@ -82,21 +82,7 @@ pub(super) fn look(part: &Part<'_>, note: &mut String) -> Finding {
     );
     let argument = |anomaly, summary: String| Argument::new(anomaly, summary).failing(last, "the last read");
     if let Some(first) = lost.first() {
-        let add = added[first].call;
-        let summary = format!(
-            "{} acknowledged but not in the last read: {}",
-            count(lost.len(), "element"),
-            few(history, &lost)
-        );
-        let reason = format!(
-            "{} {}, before the last read began {}.",
-            words::did(&part.call(add)),
-            words::span(&part.call(add)),
-            words::began(&part.call(last))
-        );
-        return Finding::Wrong(
-            argument(Anomaly::LostUpdate, summary).with(add, "acknowledged").because(reason),
-        );
+        return Finding::Wrong(lacks(part, &lost, added[first].call, last));
     }
     if !unexpected.is_empty() {
         let summary = format!("nobody ever asked to add {}", few(history, &unexpected));
@@ -119,6 +105,20 @@ pub(super) fn look(part: &Part<'_>, note: &mut String) -> Finding {
             count(late, "add")
         )),
     }
+}
+
+/// Elements that the last read lacks, the first of them added by this call.
+fn lacks(part: &Part<'_>, lost: &[ValueId], add: usize, last: usize) -> Argument {
+    let (elements, values) = (count(lost.len(), "element"), few(part.history, lost));
+    let reason = format!(
+        "{} {}, before the last read began {}.",
+        words::did(&part.call(add)),
+        words::span(&part.call(add)),
+        words::began(&part.call(last))
+    );
+    let summary = format!("{elements} acknowledged but not in the last read: {values}");
+    let argument = Argument::new(Anomaly::LostUpdate, summary).with(add, "acknowledged").because(reason);
+    argument.failing(last, "the last read")
 }
 
 type Added = Table<ValueId, Element>;

@@ -13,7 +13,6 @@ use std::collections::BTreeMap;
 use crate::budget::Budget;
 use crate::check::Check;
 use crate::history::History;
-use crate::history::pair::OpCounts;
 use crate::history::pair::Outcome;
 use crate::verdict::{Report, Verdict};
 

@@ -7,7 +7,9 @@
 //! | engine | for | cost |
 //! |---|---|---|
 //! | zones | registers and lists whose values are written once | linear |
+//! | frontier | registers whose values repeat | exponential at worst, within a budget |
 //! | inclusion | growing sets whose elements are added once | linear |
+//! | monitor | queues, stacks, priority queues, bags whose values are put in once; set elements, locks, semaphores | n log n |
 //! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
@@ -41,6 +43,7 @@ use crate::budget::Budget;
 use crate::check::{Check, KeyOrder};
 use crate::history::History;
 use crate::model::{CasRegister, Model};
+use crate::online::Checker;
 use crate::verdict::Report;
 
 /// Every key is a register with `read`, `write v` and `cas [old, new]`, nil before its first write.
@@ -68,6 +71,10 @@ impl Check for LinearizableRegister {
         })
     }
 
+    fn online(&self) -> Option<Checker> {
+        Some(Checker::registers_of(&self.model))
+    }
+
     fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {
         orders::of_keys(history, budget, |part, meter| orders::register(part, &self.model, meter))
     }
@@ -86,6 +93,10 @@ impl Check for LinearizableAppend {
         judge::judge_keys(self.name(), history, budget, &["read"], |part, meter| {
             portfolio::append(history, part, meter)
         })
+    }
+
+    fn online(&self) -> Option<Checker> {
+        Some(Checker::lists())
     }
 
     fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {

@@ -1,6 +1,7 @@
 //! Orders that explain valid histories, each verified before it is given.
 
 use super::append::{self, Decoded};
+use super::frontier;
 use super::partition::{self, Part};
 use super::portfolio::decode;
 use super::register_decode;
@@ -44,7 +45,10 @@ pub(super) fn register(part: &Part<'_>, model: &CasRegister, meter: &Meter) -> R
         verify_register(&register.ops, &order)?;
         return Ok(("zones", order.into_iter().map(|op| register.calls[op] as usize).collect()));
     }
-    by_search(part, model, meter)
+    let found = frontier::order(&register.ops, register.values(), meter).map_err(|why| why.to_string())?;
+    let order = found.ok_or("there is no order: the history is invalid")?;
+    verify_register(&register.ops, &order)?;
+    Ok(("frontier", order.into_iter().map(|op| register.calls[op] as usize).collect()))
 }
 
 /// An order of a list.

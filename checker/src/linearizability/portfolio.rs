@@ -1,47 +1,86 @@
 //! Which engine judges a key, and what becomes of its answer.
 
 use super::append::{self, Decoded};
+use super::frontier;
 use super::inclusion;
 use super::judge::Judged;
 use super::object::{self, Decision, Refusal};
-use super::partition::Part;
+use super::partition::{NEVER, Part};
 use super::register_decode;
+use super::register_op::{Kind, RegisterOp};
 use super::search::{self, Limits, SearchOp, Told};
 use super::zones;
 use crate::budget::{Exhausted, Meter};
 use crate::explain::minimise::minimise;
 use crate::explain::witness::{Argument, Witness};
-use crate::explain::{append as append_words, order, register, set as set_words};
+use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
 use crate::history::History;
 use crate::history::pair::Outcome;
 use crate::model::{AppendList, CasRegister, GrowSet, Model};
 use crate::verdict::Verdict;
 
 const ZONES: &str = "zones";
+const FRONTIER: &str = "frontier";
 const INCLUSION: &str = "inclusion";
 const SEARCH: &str = "search";
 
-/// A register: zones if every value is written once, else search.
+/// A register: zones if every value is written once, else what of it is unique, else the frontier.
 pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Judged {
     let register = match register_decode::decode(part, model) {
         Ok(register) => register,
         Err(reason) => return Judged::unknown(reason),
     };
+    let (ops, values) = (&register.ops[..], register.values());
     let tell = |violation| {
         let values = register.spelt_out(part, model);
-        let story = register::Story { part, ops: &register.ops, calls: &register.calls, values: &values };
+        let story = register::Story { part, ops, calls: &register.calls, values: &values };
         invalid(ZONES, history, part, story.tell(&violation))
     };
-    match zones::zones(&register.ops, register.values(), part.positions) {
-        zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
-        zones::Answer::Violation(violation) => tell(violation),
-        zones::Answer::NotUnique | zones::Answer::Undecided => {
-            match zones::never_written(&register.ops, register.values()) {
-                Some(violation) => tell(violation),
-                None => by_search(history, part, model, meter),
-            }
+    match zones::zones(ops, values, part.positions) {
+        zones::Answer::Valid => return Judged::new(ZONES, Verdict::Valid),
+        zones::Answer::Violation(violation) => return tell(violation),
+        zones::Answer::NotUnique | zones::Answer::Undecided => {}
+    }
+    if let Some(violation) = zones::never_written(ops, values) {
+        return tell(violation);
+    }
+    match frontier::decide(ops, values, meter) {
+        frontier::Answer::Valid => Judged::new(FRONTIER, Verdict::Valid),
+        frontier::Answer::Invalid { failing } => {
+            let spelt_out = register.spelt_out(part, model);
+            let story = register::Story { part, ops, calls: &register.calls, values: &spelt_out };
+            invalid(FRONTIER, history, part, why_stuck(&story, failing, meter))
+        }
+        frontier::Answer::Undecided { why, placed, completed } => {
+            let undecided = Undecided { why, placed, completed };
+            Judged::new(FRONTIER, Verdict::Unknown(undecided.to_string()))
         }
     }
+}
+
+/// The shorter argument first: two blocks of unique values that collide need no search to be understood.
+fn why_stuck(story: &register::Story<'_, '_>, failing: usize, meter: &Meter) -> Argument {
+    let limit = story.ops[failing].end;
+    let until: Vec<usize> = (0..story.ops.len()).filter(|op| story.ops[*op].start <= limit).collect();
+    let known = until.iter().map(|op| story.ops[*op]).filter_map(|op| match (op.end > limit, op.kind) {
+        (false, _) => Some(op),
+        (true, Kind::Read(_) | Kind::NotEqual(_)) => None,
+        (true, Kind::Write(_) | Kind::Cas(..)) => Some(RegisterOp { end: NEVER, ..op }),
+    });
+    let known: Vec<RegisterOp> = known.collect();
+    let numbers: Vec<usize> = until
+        .into_iter()
+        .filter(|op| {
+            story.ops[*op].end <= limit || matches!(story.ops[*op].kind, Kind::Write(_) | Kind::Cas(..))
+        })
+        .collect();
+    if let Some(part) = zones::unique_part(&known, story.values.len(), story.part.positions) {
+        let calls: Vec<u32> = part.numbers.iter().map(|place| story.calls[numbers[*place]]).collect();
+        return register::Story { ops: &part.ops, calls: &calls, ..*story }.tell(&part.violation);
+    }
+    // A limit that is met here costs the explanation, not the verdict.
+    let core = frontier::core(story.ops, story.values.len(), failing, meter).ok().flatten();
+    frontier_words::tell(story, failing, core.as_ref())
 }
 
 /// A list: zones if every value is appended once, else search.

@@ -208,7 +208,7 @@ impl fmt::Display for TransactionAnomaly {
 }
 
 /// What a database can promise about transactions, weaker models first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConsistencyModel {
     /// PL-1: writes are in some order.
@@ -246,6 +246,7 @@ pub enum ConsistencyModel {
     /// Serializable, in the order of each process.
     StrongSessionSerializable,
     /// PL-SS: one after the other, in real time.
+    #[default]
     StrictSerializable,
 }
 

@@ -35,7 +35,7 @@ pub(crate) mod txn;
 pub(crate) mod why;
 
 use analysis::{Analysis, Finding, NoAnalysis};
-use consistency::{ConsistencyModel, TransactionAnomaly};
+pub use consistency::{ConsistencyModel, TransactionAnomaly};
 
 use crate::budget::{Budget, Meter};
 use crate::check::Check;

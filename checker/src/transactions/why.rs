@@ -81,16 +81,13 @@ impl Why<'_> {
                     let own = appends_of(edge.from, key).find(|append| append.value == value);
                     let Some(own) = own.filter(|own| own.version > 0) else { continue };
                     let Some(other) = next(key, own.version) else { continue };
+                    let (first, second) = (self.name(value), self.name(other.value));
                     let text = match other.version {
                         0 => format!(
-                            "{from} appended {} to key {name}, the last one anybody read, and {to}'s {} is in no read",
-                            self.name(value),
-                            self.name(other.value)
+                            "{from} appended {first} to key {name}, the last one anybody read, and {to}'s {second} is in no read"
                         ),
                         _ => format!(
-                            "{from} appended {} to key {name} and {to} appended {} after it",
-                            self.name(value),
-                            self.name(other.value)
+                            "{from} appended {first} to key {name} and {to} appended {second} after it"
                         ),
                     };
                     offer(rank(&other) - own.version, text);

@@ -60,6 +60,7 @@ function checkView(timeline) {
 
 function checkChoice(timeline) {
   const { history, canvas } = timeline;
+  timeline.filter({ key: -1, processes: "", outcomes: 7, witness: false });
   const call = timeline.witnessCalls.find(({ failing }) => failing)?.call ?? Math.floor(history.count / 2);
   check(timeline.goTo(history.index[call]), "no way to an operation");
   timeline.draw();

@@ -23,10 +23,29 @@ pub(crate) struct Plan {
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    Invoke { slot: u64 },
-    Effect { process: u64, f: &'static str, key: usize, value: i64 },
-    Complete { slot: u64, process: u64, f: &'static str, key: usize, value: Option<i64>, op_type: u8 },
-    Nemesis { number: i64, f: &'static str, value: &'static str, moment: &'static str },
+    Invoke {
+        slot: u64,
+    },
+    /// A write takes effect.
+    Effect {
+        key: usize,
+        value: i64,
+    },
+    /// The outcome: 0 ok, 1 failed, 2 unknown. A read finds its value now.
+    Complete {
+        slot: u64,
+        process: u64,
+        f: &'static str,
+        key: usize,
+        value: Option<i64>,
+        outcome: usize,
+    },
+    Nemesis {
+        number: i64,
+        f: &'static str,
+        value: &'static str,
+        moment: &'static str,
+    },
 }
 
 const FAULTS: [(&str, &str); 5] = [
@@ -41,86 +60,135 @@ const MS: u64 = 1_000_000;
 
 /// A history by time, from a seed.
 pub(crate) fn simulated(plan: &Plan, seed: u64) -> History {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut queue = BinaryHeap::new();
-    let mut pushed = 0;
-    let mut push = |queue: &mut BinaryHeap<_>, at: u64, event: Event| {
-        pushed += 1;
-        queue.push(Reverse((at, pushed, event)));
+    let mut world = World {
+        plan,
+        random: ChaCha8Rng::seed_from_u64(seed),
+        queue: BinaryHeap::new(),
+        pushed: 0,
+        processes: (0..plan.clients).collect(),
+        state: vec![(None, None); plan.keys as usize],
+        invoked: 0,
+        written: 0,
+        stale: !plan.stale,
+        history: History::default(),
     };
     for slot in 0..plan.clients {
-        push(&mut queue, slot * 40_000, Event::Invoke { slot });
+        world.push(slot * 40_000, Event::Invoke { slot });
     }
-    let length_ns = plan.operations as u64 * 5 * MS / plan.clients;
     if plan.faults {
-        for (number, (f, value)) in FAULTS.into_iter().enumerate() {
-            let from = length_ns * (1 + number as u64) / 8;
-            let begins = Event::Nemesis { number: number as i64, f, value, moment: "begins" };
-            let ends = Event::Nemesis { number: number as i64, f, value, moment: "ends" };
-            push(&mut queue, from, begins);
-            push(&mut queue, from + length_ns * (1 + number as u64 % 3) / 11, ends);
+        world.plan_faults();
+    }
+    while let Some(Reverse((at, _, event))) = world.queue.pop() {
+        world.happen(at, event);
+    }
+    world.history
+}
+
+struct World<'p> {
+    plan: &'p Plan,
+    random: ChaCha8Rng,
+    /// By time, and in the order in which they were planned.
+    queue: BinaryHeap<Reverse<(u64, u64, Event)>>,
+    pushed: u64,
+    /// The process that each client is now.
+    processes: Vec<u64>,
+    /// What each key holds, and what it held first.
+    state: Vec<(Option<i64>, Option<i64>)>,
+    invoked: usize,
+    written: i64,
+    /// Whether the stale read has been, or is not to be.
+    stale: bool,
+    history: History,
+}
+
+impl World<'_> {
+    fn push(&mut self, at: u64, event: Event) {
+        self.pushed += 1;
+        self.queue.push(Reverse((at, self.pushed, event)));
+    }
+
+    fn plan_faults(&mut self) {
+        let length_ns = self.plan.operations as u64 * 5 * MS / self.plan.clients;
+        for (place, (f, value)) in FAULTS.into_iter().enumerate() {
+            let (place, number) = (place as u64, place as i64);
+            let from = length_ns * (1 + place) / 8;
+            self.push(from, Event::Nemesis { number, f, value, moment: "begins" });
+            let to = from + length_ns * (1 + place % 3) / 11;
+            self.push(to, Event::Nemesis { number, f, value, moment: "ends" });
         }
     }
-    let mut processes: Vec<u64> = (0..plan.clients).collect();
-    let mut state = vec![(None::<i64>, None::<i64>); plan.keys as usize];
-    let (mut invoked, mut written, mut stale) = (0, 0, !plan.stale);
-    let mut history = History::default();
-    let record = |history: &mut History, at, op_type, process, f, value: Option<i64>, key: usize| {
-        let value = value.map_or(Value::Nil, Value::Int);
-        let op = Op::new(history.len() as u64, at, op_type, Process::Client(process), f, value);
-        history.push(if plan.keys > 1 { op.with_key(key as i64) } else { op });
-    };
-    while let Some(Reverse((at, _, event))) = queue.pop() {
+
+    fn happen(&mut self, at: u64, event: Event) {
         match event {
-            Event::Invoke { .. } if invoked == plan.operations => {}
-            Event::Invoke { slot } => {
-                invoked += 1;
-                let process = processes[slot as usize];
-                let key = random.random_range(0..plan.keys) as usize;
-                let takes = random.random_range(MS / 2..9 * MS);
-                let roll = random.random_range(0..1000);
-                if random.random_ratio(1, 2) {
-                    record(&mut history, at, OpType::Invoke, process, "read", None, key);
-                    push(&mut queue, at + takes, Event::Effect { process, f: "read", key, value: 0 });
-                    let done = Event::Complete { slot, process, f: "read", key, value: None, op_type: 0 };
-                    push(&mut queue, at + takes + 1, done);
-                    continue;
-                }
-                written += 1;
-                record(&mut history, at, OpType::Invoke, process, "write", Some(written), key);
-                let op_type = match roll {
-                    roll if roll < plan.unknown => 2,
-                    roll if roll < plan.unknown + plan.failed => 1,
-                    _ => 0,
-                };
-                if op_type != 1 {
-                    let effect = at + random.random_range(0..takes);
-                    push(&mut queue, effect, Event::Effect { process, f: "write", key, value: written });
-                }
-                let done = Event::Complete { slot, process, f: "write", key, value: Some(written), op_type };
-                push(&mut queue, at + takes, done);
+            Event::Invoke { .. } if self.invoked == self.plan.operations => {}
+            Event::Invoke { slot } => self.invoke(at, slot),
+            Event::Effect { key, value } => {
+                self.state[key] = (Some(value), self.state[key].1.or(Some(value)));
             }
-            Event::Effect { f: "write", key, value, .. } => state[key] = (Some(value), state[key].0),
-            Event::Effect { .. } => {}
-            Event::Complete { slot, process, f, key, value, op_type } => {
-                let late = !stale && invoked * 2 > plan.operations && f == "read" && state[key].1.is_some();
-                stale |= late;
-                let value = value.or(if late { state[key].1 } else { state[key].0 });
-                let op_type = [OpType::Ok, OpType::Fail, OpType::Info][usize::from(op_type)];
-                record(&mut history, at, op_type, process, f, value, key);
+            Event::Complete { slot, process, f, key, value, outcome } => {
+                let (now, first) = self.state[key];
+                let half = self.invoked * 2 > self.plan.operations;
+                let late = !self.stale && half && f == "read" && first.is_some();
+                self.stale |= late;
+                let value = value.or(if late { first } else { now });
+                let op_type = [OpType::Ok, OpType::Fail, OpType::Info][outcome];
+                self.record(at, op_type, process, f, value, key);
                 if op_type == OpType::Info {
-                    processes[slot as usize] += plan.clients;
+                    self.processes[slot as usize] += self.plan.clients;
                 }
-                push(&mut queue, at + random.random_range(0..MS), Event::Invoke { slot });
+                let pause = self.random.random_range(0..MS);
+                self.push(at + pause, Event::Invoke { slot });
             }
             Event::Nemesis { number, f, value, moment } => {
-                let mut op =
-                    Op::new(history.len() as u64, at, OpType::Info, Process::Nemesis, f, Value::from(value));
+                let index = self.history.len() as u64;
+                let mut op = Op::new(index, at, OpType::Info, Process::Nemesis, f, value);
                 op.extra.insert("fault".into(), number.into());
                 op.extra.insert("moment".into(), moment.into());
-                history.push(op);
+                self.history.push(op);
             }
         }
     }
-    history
+
+    fn invoke(&mut self, at: u64, slot: u64) {
+        self.invoked += 1;
+        let process = self.processes[slot as usize];
+        let key = self.random.random_range(0..self.plan.keys) as usize;
+        let takes = self.random.random_range(MS / 2..9 * MS);
+        if self.random.random_ratio(1, 2) {
+            self.record(at, OpType::Invoke, process, "read", None, key);
+            let done = Event::Complete { slot, process, f: "read", key, value: None, outcome: 0 };
+            self.push(at + takes, done);
+            return;
+        }
+        self.written += 1;
+        let value = self.written;
+        self.record(at, OpType::Invoke, process, "write", Some(value), key);
+        let outcome = match self.random.random_range(0..1000) {
+            roll if roll < self.plan.unknown => 2,
+            roll if roll < self.plan.unknown + self.plan.failed => 1,
+            _ => 0,
+        };
+        if outcome != 1 {
+            let effect = at + self.random.random_range(0..takes);
+            self.push(effect, Event::Effect { key, value });
+        }
+        self.push(
+            at + takes,
+            Event::Complete { slot, process, f: "write", key, value: Some(value), outcome },
+        );
+    }
+
+    fn record(
+        &mut self,
+        at: u64,
+        op_type: OpType,
+        process: u64,
+        f: &'static str,
+        value: Option<i64>,
+        key: usize,
+    ) {
+        let value = value.map_or(Value::Nil, Value::Int);
+        let op = Op::new(self.history.len() as u64, at, op_type, Process::Client(process), f, value);
+        self.history.push(if self.plan.keys > 1 { op.with_key(key as i64) } else { op });
+    }
 }

@@ -5,12 +5,15 @@
 mod brute_force;
 mod budget;
 mod engines_agree;
+mod fuzz;
 mod formats;
 mod history;
 mod invariants;
+mod html;
 mod jsonl;
 mod models;
 mod online;
+mod objects;
 mod simulate;
 mod simulated;
 mod transactions;

@@ -6,7 +6,7 @@ use checker::{Budget, Call, Check, LinearizableAppend, LinearizableRegister, Out
 use crate::brute_force::{self, Step, is_linearizable};
 
 /// Every object, its oracle, the spoils it knows, and the checksum of its bytes for one plan.
-fn objects() -> Vec<(Object, Step, &'static [Spoil], u64)> {
+pub(crate) fn objects() -> Vec<(Object, Step, &'static [Spoil], u64)> {
     use Spoil::{Lost, Phantom, Stale};
     const ALL: &[Spoil] = &[Stale, Phantom, Lost];
     vec![
@@ -110,7 +110,7 @@ fn counter(state: &Value, call: &Call<'_>) -> Option<Value> {
     let sum = state.as_int().unwrap_or(0);
     match call.f() {
         "add" => Some(Value::Int(sum + call.asked().as_int().unwrap())),
-        _ => call.result().is_none_or(|told| told.as_int() == Some(sum)).then(|| Value::Int(sum)),
+        _ => call.result().is_none_or(|told| told.as_int() == Some(sum)).then_some(Value::Int(sum)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! 255 the harness itself failed.
 
 mod check;
+mod convert;
 mod interrupt;
 mod mutants;
 mod output;
@@ -52,8 +53,10 @@ enum Command {
     TestAll(test_all::Arguments),
     /// Plants eight bugs, one after the other, and shows which are caught, by what, how fast
     Mutants(mutants::Arguments),
-    /// Judges a recorded history
+    /// Judges recorded histories, ours or anybody's
     Check(check::Arguments),
+    /// Writes a recorded history in another format
+    Convert(convert::Arguments),
     /// What was built, and from which sources
     Version,
 }
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::TestAll(arguments) => with_runtime(test_all::main(arguments)),
         Command::Mutants(arguments) => with_runtime(mutants::main(arguments)),
         Command::Check(arguments) => check::main(&arguments),
+        Command::Convert(arguments) => convert::main(&arguments),
         Command::Version => version::main(),
     })
 }

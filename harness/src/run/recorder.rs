@@ -202,6 +202,14 @@ impl Recorder {
         self.lock().history.clone()
     }
 
+    /// What was recorded from a position on, no more than `most`.
+    pub fn since(&self, position: usize, most: usize) -> Vec<Op> {
+        let tape = self.lock();
+        (position..tape.history.len().min(position + most))
+            .map(|position| tape.history.op(position))
+            .collect()
+    }
+
     /// Pushes what is buffered into the file.
     pub fn flush(&self) {
         let mut tape = self.lock();

@@ -124,7 +124,7 @@ pub(super) fn columns(history: &History, calls: &[Call<'_>], origin_ns: u64) -> 
         to.note.push(notes.number(more, call.completion().and_then(|position| history.more(position))));
         (index, time_ns) = (call.invoke_index(), call.start_ns());
     }
-    let lanes = lanes::pack(processes.stretches.iter().copied());
+    let lanes = lanes::of_processes(&processes.stretches);
     Calls {
         count: calls.len(),
         columns: to.columns(),
@@ -162,12 +162,12 @@ fn spelling(call: &Call<'_>) -> Spelling {
     if call.f() == "cas" { Spelling::Change } else { Spelling::Plain }
 }
 
-/// The processes in the order of their first invocation, each with its first and last event.
+/// The processes in the order of their first invocation, each with its number, first and last event.
 #[derive(Default)]
 struct Processes {
     numbers: HashMap<u64, usize>,
     names: Vec<String>,
-    stretches: Vec<(u64, u64)>,
+    stretches: Vec<(u64, (u64, u64))>,
 }
 
 impl Processes {
@@ -175,11 +175,11 @@ impl Processes {
         let (first, last) = (call.start() as u64, call.completion().unwrap_or(call.start()) as u64);
         let number = *self.numbers.entry(call.process()).or_insert_with(|| {
             self.names.push(call.process().to_string());
-            self.stretches.push((first, last));
+            self.stretches.push((call.process(), (first, last)));
             self.names.len() - 1
         });
-        let stretch = &mut self.stretches[number];
-        stretch.1 = stretch.1.max(last);
+        let (_, (_, until)) = &mut self.stretches[number];
+        *until = last.max(*until);
         number as u64
     }
 }

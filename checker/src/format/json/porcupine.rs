@@ -12,7 +12,7 @@ use std::io::Read;
 use super::{objects, parser::Parser, whole};
 use crate::format::builder::Builder;
 use crate::format::error::ReadError;
-use crate::format::interval::{self, Interval};
+use crate::format::interval::{self, Interval, Ties};
 use crate::format::window::{Stop, Window};
 use crate::format::{Format, Recorded};
 use crate::history::values::{ValueId, ValueView, Values};
@@ -23,7 +23,8 @@ pub(super) fn read(window: &mut Window<impl Read>, mut builder: Builder) -> Resu
         intervals.push(operation(parser, &mut builder)?);
         Ok(())
     })?;
-    interval::push_all(&mut builder, &intervals).map_err(|reason| window.malformed(0, reason))?;
+    interval::push_all(&mut builder, &intervals, Ties::CallsFirst)
+        .map_err(|reason| window.malformed(0, reason))?;
     builder.finish(Format::PorcupineJson, window.lines())
 }
 

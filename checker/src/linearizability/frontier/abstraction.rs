@@ -7,6 +7,7 @@
 
 use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
+use super::condition::{Condition, holds};
 use super::drive::Effort;
 use super::plan::Plan;
 use super::run::{Run, Stop};
@@ -61,7 +62,7 @@ pub(super) fn told(kind: Kind, kept: &[ValueId], is_unknown: bool) -> Option<Kin
             (from, to) => Kind::Cas(from, to),
         },
         Kind::NotEqual(value) => match number(kept, value) {
-            value if value == other => return None,
+            value if value == other && holds(Condition::AbstractNotEqual) => return None,
             value => Kind::NotEqual(value),
         },
     };

@@ -2,6 +2,7 @@
 //! over for nothing. The module's documentation says why these are all.
 
 use super::super::register_op::{Kind, ValueId};
+use super::condition::{Condition, holds};
 use super::config::{Config, DEAD, Used};
 use super::mask::Mask;
 use super::open::Open;
@@ -150,12 +151,17 @@ impl<'a, const W: usize> Bursts<'a, W> {
 
     fn is_wanted(&mut self, config: &Config<W>) -> bool {
         let plan = self.plan;
-        if !self.open.cas_from(config.state).without(config.done).is_empty()
-            || (!plan.cas_classes.is_empty() && !plan.cas_classes_from(config.state).is_empty())
+        if !self.open.cas_from(config.state).without(config.done).is_empty() && holds(Condition::WantedByCas)
         {
             return true;
         }
+        if !plan.cas_classes_from(config.state).is_empty() && holds(Condition::WantedByUnknownCas) {
+            return true;
+        }
         let need = self.open.next_need(plan, config.state, self.now);
+        if !holds(Condition::WantedLater) {
+            return false;
+        }
         if need >= self.write_over {
             return false;
         }
@@ -172,7 +178,7 @@ impl<'a, const W: usize> Bursts<'a, W> {
         if self.goal != Goal::Head && self.is_reachable(config) {
             self.start_walk(*config, config.state, Phase::Extend, false);
         }
-        let may_go_before = !config.fresh.has(self.slot);
+        let may_go_before = !config.fresh.has(self.slot) || !holds(Condition::EndBeforeBegan);
         if may_go_before {
             self.heads(*config, Phase::Before);
         }
@@ -183,6 +189,7 @@ impl<'a, const W: usize> Bursts<'a, W> {
             visible.state = value;
             visible.fresh = Mask::EMPTY;
             let pleases_more = self.open.pleased_by(value).without(config.done).meets(config.fresh);
+            let pleases_more = pleases_more && holds(Condition::HiddenPleasesMore);
             if !pleases_more && !self.is_wanted(&visible) {
                 return;
             }
@@ -228,10 +235,11 @@ impl<'a, const W: usize> Bursts<'a, W> {
                 _ => {}
             }
         }
-        let allowed = if phase == Phase::Before { !config.fresh } else { !Mask::EMPTY };
+        let only_older = phase == Phase::Before && holds(Condition::CasBeforeBegan);
+        let allowed = if only_older { !config.fresh } else { !Mask::EMPTY };
         let choices = self.open.cas_from(at).without(config.done) & allowed;
         for slot in choices.slots() {
-            if self.is_worth_taking(&config, slot, choices, phase) {
+            if self.is_worth_taking(slot, choices) {
                 let Kind::Cas(_, to) = self.open.kind[slot] else { continue };
                 self.take(config, Edge::Slot(slot, to), phase, met, idle_from);
             }
@@ -240,22 +248,14 @@ impl<'a, const W: usize> Bursts<'a, W> {
             return;
         }
         for &(_, to, class) in self.plan.cas_classes_from(at) {
-            let known = if phase == Phase::Before { config.known } else { self.open.unknown_begun };
+            let only_older = phase == Phase::Before && holds(Condition::UnknownBeforeBegan);
+            let known = if only_older { config.known } else { self.open.unknown_begun };
             let class = class as usize;
             if !self.used.has_left(config.used, class, &self.plan.classes[class], known) {
                 continue;
             }
-            // R4: what has an end goes first, unless the other can't go where this one can.
-            let same = choices & self.open.cas_to(to);
-            let same = same.without(self.optional);
-            let stands_in = match phase {
-                Phase::Extend => {
-                    let later =
-                        !self.used.has_left(config.used, class, &self.plan.classes[class], config.known);
-                    if later { same & config.fresh } else { same }
-                }
-                _ => same,
-            };
+            // R4: what has an end goes first.
+            let stands_in = (choices & self.open.cas_to(to)).without(self.optional);
             if stands_in.is_empty() && self.may_place_unknown() {
                 self.unknown_placed += 1;
                 self.take(config, Edge::Class(class, to), phase, met, idle_from);
@@ -264,20 +264,18 @@ impl<'a, const W: usize> Bursts<'a, W> {
         }
     }
 
-    /// R4: of equal compare-and-sets the one that ends first is taken, where the others could stand in
-    /// for it later.
-    fn is_worth_taking(&self, config: &Config<W>, slot: usize, choices: Mask<W>, phase: Phase) -> bool {
+    /// R4: of equal compare-and-sets the one that ends first is taken.
+    fn is_worth_taking(&self, slot: usize, choices: Mask<W>) -> bool {
         let Kind::Cas(_, to) = self.open.kind[slot] else { return false };
         let equal = choices & self.open.cas_to(to);
         if equal == Mask::of(slot) {
             return true;
         }
-        let mut rivals =
-            if self.optional.has(slot) { equal & self.optional } else { equal.without(self.optional) };
-        if phase == Phase::Extend && config.fresh.has(slot) {
-            // One that could go before the current block may be worth keeping.
-            rivals = rivals & config.fresh;
-        }
+        let rivals = match self.optional.has(slot) {
+            _ if !holds(Condition::OptionalIsNotEqual) => equal,
+            true => equal & self.optional,
+            false => equal.without(self.optional),
+        };
         rivals.slots().all(|rival| self.open.end[rival] >= self.open.end[slot])
     }
 
@@ -304,6 +302,7 @@ impl<'a, const W: usize> Bursts<'a, W> {
         } else {
             let useful = matches!(edge, Edge::Slot(..)) || pleased || (now_met && !met);
             let known_idle = self.idle.len();
+            let useful = useful && (holds(Condition::IdleOnlyIfUseless) || matches!(edge, Edge::Slot(..)));
             if useful || !self.idle[idle_from..].contains(&to) {
                 self.idle.push(to);
                 self.walk(config, to, phase, now_met, if useful { known_idle } else { idle_from });
@@ -342,9 +341,8 @@ impl<'a, const W: usize> Bursts<'a, W> {
         self.head_of(config, wanted, phase);
         if self.is_reachable(&Config { state: DEAD, ..config }) {
             // Other values that a compare-and-set leads on from, each once.
-            let mut others = (self.open.cas.without(config.done)).slots();
             let mut seen: Vec<ValueId> = vec![wanted];
-            while let Some(slot) = others.next() {
+            for slot in self.open.cas.without(config.done).slots() {
                 if let Kind::Cas(from, _) = self.open.kind[slot]
                     && !seen.contains(&from)
                 {
@@ -386,7 +384,8 @@ impl<'a, const W: usize> Bursts<'a, W> {
     /// Begins a block with a write of this value, if there is one: the one that ends first (R4), of
     /// unknown outcome only if there is no other.
     fn head_of(&mut self, config: Config<W>, value: ValueId, phase: Phase) {
-        let choices = self.open.writes_of(value).without(config.done | config.fresh);
+        let older = if holds(Condition::HeadBeforeBegan) { config.fresh } else { Mask::EMPTY };
+        let choices = self.open.writes_of(value).without(config.done | older);
         if let Some(slot) = self.open.first_to_end(choices) {
             self.begin(config, value, Some(slot), phase);
             return;
@@ -394,7 +393,9 @@ impl<'a, const W: usize> Bursts<'a, W> {
         let class = self.plan.writes_of[value as usize];
         if class != NO_CLASS {
             let of = &self.plan.classes[class as usize];
-            if self.used.has_left(config.used, class as usize, of, config.known) && self.may_place_unknown() {
+            let known =
+                if holds(Condition::UnknownBeforeBegan) { config.known } else { self.open.unknown_begun };
+            if self.used.has_left(config.used, class as usize, of, known) && self.may_place_unknown() {
                 self.unknown_placed += 1;
                 self.begin(config, value, None, phase);
                 self.unknown_placed -= 1;
@@ -443,7 +444,7 @@ impl<'a, const W: usize> Bursts<'a, W> {
     /// R1: places every read that fits this value.
     fn please(&mut self, config: &mut Config<W>, value: ValueId, phase: Phase, place: Place) -> bool {
         let mut pleased = self.open.pleased_by(value).without(config.done);
-        if phase == Phase::Before {
+        if phase == Phase::Before && holds(Condition::ReadBeforeBegan) {
             pleased = pleased.without(config.fresh);
         }
         if pleased.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::super::hash::Table;
 use super::super::register_op::ValueId;
+use super::condition::{Condition, holds};
 use super::mask::Mask;
 use super::open::Open;
 use super::plan::Class;
@@ -45,23 +46,23 @@ impl<const W: usize> Config<W> {
             // A block that began later lets more go before it.
             if self.state != other.state
                 || self.known < other.known
-                || !self.fresh.without(other.fresh).is_empty()
+                || (!self.fresh.without(other.fresh).is_empty() && holds(Condition::CoverFresh))
             {
                 return false;
             }
         }
         let differ = (self.done ^ other.done) & open.all;
         if differ.is_empty() {
-            return used.at_most(self.used, other.used);
+            return used.at_most(self.used, other.used) || !holds(Condition::CoverUsed);
         }
         // A placed read has nothing more to ask for. A write that may go before the current block is
         // free to do so, or to be used, where a placed one is only free.
         let mine = differ & self.done;
         let theirs = differ & other.done;
-        let reads = !(open.writes | open.cas);
-        mine.without(reads).is_empty()
-            && theirs.without(open.writes | (optional & open.cas)).is_empty()
-            && used.at_most(self.used, other.used)
+        (!mine.meets(open.writes) || !holds(Condition::CoverWrites))
+            && (!(mine | theirs.without(optional)).meets(open.cas) || !holds(Condition::CoverCas))
+            && (theirs.without(open.writes | open.cas).is_empty() || !holds(Condition::CoverReads))
+            && (used.at_most(self.used, other.used) || !holds(Condition::CoverUsed))
     }
 }
 

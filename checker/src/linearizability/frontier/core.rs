@@ -25,7 +25,13 @@ const WIDTH_MAX: usize = 4096;
 
 /// Steps of one check, for each operation looked at and at least.
 const STEPS_PER_OP: u64 = 64;
-const STEPS_MIN: u64 = 100_000;
+const STEPS_MIN: u64 = 10_000;
+
+/// Positions that are looked at first: a reason is mostly near.
+const RECENT: u32 = 4096;
+
+/// A core of so few operations is not looked for a smaller one.
+const SMALL_ENOUGH: usize = 6;
 
 /// The most values that are told apart before all are.
 const KEPT_MAX: usize = 8;
@@ -50,25 +56,37 @@ pub(crate) fn core(
     meter: &Meter,
 ) -> Result<Option<Core>, Exhausted> {
     let position = ops[failing].end;
-    let mut count = 1;
-    while count <= KEPT_MAX {
-        let kept = asked_before(ops, position, count);
+    let everything: Vec<(usize, RegisterOp)> = cut(ops, position).collect();
+    let asked = asked_before(&everything, position);
+    let (mut count, mut best) = (1, None::<Core>);
+    loop {
+        let kept = (count <= KEPT_MAX && count < 2 * asked.len()).then(|| &asked[..count.min(asked.len())]);
+        // What is near and takes few values is looked for first; at the beginning, nothing is before it.
+        for since in [position.checked_sub(RECENT), None] {
+            let recent = everything.iter().filter(|(_, op)| op.end >= since.unwrap_or(0)).copied();
+            let search = match kept {
+                Some(kept) => Search::new(told(recent, kept), kept.len() + 2, position, meter),
+                None => Search::new(recent.collect(), values, position, meter),
+            };
+            if search.is_impossible_from(since)? {
+                let found = search.minimise(kept.map(<[ValueId]>::to_vec))?;
+                if found.ops.len() <= SMALL_ENOUGH {
+                    return Ok(Some(found));
+                }
+                // More values make for other reasons, shorter ones at times.
+                best = best.filter(|best| best.ops.len() <= found.ops.len()).or(Some(found));
+                break;
+            }
+        }
+        if kept.is_none() {
+            return Ok(best);
+        }
         count *= 2;
-        let mut search = Search::new(told(ops, &kept, position), kept.len() + 2, position, meter);
-        if search.is_impossible()? {
-            return search.minimise(Some(kept)).map(Some);
-        }
-        if kept.len() < count / 2 {
-            break;
-        }
     }
-    let all = cut(ops, position).collect();
-    let mut search = Search::new(all, values, position, meter);
-    if search.is_impossible()? { search.minimise(None).map(Some) } else { Ok(None) }
 }
 
-fn told(ops: &[RegisterOp], kept: &[ValueId], position: u32) -> Vec<(usize, RegisterOp)> {
-    let told = cut(ops, position).filter_map(|(place, op)| {
+fn told(ops: impl Iterator<Item = (usize, RegisterOp)>, kept: &[ValueId]) -> Vec<(usize, RegisterOp)> {
+    let told = ops.filter_map(|(place, op)| {
         let kind = abstraction::told(op.kind, kept, op.end == NEVER)?;
         Some((place, RegisterOp { kind, ..op }))
     });
@@ -86,23 +104,20 @@ fn cut(ops: &[RegisterOp], position: u32) -> impl Iterator<Item = (usize, Regist
         .filter(|(_, op)| op.end != NEVER || matches!(op.kind, Kind::Write(_) | Kind::Cas(..)))
 }
 
-/// Values that were asked for, latest first.
-fn asked_before(ops: &[RegisterOp], position: u32, count: usize) -> Vec<ValueId> {
-    let mut asked: Vec<(u32, ValueId)> = ops
-        .iter()
-        .filter(|op| op.end <= position)
-        .filter_map(|op| match op.kind {
-            Kind::Read(value) | Kind::NotEqual(value) | Kind::Cas(value, _) => Some((op.end, value)),
-            Kind::Write(_) => None,
-        })
-        .collect();
+/// Values that were asked for, latest first, at most [`KEPT_MAX`].
+fn asked_before(ops: &[(usize, RegisterOp)], position: u32) -> Vec<ValueId> {
+    let asked = ops.iter().filter(|(_, op)| op.end <= position).filter_map(|(_, op)| match op.kind {
+        Kind::Read(value) | Kind::NotEqual(value) | Kind::Cas(value, _) => Some((op.end, value)),
+        Kind::Write(_) => None,
+    });
+    let mut asked: Vec<(u32, ValueId)> = asked.collect();
     asked.sort_unstable_by(|a, b| b.cmp(a));
     let mut values = Vec::new();
     for (_, value) in asked {
         if !values.contains(&value) {
             values.push(value);
         }
-        if values.len() == count {
+        if values.len() == KEPT_MAX {
             break;
         }
     }
@@ -171,7 +186,7 @@ impl<'a> Search<'a> {
         let mut length = 16;
         while good == 0 && length < self.position {
             let from = self.position + 1 - length;
-            if self.is_impossible_from(from)? {
+            if self.is_impossible_from(Some(from))? {
                 good = from;
             } else {
                 bad = from;
@@ -183,7 +198,7 @@ impl<'a> Search<'a> {
         }
         while good + 1 < bad {
             let middle = good + (bad - good) / 2;
-            *(if self.is_impossible_from(middle)? { &mut good } else { &mut bad }) = middle;
+            *(if self.is_impossible_from(Some(middle))? { &mut good } else { &mut bad }) = middle;
         }
         self.from = Some(good);
         let ops = std::mem::take(&mut self.ops);
@@ -192,27 +207,23 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn is_impossible_from(&mut self, from: u32) -> Result<bool, Exhausted> {
-        self.from = Some(from);
-        let answer = self.is_impossible();
-        self.from = None;
-        answer
+    fn is_impossible(&self) -> Result<bool, Exhausted> {
+        self.is_impossible_from(self.from)
     }
 
-    fn is_impossible(&self) -> Result<bool, Exhausted> {
-        let from = self.from.unwrap_or(0);
-        let freed = self.ops.iter().zip(&self.freed).filter(|((_, op), freed)| {
-            **freed && op.end >= from && matches!(op.kind, Kind::Write(_) | Kind::Cas(..))
-        });
-        let mut ops: Vec<RegisterOp> = freed
-            .zip(1..)
-            .map(|(((_, op), _), start)| RegisterOp { start, end: NEVER, ..*op })
-            .collect();
+    /// Whether what is left since a position can't be ordered, whatever happened before it.
+    fn is_impossible_from(&self, from: Option<u32>) -> Result<bool, Exhausted> {
+        let left = |freed: bool| {
+            let ops = self.ops.iter().zip(&self.freed).filter(move |(_, is_freed)| **is_freed == freed);
+            ops.map(|((_, op), _)| op).filter(move |op| op.end >= from.unwrap_or(0))
+        };
+        let freed = left(true).filter(|op| matches!(op.kind, Kind::Write(_) | Kind::Cas(..)));
+        let mut ops: Vec<RegisterOp> =
+            freed.zip(1..).map(|(op, start)| RegisterOp { start, end: NEVER, ..*op }).collect();
         let shift = ops.len() as u32;
-        let later = |position: u32| if position == NEVER { NEVER } else { position.saturating_add(shift) };
-        let bound = self.ops.iter().zip(&self.freed).filter(|((_, op), freed)| !**freed && op.end >= from);
-        ops.extend(bound.map(|((_, op), _)| RegisterOp { start: later(op.start), end: later(op.end), ..*op }));
-        let first = self.from.map(later);
+        let later = |position: u32| position.saturating_add(shift);
+        ops.extend(left(false).map(|op| RegisterOp { start: later(op.start), end: later(op.end), ..*op }));
+        let first = from.map(later);
         let plan = Plan::new(&ops, self.values);
         match plan.slots {
             0..=64 => self.dies::<1>(&plan, first),

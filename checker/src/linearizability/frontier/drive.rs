@@ -193,7 +193,8 @@ impl<'a, const W: usize> Drive<'a, W> {
             return Ok(false);
         }
         let mut run: Run<'_, W> = Run::anywhere(self.plan, first, self.meter);
-        run.bursts.steps_max = effort.width.saturating_mul(effort.window).saturating_mul(STEPS_PER_EVENT) as u64;
+        run.bursts.steps_max =
+            effort.width.saturating_mul(effort.window).saturating_mul(STEPS_PER_EVENT) as u64;
         match run.advance(self.deepest + 1, Effort::all(effort.width)) {
             Ok(Stop::Died(_)) => Ok(!run.was_cut),
             Ok(Stop::There) | Err(Exhausted::Steps(_)) => Ok(false),

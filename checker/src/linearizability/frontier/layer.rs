@@ -1,8 +1,12 @@
 //! From all configurations found for one event to the few that are worth keeping.
 
+use super::condition::{Condition, holds};
 use super::config::{Config, DEAD, Used};
 use super::mask::Mask;
 use super::open::Open;
+
+/// Up to this many are compared each with each.
+const SMALL: usize = 6;
 
 /// Above this many a group is no longer searched for covered ones: that is quadratic.
 const GROUP_MAX: usize = 4096;
@@ -24,7 +28,20 @@ pub(super) fn antichain<const W: usize>(
     used: &Used,
     scratch: &mut Scratch,
 ) {
-    if layer.len() < 2 {
+    if layer.len() <= SMALL {
+        let mut place = 0;
+        while place < layer.len() {
+            let config = layer[place];
+            let others = layer.iter().enumerate().filter(|(other, _)| *other != place);
+            if others.into_iter().any(|(_, other)| other.covers(&config, open, optional, used)) {
+                layer.swap_remove(place);
+                if let Some(parents) = &mut parents {
+                    parents.swap_remove(place);
+                }
+            } else {
+                place += 1;
+            }
+        }
         return;
     }
     // What covers another has the same compare-and-sets placed and a greater strength, so the strong
@@ -33,7 +50,8 @@ pub(super) fn antichain<const W: usize>(
     let order = &mut scratch.order;
     order.clear();
     order.extend(layer.iter().enumerate().map(|(index, config)| {
-        let group = if bound.is_empty() { 0 } else { (config.done & bound).hash(0) };
+        let group =
+            if bound.is_empty() || !holds(Condition::CoverCas) { 0 } else { (config.done & bound).hash(0) };
         (group, -strength(config, open, used), index as u32)
     }));
     order.sort_unstable();

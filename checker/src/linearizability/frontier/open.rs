@@ -2,6 +2,7 @@
 
 use super::super::partition::NEVER;
 use super::super::register_op::{Kind, ValueId};
+use super::condition::{Condition, holds};
 use super::mask::Mask;
 use super::plan::Plan;
 
@@ -154,7 +155,7 @@ impl<const W: usize> Open<W> {
 
     fn next_not_equal(&mut self, plan: &Plan<'_>, now: u32) -> u32 {
         let starts = &plan.not_equal_starts;
-        if starts.is_empty() {
+        if starts.is_empty() || !holds(Condition::WantedByNotEqual) {
             return NEVER;
         }
         let cursor = &mut self.not_equal_cursor;

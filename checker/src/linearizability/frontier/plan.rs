@@ -62,6 +62,9 @@ pub(super) struct Plan<'a> {
     pub(super) not_equal_starts: Vec<u32>,
 }
 
+/// How many positions for each event are few enough to go through them all.
+const DENSE: usize = 8;
+
 /// No class of unknown writes.
 pub(super) const NO_CLASS: u32 = u32::MAX;
 
@@ -195,24 +198,30 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The events that matter, by position. Positions are dense, so no sorting.
+/// The events that matter, by position.
 fn in_order(ops: &[RegisterOp], useful: &[bool]) -> (Vec<Event>, Vec<u32>) {
-    let last = ops.iter().map(|op| if op.end == NEVER { op.start } else { op.end }).max().unwrap_or(0);
-    let mut at = vec![u32::MAX; last as usize + 1];
+    let mut known: Vec<(u32, Event)> = Vec::with_capacity(2 * ops.len());
     for (place, op) in ops.iter().enumerate() {
+        let event = (place as u32) << 1;
         if op.end != NEVER {
-            at[op.end as usize] = (place as u32) << 1 | 1;
+            known.push((op.end, Event(event | 1)));
         }
         if op.end != NEVER || useful[place] {
-            at[op.start as usize] = (place as u32) << 1;
+            known.push((op.start, Event(event)));
         }
     }
-    let (mut events, mut positions) = (Vec::with_capacity(2 * ops.len()), Vec::with_capacity(2 * ops.len()));
-    for (position, event) in at.into_iter().enumerate().filter(|(_, event)| *event != u32::MAX) {
-        events.push(Event(event));
-        positions.push(position as u32);
+    let last = known.iter().map(|(position, _)| *position).max().unwrap_or(0) as usize;
+    if last > DENSE * known.len() {
+        known.sort_unstable_by_key(|(position, _)| *position);
+        return known.into_iter().map(|(position, event)| (event, position)).unzip();
     }
-    (events, positions)
+    // All positions are different, so each event has a place of its own and nothing need be compared.
+    let mut at = vec![Event(u32::MAX); last + 1];
+    for (position, event) in known {
+        at[position as usize] = event;
+    }
+    let told = at.into_iter().zip(0..).filter(|(event, _)| event.0 != u32::MAX);
+    told.unzip()
 }
 
 /// Which operations of unknown outcome can matter: those that make a value which something completed,

@@ -3,8 +3,9 @@
 use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, ValueId};
 use super::burst::Bursts;
-use super::drive::Effort;
+use super::condition::{Condition, holds};
 use super::config::{Config, DEAD};
+use super::drive::Effort;
 use super::layer::{self, Scratch};
 use super::mask::Mask;
 use super::plan::Plan;
@@ -65,7 +66,7 @@ impl<'a, const W: usize> Run<'a, W> {
         for state in 0..plan.values as ValueId {
             let mut config = Config { state, known, used: 0, done, fresh: Mask::EMPTY };
             bursts.bury(&mut config);
-            if config.state != DEAD {
+            if config.state != DEAD && (state == 0 || holds(Condition::AnyValueInWindow)) {
                 run.front.push(config);
             }
         }
@@ -154,12 +155,13 @@ impl<'a, const W: usize> Run<'a, W> {
         let plan = bursts.plan;
         bursts.open.step(plan);
         bursts.optional.clear(slot);
-        self.was_cut |= bursts.was_limited;
+        self.was_cut |= bursts.was_limited && holds(Condition::CutProvesNothing);
         let (open, used) = (&bursts.open, &bursts.used);
         layer::antichain(&mut self.front, parents.as_mut(), open, bursts.optional, used, &mut self.scratch);
         self.widest = self.widest.max(self.front.len());
         let width = effort.width;
-        self.was_cut |= layer::cut(&mut self.front, parents.as_mut(), width, open, used, &mut self.scratch);
+        let was_cut = layer::cut(&mut self.front, parents.as_mut(), width, open, used, &mut self.scratch);
+        self.was_cut |= was_cut && holds(Condition::CutProvesNothing);
         self.parents = parents;
         Ok(())
     }
@@ -177,7 +179,7 @@ impl<'a, const W: usize> Run<'a, W> {
             let mut config = *config;
             bursts.bury(&mut config);
             let is_done = config.done.has(slot);
-            if !is_done {
+            if !is_done && (!is_optional || holds(Condition::OptionalAtEnd)) {
                 bursts.burst(&config);
             }
             if is_done || is_optional {

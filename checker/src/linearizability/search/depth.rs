@@ -11,7 +11,7 @@ use super::Turn;
 use super::interned::table_bytes;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
-use super::space::{NOBODY, Open, Space};
+use super::space::{Open, Space};
 use crate::budget::Exhausted;
 use crate::hash::Mix;
 use crate::model::Model;

@@ -60,3 +60,11 @@ fn a_reader_that_fails_is_told() {
     let error = History::read(Failing(0)).unwrap_err();
     assert_eq!(error.to_string(), "line 2: the disk is gone");
 }
+
+#[test]
+fn every_format_has_a_name_of_its_own() {
+    for format in Format::ALL {
+        assert_eq!(Format::by_name(format.name()), Some(format));
+    }
+    assert_eq!(Format::by_name("xml"), None);
+}

@@ -258,5 +258,5 @@ fn kv_ops_with_a_key_are_porcupines() {
     let expected = Op::new(0, 0, OpType::Invoke, Process::Client(9), "append", "x").with_key("0");
     assert_eq!(recorded.history.op(0), expected);
     let register = read("{:process 9, :type :invoke, :f :write, :key 0, :value 3}").unwrap();
-    assert_eq!((register.format, register.suggests.model), (Format::Edn, Some("register")));
+    assert_eq!((register.format, register.suggests.model), (Format::Edn, Some("cas-register")));
 }

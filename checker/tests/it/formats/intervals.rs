@@ -7,14 +7,14 @@ use super::{error, read, shown};
 
 #[test]
 fn fastlin_operations_become_events_in_the_order_of_their_times() {
-    let recorded = read("# queue\nenq 2 0 1\nenq 1 1 2\ndeq 2 2 3\ndeq -1 5 6").unwrap();
-    // Intervals are closed: operations that touch overlap, and need processes of their own.
+    let recorded = read("# queue\nenq 2 0 2\nenq 1 1 3\ndeq 2 3 4\ndeq -1 5 5").unwrap();
+    // What ends when another starts comes before it; processes are given by need.
     let expected = [
         "0 invoke enqueue 2",
         "1 invoke enqueue 1",
         "0 ok enqueue 2",
-        "0 invoke dequeue nil",
         "1 ok enqueue 1",
+        "0 invoke dequeue nil",
         "0 ok dequeue 2",
         "0 invoke dequeue nil",
         "0 ok dequeue nil",

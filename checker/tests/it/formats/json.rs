@@ -33,7 +33,7 @@ fn models_are_told_by_functions_and_values() {
         )
     };
     let table = [
-        (op("read", "null", "3") + &op("write", "3", "3"), "register"),
+        (op("read", "null", "3") + &op("write", "3", "3"), "cas-register"),
         (op("cas", "[1,2]", "[1,2]"), "cas-register"),
         (op("write", "{\"x\":1}", "{\"x\":1}"), "multi-register"),
         (op("add", "1", "1") + &op("read", "null", "[1]"), "set"),

@@ -12,10 +12,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use checker::catalogue::{self, Rules};
+use checker::format::keys::Independent;
+use checker::transactions::ConsistencyModel;
 use checker::{KeyOrder, Report, Value};
 use clap::Args;
 
-use super::seconds;
+use super::{complain, seconds};
+use crate::run::verdict::USAGE;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -51,9 +54,21 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "MEANING")]
     failed_cas: Option<FailedCas>,
 
+    /// Whether values are [key value], where the format does not say: found out from the values unless told
+    #[arg(long, value_name = "YES_OR_NO")]
+    keys: Option<Keys>,
+
+    /// What transactions are expected to be, such as serializable or snapshot-isolation
+    #[arg(long, value_name = "MODEL", default_value = "strict-serializable", value_parser = consistency)]
+    consistency: ConsistencyModel,
+
     /// Shows an order that explains a valid history too
     #[arg(long)]
     explain: bool,
+
+    /// Draws the operations, with the verdict and its reason, into this page (of one history)
+    #[arg(long, value_name = "PAGE")]
+    html: Option<PathBuf>,
 
     /// Prints one line of JSON per file
     #[arg(long)]
@@ -73,6 +88,14 @@ enum NilReads {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Keys {
+    /// Each value is [key value], as jepsen.independent writes them
+    Yes,
+    /// Values are values
+    No,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum FailedCas {
     /// It did not happen, whatever was there
     DidNotHappen,
@@ -81,6 +104,14 @@ enum FailedCas {
 }
 
 impl Arguments {
+    fn independent(&self) -> Independent {
+        match self.keys {
+            None => Independent::Auto,
+            Some(Keys::Yes) => Independent::Yes,
+            Some(Keys::No) => Independent::No,
+        }
+    }
+
     /// What fails and nils mean here, where the command line says so; else what the format suggests.
     fn rules(&self, suggested: Rules) -> Rules {
         Rules {
@@ -91,6 +122,7 @@ impl Arguments {
             failed_cas_is_read: self
                 .failed_cas
                 .map_or(suggested.failed_cas_is_read, |meaning| meaning == FailedCas::FoundAnother),
+            consistency: self.consistency,
         }
     }
 }
@@ -103,6 +135,13 @@ fn model(name: &str) -> Result<String, String> {
             Err(format!("there is no such model; there are: {}", names.join(", ")))
         }
     }
+}
+
+fn consistency(name: &str) -> Result<ConsistencyModel, String> {
+    ConsistencyModel::by_name(name).ok_or_else(|| {
+        let names: Vec<&str> = ConsistencyModel::ALL.iter().map(|model| model.name()).collect();
+        format!("there is no such consistency model; there are: {}", names.join(", "))
+    })
 }
 
 fn initial(text: &str) -> Value {
@@ -132,8 +171,8 @@ enum Said {
         report: Box<Report>,
         /// Orders that explain a valid history, where they were asked for and found.
         orders: Vec<KeyOrder>,
-        /// Why there are none, where they were asked for.
-        no_orders: Option<String>,
+        /// What could not be shown of what was asked for, and why.
+        missing: Vec<String>,
     },
 }
 
@@ -146,6 +185,9 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
         return super::output::answer(&lines, 0);
     }
     match (arguments.worker, &arguments.files[..]) {
+        (_, [_, _, ..]) if arguments.html.is_some() => {
+            complain(USAGE, "--html draws one history: give one file")
+        }
         (true, [file]) => worker::main(arguments, file),
         _ => supervise::main(arguments),
     }

@@ -1,24 +1,29 @@
 //! A file as a history, and what it is a history of.
 
 use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
 use checker::History;
-use checker::catalogue::Rules;
+use checker::format::keys::Independent;
+use checker::format::{Format, Recorded};
 
-/// A history with what its file says about it.
-pub(super) struct Recorded {
-    pub(super) history: History,
-    pub(super) format: &'static str,
-    /// What it seems to be a history of.
-    pub(super) model: Option<&'static str>,
-    /// What its fails and nils usually mean.
-    pub(super) rules: Rules,
+/// Reads a file in whatever format it is.
+pub(super) fn read(path: &Path, independent: Independent) -> Result<Recorded, String> {
+    let file = File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    History::read_with(file, independent).map_err(|error| error.to_string())
 }
 
-pub(super) fn read(path: &Path) -> Result<Recorded, String> {
-    let file = File::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let history = History::read_jsonl(BufReader::new(file)).map_err(|error| error.to_string())?;
-    Ok(Recorded { history, format: "jsonl", model: None, rules: Rules::default() })
+/// What a file like this one is a history of, as far as it tells. Where Jepsen has a check of its own for
+/// what its clients recorded, that is the one it is meant for: its sets and counters promise less than
+/// linearizability.
+pub(super) fn model(recorded: &Recorded) -> Option<&'static str> {
+    let jepsen = matches!(
+        recorded.format,
+        Format::Edn | Format::HistoryTxt | Format::ConsoleLog | Format::Store | Format::ElleJson
+    );
+    Some(match recorded.suggests.model? {
+        "set" if jepsen => "set-full",
+        "counter" if jepsen => "counter-bounds",
+        model => model,
+    })
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use checker::{KeyOrder, Report, Verdict};
 use clap::ValueEnum;
@@ -28,12 +28,17 @@ struct Answer {
     read_as: Option<(String, String)>,
     report: Report,
     orders: Vec<KeyOrder>,
-    no_orders: Option<String>,
+    missing: Vec<String>,
 }
 
 impl Answer {
     fn unknown(reason: impl Into<String>) -> Self {
-        Self { read_as: None, report: Report::unknown("check", reason), orders: Vec::new(), no_orders: None }
+        Self {
+            read_as: None,
+            report: Report::unknown("check", reason),
+            orders: Vec::new(),
+            missing: Vec::new(),
+        }
     }
 }
 
@@ -102,7 +107,7 @@ fn tell(arguments: &Arguments, answers: mpsc::Receiver<(usize, Answer)>, bar: &P
 }
 
 fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
-    let Answer { read_as, report, orders, no_orders } = answer;
+    let Answer { read_as, report, orders, missing } = answer;
     if arguments.json {
         let (format, model) = read_as.as_ref().map(|(format, model)| (format, model)).unzip();
         let mut line = serde_json::json!({ "file": file, "format": format, "model": model });
@@ -124,8 +129,8 @@ fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
     for order in orders {
         tell_order(&mut text, order);
     }
-    if let Some(reason) = no_orders {
-        let _ = writeln!(text, "  no order to show: {reason}");
+    for missing in missing {
+        let _ = writeln!(text, "  {missing}");
     }
     if arguments.files.len() == 1 {
         let (word, code) = (report.verdict.word(), report.verdict.exit_code());
@@ -198,8 +203,8 @@ fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> A
                     read_as = Some((format, model, ops));
                 }
                 Ok(Said::Refused(reason)) => answer = Some(Err(reason)),
-                Ok(Said::Judged { report, orders, no_orders }) => {
-                    answer = Some(Ok((report, orders, no_orders)));
+                Ok(Said::Judged { report, orders, missing }) => {
+                    answer = Some(Ok((report, orders, missing)));
                 }
                 Err(error) => {
                     answer = Some(Err(format!("the check said something else than an answer: {error}")))
@@ -216,7 +221,7 @@ fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> A
     };
     let read_as = read_as.map(|(format, model, _)| (format, model));
     match answer {
-        Some(Ok((report, orders, no_orders))) => Answer { read_as, report: *report, orders, no_orders },
+        Some(Ok((report, orders, missing))) => Answer { read_as, report: *report, orders, missing },
         Some(Err(reason)) => Answer { read_as, ..Answer::unknown(reason) },
         None if *lock(&over) => Answer {
             read_as,
@@ -253,9 +258,14 @@ fn worker(own: &Path, arguments: &Arguments, file: &Path) -> Command {
     option("--model", arguments.model.clone());
     option("--initial", arguments.initial.clone());
     option("--nil-reads", arguments.nil_reads.and_then(name_of));
+    option("--consistency", Some(arguments.consistency.name().to_owned()));
+    option("--keys", arguments.keys.and_then(name_of));
     option("--failed-cas", arguments.failed_cas.and_then(name_of));
     if arguments.explain {
         command.arg("--explain");
+    }
+    if let Some(page) = &arguments.html {
+        command.arg("--html").arg(page);
     }
     // What looks like a flag is a file all the same.
     command.arg("--").arg(file);

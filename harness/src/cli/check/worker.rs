@@ -1,10 +1,12 @@
 //! One file, in a process that may be killed for it.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
 
-use checker::{Budget, catalogue};
+use checker::explain::html::Page;
+use checker::{Budget, History, KeyOrder, Report, catalogue};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
@@ -26,11 +28,11 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
     if let Err(error) = setrlimit(Resource::RLIMIT_DATA, hard, hard) {
         return say(&Said::Refused(format!("cannot limit the memory of the check: {error}")));
     }
-    let recorded = match reading::read(file) {
+    let recorded = match reading::read(file, arguments.independent()) {
         Ok(recorded) => recorded,
         Err(reason) => return say(&Said::Refused(reason)),
     };
-    let Some(model) = arguments.model.as_deref().or(recorded.model) else {
+    let Some(model) = arguments.model.as_deref().or(reading::model(&recorded)) else {
         return say(&Said::Refused(format!(
             "the file does not tell what it is a history of: say so with --model, one of {}",
             catalogue::entries().iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
@@ -40,12 +42,12 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
         return say(&Said::Refused(format!("there is no model {model}")));
     };
     let judging = Said::Judging {
-        format: recorded.format.to_owned(),
+        format: recorded.format.to_string(),
         model: model.to_owned(),
         ops: recorded.history.len(),
     };
     say(&judging);
-    let check = entry.check(&arguments.rules(recorded.rules));
+    let check = entry.check(&arguments.rules(recorded.suggests.rules()));
     let time = arguments.timeout.saturating_sub(began.elapsed());
     if time.is_zero() {
         let reason = format!("the time limit of {:?} was met while the file was read", arguments.timeout);
@@ -53,12 +55,38 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
     }
     let budget = Budget { time, memory_bytes: memory_bytes.saturating_sub(resident_bytes()) };
     let report = check.check(&recorded.history, &budget);
-    let orders = match arguments.explain && report.verdict.is_valid() {
-        true => check.order(&recorded.history, &budget),
-        false => Ok(Vec::new()),
-    };
-    let no_orders = orders.as_ref().err().cloned();
-    say(&Said::Judged { report: Box::new(report), orders: orders.unwrap_or_default(), no_orders })
+    let mut missing = Vec::new();
+    let mut orders = Vec::new();
+    if arguments.explain && report.verdict.is_valid() {
+        match check.order(&recorded.history, &budget) {
+            Ok(found) => orders = found,
+            Err(reason) => missing.push(format!("no order to show: {reason}")),
+        }
+    }
+    if let Some(page) = &arguments.html
+        && let Err(error) = draw(page, file, &recorded.history, &report, &orders)
+    {
+        missing.push(format!("cannot write {}: {error}", page.display()));
+    }
+    say(&Said::Judged { report: Box::new(report), orders, missing })
+}
+
+fn draw(
+    page: &Path,
+    file: &Path,
+    history: &History,
+    report: &Report,
+    orders: &[KeyOrder],
+) -> std::io::Result<()> {
+    let order: Vec<u64> = orders.iter().flat_map(|order| order.order.iter().copied()).collect();
+    let mut drawn =
+        Page::new(history, report).title(format!("{}: {}", file.display(), report.verdict.word()));
+    if !order.is_empty() {
+        drawn = drawn.order(&order);
+    }
+    let mut out = BufWriter::new(File::create(page)?);
+    drawn.write(&mut out)?;
+    out.flush()
 }
 
 /// Whoever asked is gone if it can't be said: nothing is left to do but to end.

@@ -114,6 +114,8 @@ function thingAt(timeline, x, y) {
   const [low, high] = [viewport.at(Math.floor(x)), viewport.at(Math.floor(x) + 1)];
   const from = lowerBound(sorted.reach, lane.low, lane.high, low);
   const to = lowerBound(sorted.start, from, lane.high, high);
+  const wide = [from, to - 1].find((at) => sorted.reach[at] - sorted.start[at] >= NEAR_PIXELS * viewport.perPixel);
+  if (to - from > 0 && wide !== undefined) return sorted.call[wide];
   if (to - from > 1) {
     const failed = sorted.failedBefore[to] - sorted.failedBefore[from];
     const unknown = sorted.unknownBefore[to] - sorted.unknownBefore[from];

@@ -83,7 +83,7 @@ function paintPoints(context, scene) {
     let at = lowerBound(sorted.reach, lane.low, lane.high, viewport.from);
     for (; at < lane.high && sorted.start[at] <= viewport.to && drawn < POINTS_DRAWN_MAX; at++) {
       const point = points[sorted.call[at]];
-      if (Number.isNaN(point) || (sorted.reach[at] - sorted.start[at]) / viewport.perPixel < 6) continue;
+      if (Number.isNaN(point) || (sorted.reach[at] - sorted.start[at]) / viewport.perPixel < 14) continue;
       drawn++;
       const top = rowTop(scene, lane.row);
       const stepped = history.order[scene.stepAt] === sorted.call[at];

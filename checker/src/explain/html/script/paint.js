@@ -16,7 +16,7 @@ const FONT = "11px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans M
 // What goes where on a canvas of this size.
 function layoutOf(width, height, history, laneCount, wished) {
   const rows = Math.min(FAULT_ROWS_MAX, history.faults.reduce((most, { row }) => Math.max(most, row + 1), 0));
-  const gutter = width < 600 ? 46 : 84;
+  const gutter = width < 600 ? 54 : 84;
   const laneTop = AXIS_HEIGHT + (rows ? rows * FAULT_ROW + 6 : 0);
   const fitting = Math.floor((height - laneTop) / Math.max(1, laneCount));
   const clamped = (size) => Math.min(Math.max(size, LANE_HEIGHT_MIN), LANE_HEIGHT_MAX);
@@ -69,7 +69,7 @@ function clipped(context, x, y, width, height, draw) {
 
 function paintAxis(context, { layout, viewport, colours }) {
   const byTime = viewport.axis.name === "time";
-  const { step: size, places } = ticks(viewport, 110, byTime ? 1 : 1);
+  const { step: size, places } = ticks(viewport, 110, 1);
   for (const place of places) {
     const x = Math.round(viewport.x(place));
     context.fillStyle = colours.grid;

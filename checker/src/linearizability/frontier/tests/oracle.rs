@@ -66,7 +66,8 @@ pub(crate) fn follow(ops: &[RegisterOp], order: &[usize]) -> Result<(), String> 
         if std::mem::replace(&mut placed[op], true) {
             return Err(format!("#{op} is placed twice"));
         }
-        state = step(state, ops[op].kind).ok_or_else(|| format!("#{op} can't be where the value is {state}"))?;
+        state =
+            step(state, ops[op].kind).ok_or_else(|| format!("#{op} can't be where the value is {state}"))?;
         latest_start = latest_start.max(ops[op].start);
         if ops[op].end < latest_start {
             return Err(format!("#{op} had ended before one in front of it began"));
@@ -117,7 +118,9 @@ pub(crate) fn core_has_an_order(history: &History, core: &Core, bound: &[usize],
     ops.retain(|op| op.end != NEVER || !matches!(op.kind, Kind::Read(_) | Kind::NotEqual(_)));
     let values = core.values.as_ref().map_or(history.values, |kept| kept.len() + 2) as ValueId;
     (0..1 << optional.len()).any(|left_out: u32| {
-        let out = |op: usize| optional.iter().position(|other| *other == op).is_some_and(|at| left_out >> at & 1 == 1);
+        let out = |op: usize| {
+            optional.iter().position(|other| *other == op).is_some_and(|at| left_out >> at & 1 == 1)
+        };
         let ops: Vec<RegisterOp> = (0..ops.len()).filter(|op| !out(*op)).map(|op| ops[op]).collect();
         let mut initial = 0..if core.from.is_some() { values } else { 1 };
         initial.any(|value| place_rest(&ops, 0, value, &mut std::collections::HashSet::new()))

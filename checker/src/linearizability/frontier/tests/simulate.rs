@@ -1,6 +1,7 @@
 //! Histories of a real atomic register, small and large, and ways to spoil them.
 
-use rand::{Rng, RngExt};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::linearizability::partition::NEVER;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
@@ -12,13 +13,29 @@ pub(crate) struct History {
     pub(crate) values: usize,
 }
 
+/// The history of a seed: the first few are cases that chance takes long to find.
+pub(crate) fn of_seed(seed: u64) -> History {
+    match seed {
+        // A lost write that began after the current block did can't have come before it.
+        0 => {
+            let told = [(Kind::Read(2), 1, 7), (Kind::Write(1), 2, 3), (Kind::Read(1), 4, 5)];
+            let rest = [(Kind::Write(2), 6, NEVER), (Kind::Read(1), 8, 9)];
+            let ops = told.into_iter().chain(rest).map(|(kind, start, end)| RegisterOp { kind, start, end });
+            History { ops: ops.collect(), values: 3 }
+        }
+        _ => small(&mut ChaCha8Rng::seed_from_u64(seed)),
+    }
+}
+
 /// A few operations with all that is awkward: half of them (about) linearizable.
-pub(crate) fn small(random: &mut impl Rng) -> History {
-    let count = random.random_range(1..=9);
+fn small(random: &mut impl Rng) -> History {
+    let most = *pick(random, &[5, 9, 9, 12]);
+    let count = random.random_range(1..=most);
     let values = random.random_range(2..=4_u32);
-    let longest = random.random_range(1..=3 * count);
+    let longest = random.random_range(1..=5 * count);
     let unknown_percent = *pick(random, &[0, 0, 10, 40]);
-    let weights = *pick(random, &[[4, 4, 4, 0], [4, 4, 0, 0], [3, 3, 3, 3], [4, 1, 6, 1], [1, 4, 2, 4]]);
+    let weights =
+        *pick(random, &[[4, 4, 4, 0], [4, 4, 0, 0], [3, 3, 3, 3], [4, 1, 6, 1], [1, 4, 2, 4], [1, 2, 8, 0]]);
     // Times: start, effect, end; made into positions afterwards.
     let mut drafts: Vec<(u32, u32, u32, bool)> = Vec::new();
     for _ in 0..count {
@@ -188,8 +205,9 @@ fn take_effect((op, worked): &mut (RegisterOp, bool), state: &mut ValueId) {
 }
 
 /// Makes a read near `at` (of 1000) see another value, one that was not there while it was open and
-/// that no completed operation then open could have put there. `None` if there is no such read.
-pub(crate) fn spoil(random: &mut impl Rng, history: &History, at: usize) -> Option<History> {
+/// that no completed operation then open could have put there. With its place; `None` if there
+/// is no such read.
+pub(crate) fn spoil(random: &mut impl Rng, history: &History, at: usize) -> Option<(History, usize)> {
     let mut spoiled = history.clone();
     let first = history.ops.len() * at / 1000;
     for place in first..history.ops.len() {
@@ -211,7 +229,7 @@ pub(crate) fn spoil(random: &mut impl Rng, history: &History, at: usize) -> Opti
             .map(|value| 1 + (value + first_value) % (history.values as ValueId - 1));
         if let Some(value) = values.into_iter().find(|value| *value != seen && !could(*value)) {
             spoiled.ops[place].kind = Kind::Read(value);
-            return Some(spoiled);
+            return Some((spoiled, place));
         }
     }
     None

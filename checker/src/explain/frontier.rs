@@ -1,0 +1,108 @@
+//! What the frontier found, told: which few operations can't be ordered, whatever all others did.
+
+use super::register::Story;
+use super::witness::{Anomaly, Argument};
+use super::words::{did, span};
+use crate::history::op::Value;
+use crate::linearizability::frontier::Core;
+use crate::linearizability::partition::{NEVER, Part};
+use crate::linearizability::register_op::{Kind, ValueId};
+
+/// Values that are named.
+const VALUES_TOLD_MAX: usize = 8;
+
+/// The argument that a core makes; without one, what is known all the same.
+pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -> Argument {
+    let stuck = story.part.call(story.calls[failing] as usize);
+    let stuck_number = story.calls[failing] as usize;
+    let role = "fits no order";
+    let Some(core) = core else {
+        let summary = format!(
+            "{} {}, but no order of the operations before its end explains that",
+            did(&stuck),
+            span(&stuck)
+        );
+        return Argument::new(Anomaly::NoOrder, summary).failing(stuck_number, role).because(
+            "Up to the operation before there is an order; no small part of the history shows that here there is none.",
+        );
+    };
+    let others = core.ops.iter().filter(|op| **op != failing).count();
+    let summary = match others {
+        0 => format!("{} {}, but nothing that anybody did explains that", did(&stuck), span(&stuck)),
+        1 => format!(
+            "{} {}, but that and one other operation fit no order, whatever all others did",
+            did(&stuck),
+            span(&stuck)
+        ),
+        _ => format!(
+            "{} {}, but that and {others} other operations fit no order, whatever all others did",
+            did(&stuck),
+            span(&stuck)
+        ),
+    };
+    let mut argument = Argument::new(Anomaly::NoOrder, summary).failing(stuck_number, role);
+    for &op in core.ops.iter().filter(|op| **op != failing) {
+        argument = argument.with(story.calls[op] as usize, part_of(story, op));
+    }
+    if let Some(from) = core.from {
+        argument = argument.because(format!(
+            "It does not matter what happened before {}, nor what the register held then.",
+            moment(story.part, from)
+        ));
+    }
+    if let Some(values) = core.values.as_ref().filter(|values| values.len() <= VALUES_TOLD_MAX) {
+        argument = argument.because(told(&words(story.values, values)));
+    }
+    argument
+        .because("Every operation that is not shown may have happened at any time, once, or not at all: there is still no order.")
+        .because("None of those shown can be spared: if any one of them might have happened at any time, there would be an order.")
+}
+
+fn words(values: &[Value], told: &[ValueId]) -> Vec<String> {
+    told.iter().map(|value| values[*value as usize].to_string()).collect()
+}
+
+fn told(values: &[String]) -> String {
+    match values {
+        [] => "It does not matter which values were written.".to_owned(),
+        [only] => format!("Only whether the register held {only} matters; all other values are alike."),
+        several => {
+            format!("Only the values {} need to be told apart; all others are alike.", several.join(", "))
+        }
+    }
+}
+
+/// What an operation says in the argument.
+fn part_of(story: &Story<'_, '_>, op: usize) -> String {
+    let value = |value: ValueId| &story.values[value as usize];
+    let op = &story.ops[op];
+    match op.kind {
+        Kind::Read(saw) => format!("saw {}", value(saw)),
+        Kind::Write(put) if op.end == NEVER => {
+            format!("may have put {} there, not before it began", value(put))
+        }
+        Kind::Write(put) => format!("put {} there", value(put)),
+        Kind::Cas(old, new) if op.end == NEVER => {
+            format!("may have replaced {} by {}, not before it began", value(old), value(new))
+        }
+        Kind::Cas(old, new) => format!("replaced {} by {}", value(old), value(new)),
+        Kind::NotEqual(other) => format!("found something else than {}", value(other)),
+    }
+}
+
+/// A position of the key's events as a moment of the history.
+fn moment(part: &Part<'_>, position: u32) -> String {
+    let at = part.spans.iter().position(|span| span.start == position || span.end == position);
+    match at {
+        Some(number) if part.spans[number].start == position => {
+            let call = part.call(number);
+            format!("process {} began its {} (op {})", call.process(), call.f(), call.invoke_index())
+        }
+        Some(number) => {
+            let call = part.call(number);
+            let index = call.complete_index().unwrap_or_else(|| call.invoke_index());
+            format!("process {} had done its {} (op {index})", call.process(), call.f())
+        }
+        None => "that".to_owned(),
+    }
+}

@@ -1,0 +1,542 @@
+//! Every model from outside, against an oracle that knows the object in other words and tries every order.
+
+use checker::catalogue::{self, Rules};
+use checker::model::{PriorityQueue, Semaphore};
+use checker::{Budget, Check, History, Linearizable, Op, OpType, Process, Value, Verdict};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// What a client asked and was told; no result when nobody knows what became of it.
+#[derive(Clone, Debug)]
+struct Did {
+    f: &'static str,
+    asked: Value,
+    result: Option<Value>,
+    start: u32,
+    end: u32,
+}
+
+/// The states that may follow.
+type Oracle = fn(&Value, &Did) -> Vec<Value>;
+/// Something to ask, with something that may be answered.
+type Asked = (&'static str, Value, Value);
+
+fn seeds() -> u64 {
+    std::env::var("CHECKER_SEEDS").map_or(400, |seeds| seeds.parse().unwrap())
+}
+
+fn list(state: &Value) -> Vec<Value> {
+    state.as_list().unwrap_or(&[]).to_vec()
+}
+
+fn without(elements: &[Value], place: usize) -> Value {
+    let mut rest = elements.to_vec();
+    rest.remove(place);
+    Value::List(rest)
+}
+
+/// A container whose elements come out at these places.
+fn container(state: &Value, did: &Did, next: fn(&[Value]) -> Vec<usize>) -> Vec<Value> {
+    let elements = list(state);
+    match (did.f, &did.result) {
+        ("enqueue" | "push" | "insert", _) => vec![Value::List([elements, vec![did.asked.clone()]].concat())],
+        ("dequeue" | "pop" | "poll", None) => {
+            next(&elements).into_iter().map(|place| without(&elements, place)).collect()
+        }
+        (_, Some(Value::Nil)) => {
+            if elements.is_empty() {
+                vec![state.clone()]
+            } else {
+                vec![]
+            }
+        }
+        (f, Some(seen)) => {
+            let places = next(&elements).into_iter().filter(|place| elements[*place] == *seen);
+            places.map(|place| if f == "peek" { state.clone() } else { without(&elements, place) }).collect()
+        }
+        (_, None) => vec![state.clone()],
+    }
+}
+
+fn queue(state: &Value, did: &Did) -> Vec<Value> {
+    container(state, did, |elements| if elements.is_empty() { vec![] } else { vec![0] })
+}
+
+fn stack(state: &Value, did: &Did) -> Vec<Value> {
+    container(state, did, |elements| elements.len().checked_sub(1).into_iter().collect())
+}
+
+fn priority_queue(state: &Value, did: &Did) -> Vec<Value> {
+    container(state, did, |elements| {
+        let greatest = elements.iter().max();
+        (0..elements.len()).filter(|place| Some(&elements[*place]) == greatest).take(1).collect()
+    })
+}
+
+fn least_first(state: &Value, did: &Did) -> Vec<Value> {
+    container(state, did, |elements| {
+        let least = elements.iter().min();
+        (0..elements.len()).filter(|place| Some(&elements[*place]) == least).take(1).collect()
+    })
+}
+
+fn bag(state: &Value, did: &Did) -> Vec<Value> {
+    container(state, did, |elements| (0..elements.len()).collect())
+}
+
+fn element_set(state: &Value, did: &Did) -> Vec<Value> {
+    let mut elements = list(state);
+    let place = elements.iter().position(|element| *element == did.asked);
+    let answers = |answer: bool| match &did.result {
+        None | Some(Value::Int(_)) => true,
+        Some(told) => *told == Value::Bool(answer),
+    };
+    match (did.f, place) {
+        ("add", Some(_)) => {
+            if answers(false) {
+                vec![state.clone()]
+            } else {
+                vec![]
+            }
+        }
+        ("add", None) => {
+            elements.push(did.asked.clone());
+            elements.sort();
+            if answers(true) { vec![Value::List(elements)] } else { vec![] }
+        }
+        ("remove", Some(place)) => {
+            if answers(true) {
+                vec![without(&elements, place)]
+            } else {
+                vec![]
+            }
+        }
+        ("remove", None) => {
+            if answers(false) {
+                vec![state.clone()]
+            } else {
+                vec![]
+            }
+        }
+        ("contains", place) => {
+            if answers(place.is_some()) {
+                vec![state.clone()]
+            } else {
+                vec![]
+            }
+        }
+        (_, _) => match &did.result {
+            Some(Value::List(seen)) if *seen != elements => vec![],
+            _ => vec![state.clone()],
+        },
+    }
+}
+
+/// Held by so many; the number is in the state.
+fn semaphore(state: &Value, did: &Did, permits: i64) -> Vec<Value> {
+    let taken = state.as_int().unwrap_or(0);
+    let by = did.asked.as_int().unwrap_or(1);
+    let refused = did.result == Some(Value::Bool(false));
+    match did.f {
+        "acquire" if refused => {
+            if taken + by > permits {
+                vec![state.clone()]
+            } else {
+                vec![]
+            }
+        }
+        "acquire" => {
+            if taken + by <= permits {
+                vec![Value::Int(taken + by)]
+            } else {
+                vec![]
+            }
+        }
+        _ => {
+            if taken >= by {
+                vec![Value::Int(taken - by)]
+            } else {
+                vec![]
+            }
+        }
+    }
+}
+
+/// The list of the owner, once for each hold.
+fn reentrant(state: &Value, did: &Did) -> Vec<Value> {
+    let mut holds = list(state);
+    match did.f {
+        "acquire" if holds.iter().all(|owner| *owner == did.asked) => {
+            holds.push(did.asked.clone());
+            vec![Value::List(holds)]
+        }
+        "release" if holds.pop().is_some_and(|owner| owner == did.asked) => vec![Value::List(holds)],
+        _ => vec![],
+    }
+}
+
+/// The holder or nil, and the last token.
+fn fenced(state: &Value, did: &Did) -> Vec<Value> {
+    let parts = list(state);
+    let (holder, last) = match &parts[..] {
+        [holder, Value::Int(last)] => (holder.clone(), *last),
+        _ => (Value::Nil, -9),
+    };
+    match (did.f, &did.result) {
+        ("acquire", _) if !holder.is_nil() => vec![],
+        ("acquire", Some(Value::Int(token))) if *token <= last => vec![],
+        ("acquire", Some(token)) => vec![Value::List(vec![did.asked.clone(), token.clone()])],
+        // Any token above; the answers are from 0 to 14, and few are not told.
+        ("acquire", None) => {
+            (last + 1..22).map(|token| Value::List(vec![did.asked.clone(), Value::Int(token)])).collect()
+        }
+        _ if holder == did.asked => vec![Value::List(vec![Value::Nil, Value::Int(last)])],
+        _ => vec![],
+    }
+}
+
+fn counter(state: &Value, did: &Did) -> Vec<Value> {
+    let number = state.as_int().unwrap_or(0);
+    let by = did.asked.as_int().unwrap_or(1);
+    match (did.f, &did.result) {
+        ("add" | "inc", _) => vec![Value::Int(number + by)],
+        ("dec", _) => vec![Value::Int(number - by)],
+        (_, Some(seen)) if *seen != Value::Int(number) => vec![],
+        _ => vec![state.clone()],
+    }
+}
+
+/// Registers 0 and 1, as a list of two.
+fn multi_register(state: &Value, did: &Did) -> Vec<Value> {
+    let mut registers = list(state);
+    registers.resize(2, Value::Nil);
+    for micro_op in did.result.as_ref().unwrap_or(&did.asked).as_list().unwrap() {
+        let [f, Value::Int(register), value] = micro_op.as_list().unwrap() else { panic!("{micro_op}") };
+        let held = &mut registers[*register as usize];
+        if *f == Value::from("w") {
+            *held = value.clone();
+        } else if did.result.is_some() && held != value {
+            return vec![];
+        }
+    }
+    vec![Value::List(registers)]
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn kv(state: &Value, did: &Did) -> Vec<Value> {
+    match (did.f, &did.result) {
+        ("put", _) => vec![did.asked.clone()],
+        ("append", _) => vec![Value::from(text(state) + &text(&did.asked))],
+        (_, Some(seen)) if text(seen) != text(state) => vec![],
+        _ => vec![state.clone()],
+    }
+}
+
+/// Keys 0 and 1, as a list of two.
+fn kv_map(state: &Value, did: &Did) -> Vec<Value> {
+    let mut texts = list(state);
+    texts.resize(2, Value::Nil);
+    let (key, asked) = match &did.asked {
+        Value::List(pair) => (pair[0].as_int().unwrap(), pair[1].clone()),
+        key => (key.as_int().unwrap(), Value::Nil),
+    };
+    let result = did.result.clone().map(|told| match told {
+        Value::List(pair) => pair[1].clone(),
+        told => told,
+    });
+    let next = kv(&texts[key as usize], &Did { asked, result, ..did.clone() });
+    let put = |text: Value| {
+        let mut texts = texts.clone();
+        texts[key as usize] = text;
+        Value::List(texts)
+    };
+    next.into_iter().map(put).collect()
+}
+
+/// Whether some order of all ok operations and some of the others fits.
+fn is_linearizable(oracle: Oracle, state: &Value, rest: &mut Vec<Did>) -> bool {
+    let first_end = rest.iter().map(|did| did.end).min().unwrap_or(u32::MAX);
+    if first_end == u32::MAX {
+        return true;
+    }
+    for index in 0..rest.len() {
+        // At a tie both are open: an interval has its ends.
+        if rest[index].start <= first_end {
+            let did = rest.remove(index);
+            let found = oracle(state, &did).iter().any(|state| is_linearizable(oracle, state, rest));
+            rest.insert(index, did);
+            if found {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// A history of what the oracle allows, spoiled in so many places. Every operation has a process of its own.
+fn random(oracle: Oracle, ask: fn(&mut ChaCha8Rng) -> Asked, seed: u64) -> Vec<Did> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut state = Value::Nil;
+    let mut all: Vec<Did> = Vec::new();
+    let (mut moment, mut refused) = (1000, 0);
+    let count = random.random_range(1..=7);
+    while all.len() < count && refused < 2000 {
+        let (f, asked, result) = ask(&mut random);
+        let known = random.random_range(0..100) >= [0, 25][seed as usize % 2];
+        let width = [150, 400][seed as usize / 2 % 2];
+        let start = moment - random.random_range(1..width);
+        let end = if known { moment + random.random_range(1..width) } else { u32::MAX };
+        let did = Did { f, asked, result: known.then_some(result), start, end };
+        let mut next = oracle(&state, &did);
+        let happened = !next.is_empty() && (known || random.random_ratio(1, 2));
+        if happened {
+            state = next.swap_remove(random.random_range(0..next.len()));
+        } else if known {
+            refused += 1;
+            continue;
+        }
+        moment += 100;
+        all.push(did);
+    }
+    for _ in 0..[0, 2, 5][seed as usize % 3] {
+        let Some(place) = all.len().checked_sub(1).map(|last| random.random_range(0..=last)) else { break };
+        let other = random.random_range(0..all.len());
+        if random.random_ratio(1, 3) && all[place].end != u32::MAX {
+            all[place].start = all[place].end - 1;
+        } else if random.random_ratio(1, 2) && all[place].result.is_some() {
+            let (f, asked, result) = ask(&mut random);
+            let Did { start, end, .. } = all[place];
+            all[place] = Did { f, asked, result: Some(result), start, end };
+        } else if all[place].f == all[other].f && all[place].result.is_some() && all[other].result.is_some() {
+            let (asked, result) = (all[other].asked.clone(), all[other].result.clone());
+            (all[place].asked, all[place].result) = (asked, result);
+        }
+    }
+    all
+}
+
+fn recorded(all: &[Did]) -> History {
+    let mut events: Vec<(u32, bool, u64, &Did)> = Vec::new();
+    for (process, did) in all.iter().enumerate() {
+        events.push((did.start, false, process as u64, did));
+        events.push((did.end, true, process as u64, did));
+    }
+    events.sort_by_key(|(at, is_end, process, _)| (*at, *is_end, *process));
+    let ops = events.into_iter().enumerate().map(|(index, (at, is_end, process, did))| {
+        let (op_type, value) = match (is_end, &did.result) {
+            (false, _) => (OpType::Invoke, did.asked.clone()),
+            (true, None) => (OpType::Info, did.asked.clone()),
+            (true, Some(result)) => (OpType::Ok, result.clone()),
+        };
+        Op::new(index as u64, u64::from(at), op_type, Process::Client(process), did.f, value)
+    });
+    ops.collect()
+}
+
+fn agree(check: &dyn Check, oracle: Oracle, ask: fn(&mut ChaCha8Rng) -> Asked) {
+    let (mut valid, mut invalid) = (0, 0);
+    for seed in 0..seeds() {
+        let all = random(oracle, ask, seed);
+        if all.iter().all(|did| did.result.is_none()) {
+            continue;
+        }
+        let truth = is_linearizable(oracle, &Value::Nil, &mut all.clone());
+        assert!(truth || seed % 3 > 0, "seed {seed}: the simulation is wrong: {all:#?}");
+        let report = check.check(&recorded(&all), &Budget::default());
+        assert_eq!(report.verdict.is_valid(), truth, "{} seed {seed}: {report}{all:#?}", check.name());
+        assert_eq!(report.verdict.is_invalid(), !truth, "{} seed {seed}: {report}", check.name());
+        if let Verdict::Invalid(witness) = &report.verdict {
+            assert!(witness.ops.iter().any(|op| op.failing), "{} seed {seed}: {report}", check.name());
+        }
+        if truth { valid += 1 } else { invalid += 1 }
+    }
+    println!("{}: {valid} valid, {invalid} invalid", check.name());
+    assert!(
+        valid > seeds() / 4 && invalid > seeds() / 25,
+        "{}: {valid} valid, {invalid} invalid",
+        check.name()
+    );
+}
+
+fn named(name: &str) -> Box<dyn Check> {
+    catalogue::by_name(name).unwrap().check(&Rules::default())
+}
+
+fn small(random: &mut ChaCha8Rng) -> Value {
+    Value::Int(random.random_range(1..4))
+}
+
+fn put_or_take(random: &mut ChaCha8Rng, [put, take]: [&'static str; 2]) -> Asked {
+    let value = small(random);
+    match random.random_range(0..7) {
+        0..3 => (put, value.clone(), value),
+        6 => (take, Value::Nil, Value::Nil),
+        _ => (take, Value::Nil, value),
+    }
+}
+
+#[test]
+fn containers() {
+    let ask = |random: &mut ChaCha8Rng| put_or_take(random, ["enqueue", "dequeue"]);
+    agree(&*named("queue"), queue, ask);
+    agree(&*named("unordered-queue"), bag, ask);
+    agree(&*named("stack"), stack, |random| match random.random_range(0..8) {
+        0 => ("peek", Value::Nil, small(random)),
+        _ => put_or_take(random, ["push", "pop"]),
+    });
+    let ask = |random: &mut ChaCha8Rng| match random.random_range(0..8) {
+        0 => ("peek", Value::Nil, small(random)),
+        _ => put_or_take(random, ["insert", "poll"]),
+    };
+    agree(&*named("priority-queue"), priority_queue, ask);
+    agree(&Linearizable::new(PriorityQueue::least_first()), least_first, ask);
+}
+
+#[test]
+fn sets_with_and_without_answers() {
+    let answered = |random: &mut ChaCha8Rng| {
+        let f = ["add", "remove", "contains"][random.random_range(0..3)];
+        (f, small(random), Value::Bool(random.random_ratio(1, 2)))
+    };
+    agree(&*named("element-set"), element_set, answered);
+    agree(&*named("element-set"), element_set, |random| {
+        let value = small(random);
+        let mut elements: Vec<Value> = (0..random.random_range(0..3)).map(|_| small(random)).collect();
+        elements.sort();
+        elements.dedup();
+        match random.random_range(0..5) {
+            0 | 1 => ("add", value.clone(), value),
+            2 => ("remove", value.clone(), value),
+            3 => ("contains", value, Value::Bool(random.random_ratio(1, 2))),
+            _ => ("read", Value::Nil, Value::List(elements)),
+        }
+    });
+}
+
+#[test]
+fn locks() {
+    let acquire_or_release = |random: &mut ChaCha8Rng| match random.random_range(0..5) {
+        0 | 1 => ("acquire", Value::Nil, Value::Nil),
+        2 | 3 => ("release", Value::Nil, Value::Nil),
+        _ => ("acquire", Value::Nil, Value::Bool(false)),
+    };
+    agree(&*named("mutex"), |state, did| semaphore(state, did, 1), acquire_or_release);
+    agree(&Linearizable::new(Semaphore::of(2)), |state, did| semaphore(state, did, 2), acquire_or_release);
+    agree(
+        &Linearizable::new(Semaphore::of(3)),
+        |state, did| semaphore(state, did, 3),
+        |random| {
+            let permits = Value::Int(random.random_range(1..3));
+            match random.random_range(0..2) {
+                0 => ("acquire", permits.clone(), permits),
+                _ => ("release", permits.clone(), permits),
+            }
+        },
+    );
+    agree(&*named("reentrant-lock"), reentrant, |random| {
+        let owner = Value::Int(random.random_range(1..3));
+        (["acquire", "release"][random.random_range(0..2)], owner.clone(), owner)
+    });
+    agree(&*named("fenced-lock"), fenced, |random| {
+        let owner = Value::Int(random.random_range(1..3));
+        match random.random_range(0..2) {
+            0 => ("acquire", owner, Value::Int(random.random_range(0..15))),
+            _ => ("release", owner.clone(), owner),
+        }
+    });
+}
+
+#[test]
+fn counters() {
+    agree(&*named("counter"), counter, |random| {
+        let by = small(random);
+        match random.random_range(0..6) {
+            0 => ("add", by.clone(), by),
+            1 => ("inc", Value::Nil, Value::Nil),
+            2 => ("dec", Value::Nil, Value::Nil),
+            _ => ("read", Value::Nil, Value::Int(random.random_range(-1..6))),
+        }
+    });
+}
+
+#[test]
+fn several_registers() {
+    agree(&*named("multi-register"), multi_register, |random| {
+        let (mut asked, mut told) = (Vec::new(), Vec::new());
+        for _ in 0..random.random_range(1..3) {
+            let register = Value::Int(random.random_range(0..2));
+            let value = if random.random_ratio(1, 3) { Value::Nil } else { small(random) };
+            let micro_op =
+                |f: &str, value: &Value| Value::List(vec![f.into(), register.clone(), value.clone()]);
+            if random.random_ratio(1, 2) {
+                asked.push(micro_op("r", &Value::Nil));
+                told.push(micro_op("r", &value));
+            } else {
+                asked.push(micro_op("w", &value));
+                told.push(micro_op("w", &value));
+            }
+        }
+        ("txn", Value::List(asked), Value::List(told))
+    });
+}
+
+#[test]
+fn texts() {
+    fn some_text(random: &mut ChaCha8Rng) -> Value {
+        Value::from(["a", "b", "ab", "ba", "aab"][random.random_range(0..5)])
+    }
+    fn ask(random: &mut ChaCha8Rng, text: Value) -> Asked {
+        match random.random_range(0..5) {
+            0 => ("put", text.clone(), text),
+            1 | 2 => ("append", text.clone(), text),
+            _ if random.random_ratio(1, 4) => ("get", Value::Nil, Value::Nil),
+            _ => ("get", Value::Nil, text),
+        }
+    }
+    agree(&*named("kv"), kv, |random| {
+        let text = some_text(random);
+        ask(random, text)
+    });
+    agree(&*named("kv-map"), kv_map, |random| {
+        let text = some_text(random);
+        let key = Value::Int(random.random_range(0..2));
+        let (f, asked, result) = ask(random, text);
+        let pair = |value| Value::List(vec![key.clone(), value]);
+        match f {
+            "get" if random.random_ratio(1, 2) => (f, pair(asked), pair(result)),
+            "get" => (f, key, result),
+            _ => (f, pair(asked), pair(result)),
+        }
+    });
+}
+
+#[test]
+fn functions_that_an_object_does_not_have_are_refused() {
+    let text = "0 0 invoke steal 1\n 1 0 ok steal 1";
+    let objects = [
+        "cas-register",
+        "append",
+        "element-set",
+        "queue",
+        "stack",
+        "priority-queue",
+        "unordered-queue",
+        "mutex",
+        "reentrant-lock",
+        "fenced-lock",
+        "counter",
+        "multi-register",
+        "kv",
+        "kv-map",
+    ];
+    for name in objects {
+        let report = named(name).check(&crate::history::history(text), &Budget::default());
+        assert!(report.verdict.is_unknown(), "{name}: {report}");
+    }
+}
