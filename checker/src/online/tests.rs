@@ -5,6 +5,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::horizon::{Bars, Bounds};
 use super::{Checker, Object, Status};
 use crate::history::Resolution;
 use crate::history::op::{Op, OpType, Process, Value};
@@ -72,6 +73,44 @@ fn first_reported(checker: &mut Checker, events: &[(u32, Op)]) -> Option<u32> {
         }
     }
     None
+}
+
+/// Blocks that appear and grow at random, until one bars another.
+#[test]
+fn a_few_bars_say_the_same_as_all_blocks() {
+    let (mut barred, mut free) = (0, 0);
+    for seed in 0..seeds() {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let (mut bars, mut blocks): (Bars, Vec<Bounds>) = Default::default();
+        for now in 1u64..60 {
+            // Starts are odd and ends even: no two events are at one position.
+            let start = 2 * random.random_range(now.saturating_sub(6).max(1)..=now) - 1;
+            let grown = blocks.len().saturating_sub(6) + random.random_range(0..12);
+            let bounds = match blocks.get_mut(grown) {
+                None => {
+                    blocks.push(Bounds { first_end: 2 * now, last_start: start });
+                    blocks[blocks.len() - 1]
+                }
+                Some(block) => {
+                    block.last_start = block.last_start.max(start);
+                    *block
+                }
+            };
+            let Bounds { first_end, last_start } = bounds;
+            let bar = |other: &&Bounds| {
+                other.first_end != first_end && other.first_end < last_start && other.last_start > first_end
+            };
+            let found = bars.barring(first_end, last_start);
+            assert_eq!(found.is_some(), blocks.iter().any(|other| bar(&other)), "seed {seed}, {blocks:?}");
+            if found.is_some() {
+                barred += 1;
+                break;
+            }
+            free += 1;
+            bars.note(bounds);
+        }
+    }
+    assert!(barred > seeds() / 4 && free > seeds(), "{barred} {free}");
 }
 
 #[test]
@@ -313,4 +352,20 @@ fn an_operation_of_unknown_outcome_costs_a_few_entries_and_holds_back_nothing() 
     let Some(super::Engine::Register(register)) = run.checker.engines.first() else { panic!() };
     assert!(infos > 300, "{infos}");
     assert!(register.len() < infos + 700, "{} entries for {infos} unknown outcomes", register.len());
+}
+
+/// The read of 2 began before the write of 1, but the write of 2 began after that had ended.
+#[test]
+fn a_value_is_not_there_before_its_write_began() {
+    let op = |kind, start, end| RegisterOp { kind, start, end };
+    let ops = vec![
+        op(Kind::Read(2), 1, 5),
+        op(Kind::Write(1), 2, 3),
+        op(Kind::Write(2), 4, NEVER),
+        op(Kind::Read(1), 6, 7),
+    ];
+    let generated = Generated { ops, values: 3, positions: 7 };
+    assert_eq!(first_impossible_of_all(&generated.ops, 7), Some(7));
+    let events = events(&generated, &mut ChaCha8Rng::seed_from_u64(1));
+    assert_eq!(first_reported(&mut Checker::registers(), &events), Some(7));
 }
