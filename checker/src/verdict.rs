@@ -118,10 +118,11 @@ impl fmt::Display for Report {
         } else {
             writeln!(
                 f,
-                "{}: {} ({invoked} ops: {ok} ok, {failed} failed, {unknown} unknown; {} keys; {})",
+                "{}: {} ({invoked} ops: {ok} ok, {failed} failed, {unknown} unknown; {} {}; {})",
                 self.check,
                 self.verdict.word(),
                 self.keys,
+                if self.keys == 1 { "key" } else { "keys" },
                 self.engine
             )?;
         }

@@ -39,21 +39,23 @@ impl fmt::Display for Timeline<'_> {
         if !left_out.is_empty() {
             writeln!(f, "    … {} earlier ones, then", left_out.len())?;
         }
+        let timed = self.witness.window.is_timed();
         for (op, label) in drawn.iter().zip(&labels) {
             let marker = if op.failing { '>' } else { ' ' };
             let bar = bar(op, columns, column);
             write!(f, "  {marker} {label:width$}  {bar}  ")?;
-            writeln!(f, "{}", times(op))?;
+            writeln!(f, "{}", times(op, timed))?;
         }
         for nemesis in &self.witness.nemesis {
-            let (f_, at) = (&nemesis.f, words::seconds(nemesis.time_ns));
+            let at = if timed { format!("  {}", words::seconds(nemesis.time_ns)) } else { String::new() };
+            let f_ = &nemesis.f;
             let place = if nemesis.index < self.witness.window.first_index { "before: " } else { "" };
             match &nemesis.value {
-                Value::Nil => writeln!(f, "    nemesis {place}{f_}  {at} (op {})", nemesis.index)?,
+                Value::Nil => writeln!(f, "    nemesis {place}{f_}{at} (op {})", nemesis.index)?,
                 value => {
                     writeln!(
                         f,
-                        "    nemesis {place}{f_} {}  {at} (op {})",
+                        "    nemesis {place}{f_} {}{at} (op {})",
                         words::brief(value),
                         nemesis.index
                     )?;
@@ -94,7 +96,8 @@ fn bar(op: &WitnessOp, columns: usize, column: impl Fn(u64) -> usize) -> String 
     line.collect()
 }
 
-fn times(op: &WitnessOp) -> String {
+/// When, or by the numbers of its ops alone where nobody wrote down times.
+fn times(op: &WitnessOp, timed: bool) -> String {
     let start = words::seconds(op.start_ns);
     let end = match (op.outcome, op.end_ns) {
         (Outcome::Ok | Outcome::Failed, Some(end)) => words::seconds(end),
@@ -104,9 +107,6 @@ fn times(op: &WitnessOp) -> String {
         Some(complete) => format!("ops {}, {complete}", op.invoke_index),
         None => format!("op {}", op.invoke_index),
     };
-    if op.role.is_empty() {
-        format!("{start} – {end} ({ops})")
-    } else {
-        format!("{start} – {end} ({ops}): {}", op.role)
-    }
+    let when = if timed { format!("{start} – {end} ({ops})") } else { ops };
+    if op.role.is_empty() { when } else { format!("{when}: {}", op.role) }
 }

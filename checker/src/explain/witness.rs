@@ -73,6 +73,13 @@ pub struct Window {
     pub to_ns: u64,
 }
 
+impl Window {
+    /// Whether anybody wrote down when it was. (A run's first op is at 0, but its last is not.)
+    pub(crate) fn is_timed(&self) -> bool {
+        self.to_ns > 0
+    }
+}
+
 /// One operation of a witness.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct WitnessOp {
@@ -240,7 +247,11 @@ impl WitnessOp {
             failing: false,
             process: call.process(),
             f: call.f().to_owned(),
-            value: call.result().filter(|_| call.f() == "read").unwrap_or_else(|| call.asked()),
+            // What was asked says nothing of a read, or of a pop.
+            value: call
+                .result()
+                .filter(|_| call.f() == "read" || call.asked().is_nil())
+                .unwrap_or_else(|| call.asked()),
             outcome: call.outcome(),
             invoke_index: call.invoke_index(),
             complete_index: call.complete_index(),
@@ -280,12 +291,12 @@ impl fmt::Display for Witness {
             writeln!(f, "  {}. {reason}", number + 1)?;
         }
         let Window { first_index, last_index, from_ns, to_ns } = self.window;
-        writeln!(
-            f,
-            "  window: ops {first_index}–{last_index}, {} – {}",
-            words::seconds(from_ns),
-            words::seconds(to_ns)
-        )?;
+        if self.window.is_timed() {
+            let (from, to) = (words::seconds(from_ns), words::seconds(to_ns));
+            writeln!(f, "  window: ops {first_index}–{last_index}, {from} – {to}")?;
+        } else {
+            writeln!(f, "  window: ops {first_index}–{last_index}")?;
+        }
         write!(f, "{}", timeline::Timeline { witness: self })
     }
 }

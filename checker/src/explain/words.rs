@@ -64,6 +64,10 @@ pub(crate) fn what(call: &Call<'_>) -> String {
         ("cas", Value::List(pair)) if pair.len() == 2 => {
             format!("cas from {} to {}", brief(&pair[0]), brief(&pair[1]))
         }
+        (f, Value::Nil) => match call.result() {
+            Some(result) => format!("{f} (answer {})", brief(&result)),
+            None => f.to_owned(),
+        },
         (f, value) => match call.result() {
             Some(result) if result != *value => {
                 format!("{f} {} with result {}", brief(value), brief(&result))
