@@ -46,7 +46,7 @@ use clusters::{Clusters, Stop};
 use name::Named;
 
 pub(crate) use order::order;
-pub(crate) use unique_part::{UniquePart, unique_part};
+pub(crate) use unique_part::unique_part;
 
 const NONE: u32 = u32::MAX;
 
