@@ -120,6 +120,7 @@ fn variants(folder: &Path, entry: &Entry<'_>) -> Vec<(&'static str, History, Box
         initial: suggests.initial.clone(),
         nil_read_says_nothing: suggests.nil_reads == NilReads::SayNothing,
         failed_cas_is_read: suggests.failed_cas == FailedCas::HeldSomethingElse,
+        ..Rules::default()
     };
     let model = match entry.model.split_once(' ') {
         Some((first, _)) => first,

@@ -2,7 +2,7 @@
 
 use super::register::Story;
 use super::witness::{Anomaly, Argument};
-use super::words::{did, span};
+use super::words::{did, ended, span, whose};
 use crate::history::op::Value;
 use crate::linearizability::frontier::Core;
 use crate::linearizability::partition::{NEVER, Part};
@@ -27,7 +27,13 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
         );
     };
     let others = core.ops.iter().filter(|op| **op != failing).count();
+    let mut anomaly = Anomaly::NoOrder;
+    let stale = stale(story, failing, core).map(|(found, summary)| {
+        anomaly = found;
+        summary
+    });
     let summary = match others {
+        _ if stale.is_some() => stale.unwrap_or_default(),
         0 => format!("{} {}, but nothing that anybody did explains that", did(&stuck), span(&stuck)),
         1 => format!(
             "{} {}, but that and one other operation fit no order, whatever all others did",
@@ -40,7 +46,7 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
             span(&stuck)
         ),
     };
-    let mut argument = Argument::new(Anomaly::NoOrder, summary).failing(stuck_number, role);
+    let mut argument = Argument::new(anomaly, summary).failing(stuck_number, role);
     for &op in core.ops.iter().filter(|op| **op != failing) {
         argument = argument.with(story.calls[op] as usize, part_of(story, op));
     }
@@ -56,6 +62,41 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
     argument
         .because("Every operation that is not shown may have happened at any time, once, or not at all: there is still no order.")
         .because("None of those shown can be spared: if any one of them might have happened at any time, there would be an order.")
+}
+
+/// The simplest case has a name: one operation left something else there, or saw it, before the failing one
+/// began, and nobody could have brought back what that found.
+fn stale(story: &Story<'_, '_>, failing: usize, core: &Core) -> Option<(Anomaly, String)> {
+    let stuck = &story.ops[failing];
+    let (anomaly, found, name) = match stuck.kind {
+        Kind::Read(found) => (Anomaly::StaleRead, found, "a stale read"),
+        Kind::Cas(found, _) => (Anomaly::LostUpdate, found, "a lost update"),
+        Kind::Write(_) | Kind::NotEqual(_) => return None,
+    };
+    let makes =
+        |op: usize| matches!(story.ops[op].kind, Kind::Write(value) | Kind::Cas(_, value) if value == found);
+    // Who made what was found is part of it where that can't be left out; all must be over by then.
+    let mut others = core.ops.iter().copied().filter(|op| *op != failing && !makes(*op));
+    let (Some(other), None) = (others.next(), others.next()) else { return None };
+    let before = &story.ops[other];
+    let replaced = match before.kind {
+        Kind::NotEqual(_) => false,
+        Kind::Read(_) | Kind::Write(_) | Kind::Cas(..) => before.value() != found,
+    };
+    let over = |op: &usize| *op == failing || *op == other || story.ops[*op].end < before.start;
+    if before.end >= stuck.start || !replaced || !core.ops.iter().all(over) {
+        return None;
+    }
+    let call = |op: usize| story.part.call(story.calls[op] as usize);
+    let summary = format!(
+        "{} {}, but {} had finished {} and nobody could have put {} back by then: {name}",
+        did(&call(failing)),
+        span(&call(failing)),
+        whose(&call(other)),
+        ended(&call(other)),
+        story.values[found as usize]
+    );
+    Some((anomaly, summary))
 }
 
 fn words(values: &[Value], told: &[ValueId]) -> Vec<String> {

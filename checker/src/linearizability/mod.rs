@@ -100,7 +100,7 @@ impl Check for LinearizableAppend {
     }
 
     fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {
-        orders::of_keys(history, budget, |part, meter| orders::append(part, meter))
+        orders::of_keys(history, budget, orders::append)
     }
 }
 

@@ -208,7 +208,9 @@ impl fmt::Display for TransactionAnomaly {
 }
 
 /// What a database can promise about transactions, weaker models first.
-#[derive(Default, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Default, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConsistencyModel {
     /// PL-1: writes are in some order.

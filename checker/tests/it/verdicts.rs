@@ -88,7 +88,7 @@ fn engines_are_named_with_their_keys() {
          4 0 invoke write 1 @2\n 5 0 ok write 1 @2\n 6 0 invoke read @3\n 7 0 ok read @3",
     );
     assert!(report.verdict.is_valid());
-    assert_eq!(report.engine, "search (1 key), zones (2 keys)");
+    assert_eq!(report.engine, "frontier (1 key), zones (2 keys)");
 }
 
 #[test]
@@ -234,5 +234,5 @@ fn a_hundred_thousand_operations_on_one_key_are_nothing_special() {
     let history = correct(Plan { unique: false, clients: 5, operations: 20_000, ..plan }, 1);
     let report = LinearizableRegister::default().check(&history, &Budget::default());
     assert!(report.verdict.is_valid(), "{report}");
-    assert_eq!(report.engine, "search");
+    assert_eq!(report.engine, "frontier");
 }

@@ -455,7 +455,7 @@ fn unescaped(content: &str, start: usize) -> Result<String, Stop> {
     Ok(text)
 }
 
-/// `uXXXX`, or two of them for one character beyond the first 65,536; and its length.
+/// `u` with four digits, or two of them for one character beyond the first 65,536; and its length.
 pub(crate) fn unicode(escape: &str) -> Option<(char, usize)> {
     let unit = |escape: &str| u32::from_str_radix(escape.get(1..5)?, 16).ok();
     let high = unit(escape)?;

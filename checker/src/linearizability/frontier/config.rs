@@ -26,12 +26,6 @@ pub(super) struct Config<const W: usize> {
 }
 
 impl<const W: usize> Config<W> {
-    pub(super) fn hash(&self) -> u64 {
-        let words = u64::from(self.state) << 32 | u64::from(self.used);
-        let seed = words.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ u64::from(self.known);
-        self.fresh.hash(self.done.hash(seed))
-    }
-
     /// Forgets an operation that ended.
     pub(super) fn forget(&mut self, slot: usize) {
         self.done.clear(slot);

@@ -28,13 +28,6 @@ pub(super) struct Class {
     pub(super) members: Vec<(u32, usize)>,
 }
 
-impl Class {
-    /// How many of them are among the first so many useful unknown operations.
-    pub(super) fn begun(&self, known: u32) -> usize {
-        self.members.partition_point(|(rank, _)| *rank < known)
-    }
-}
-
 /// What is needed to walk a history from any event on.
 #[derive(Debug)]
 pub(super) struct Plan<'a> {
