@@ -44,6 +44,12 @@ impl Choices {
         (all <= REGISTERS_MAX).then_some(Self { by_update })
     }
 
+    /// An update of which no choice is possible.
+    pub(super) fn without<'c>(&self, chains: &'c Chains) -> Option<&'c Update> {
+        let place = self.by_update.iter().position(Vec::is_empty)?;
+        Some(&chains.updates[place])
+    }
+
     pub(super) fn count(&self) -> usize {
         self.by_update.iter().map(Vec::len).product()
     }

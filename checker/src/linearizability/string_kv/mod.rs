@@ -23,6 +23,7 @@ use super::register_op::{Kind as RegisterKind, RegisterOp};
 use super::zones::{self, Answer};
 use crate::model::{Quick, Violation};
 use assign::Choices;
+use decode::{Chains, Update};
 
 /// What an operation did to a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,9 @@ pub(crate) struct TextOp<'t> {
     /// [`NEVER`] when the outcome is unknown.
     pub(crate) end: u32,
 }
+
+/// Appends of one text that are told.
+const APPENDS_TOLD_MAX: usize = 7;
 
 /// A text told as a register.
 #[derive(Debug)]
@@ -75,6 +79,9 @@ pub(crate) fn quick(ops: &[TextOp<'_>]) -> Quick {
         Some(Ok(chains)) => chains,
     };
     let Some(choices) = Choices::of(ops, &chains) else { return Quick::NotApplicable };
+    if let Some(update) = choices.without(&chains) {
+        return Quick::Violation(never_open(&chains, update));
+    }
     let ends = ops.iter().map(|op| if op.end == NEVER { op.start } else { op.end });
     let positions = ends.max().unwrap_or(0);
     let mut found = None;
@@ -86,8 +93,21 @@ pub(crate) fn quick(ops: &[TextOp<'_>]) -> Quick {
             Answer::NotUnique | Answer::Undecided => unreachable!("every value is made once"),
         }
     }
-    // If there was nothing to choose from, or nothing that can be told of the choice, a search tells it.
+    // If it can't be told in these terms, a search tells it.
     found.map_or(Quick::NotApplicable, Quick::Violation)
+}
+
+/// Appends that were not open when what gets show must have been appended.
+fn never_open(chains: &Chains, update: &Update) -> Violation {
+    // What stands last was shown by somebody who saw all before.
+    let shown = update.made.iter().map(|value| &chains.texts[*value as usize - 1]);
+    let failing = shown.last().map_or(update.appends[0], |text| text.shown_by);
+    let appends = update.appends.iter().take(APPENDS_TOLD_MAX);
+    Violation {
+        rule: "for some part of this no append of it was open when it must have happened",
+        ops: appends.map(|append| (*append, "appended it")).chain([(failing, "shows it")]).collect(),
+        failing,
+    }
 }
 
 impl Impossible {
