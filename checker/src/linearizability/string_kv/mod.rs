@@ -100,8 +100,8 @@ pub(crate) fn quick(ops: &[TextOp<'_>]) -> Quick {
 /// Appends that were not open when what gets show must have been appended.
 fn never_open(chains: &Chains, update: &Update) -> Violation {
     // What stands last was shown by somebody who saw all before.
-    let shown = update.made.iter().map(|value| &chains.texts[*value as usize - 1]);
-    let failing = shown.last().map_or(update.appends[0], |text| text.shown_by);
+    let mut shown = update.made.iter().map(|value| &chains.texts[*value as usize - 1]);
+    let failing = shown.next_back().map_or(update.appends[0], |text| text.shown_by);
     let appends = update.appends.iter().take(APPENDS_TOLD_MAX);
     Violation {
         rule: "for some part of this no append of it was open when it must have happened",
