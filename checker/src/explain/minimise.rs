@@ -23,7 +23,7 @@ use crate::linearizability::search::{self, Answer, Limits, SearchOp, Told, usefu
 use crate::model::Model;
 
 /// Steps of search that all attempts together may take.
-const STEPS_MAX: u64 = 4_000_000;
+const STEPS_MAX: u64 = 200_000;
 
 /// The longest core whose times are loosened one by one, and whose orders are traced.
 const TRACED_OPS_MAX: usize = 400;
