@@ -41,6 +41,8 @@
 //! [`explain`] how an invalid is told. Nothing here opens a socket, starts a process or knows what the
 //! system under test is; threads are used for keys, and the clock only to keep a [`Budget`].
 
+#![forbid(unsafe_code)]
+
 mod hash;
 pub mod history;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use checker::catalogue::{self, Rules};
-use checker::format::{FailedCas, NilReads, Recorded};
+use checker::catalogue;
+use checker::format::Recorded;
 use checker::{Budget, Check, History, Op, OpType, Value};
 
 /// The shortest of so many runs counts, as long as they take no longer than this together.
@@ -116,12 +116,7 @@ fn variants(folder: &Path, entry: &Entry<'_>) -> Vec<(&'static str, History, Box
             return Vec::new();
         }
     };
-    let rules = Rules {
-        initial: suggests.initial.clone(),
-        nil_read_says_nothing: suggests.nil_reads == NilReads::SayNothing,
-        failed_cas_is_read: suggests.failed_cas == FailedCas::HeldSomethingElse,
-        ..Rules::default()
-    };
+    let rules = suggests.rules();
     let model = match entry.model.split_once(' ') {
         Some((first, _)) => first,
         None if entry.model == "priorityqueue" => "priority-queue",

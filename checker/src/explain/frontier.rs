@@ -26,26 +26,23 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
             "Up to the operation before there is an order; no small part of the history shows that here there is none.",
         );
     };
-    let others = core.ops.iter().filter(|op| **op != failing).count();
-    let mut anomaly = Anomaly::NoOrder;
-    let stale = stale(story, failing, core).map(|(found, summary)| {
-        anomaly = found;
-        summary
+    let (anomaly, summary) = stale(story, failing, core).unwrap_or_else(|| {
+        let (what, when) = (did(&stuck), span(&stuck));
+        let others = match core.ops.iter().filter(|op| **op != failing).count() {
+            0 => {
+                return (
+                    Anomaly::NoOrder,
+                    format!("{what} {when}, but nothing that anybody did explains that"),
+                );
+            }
+            1 => "one other operation".to_owned(),
+            more => format!("{more} other operations"),
+        };
+        (
+            Anomaly::NoOrder,
+            format!("{what} {when}, but that and {others} fit no order, whatever all others did"),
+        )
     });
-    let summary = match others {
-        _ if stale.is_some() => stale.unwrap_or_default(),
-        0 => format!("{} {}, but nothing that anybody did explains that", did(&stuck), span(&stuck)),
-        1 => format!(
-            "{} {}, but that and one other operation fit no order, whatever all others did",
-            did(&stuck),
-            span(&stuck)
-        ),
-        _ => format!(
-            "{} {}, but that and {others} other operations fit no order, whatever all others did",
-            did(&stuck),
-            span(&stuck)
-        ),
-    };
     let mut argument = Argument::new(anomaly, summary).failing(stuck_number, role);
     for &op in core.ops.iter().filter(|op| **op != failing) {
         argument = argument.with(story.calls[op] as usize, part_of(story, op));

@@ -82,11 +82,9 @@ pub(super) fn by_search<M: Model>(part: &Part<'_>, model: &M, meter: &Meter) -> 
 }
 
 fn verify_register(ops: &[RegisterOp], order: &[usize]) -> Result<(), String> {
-    let with_not_equal = ops.iter().any(|op| matches!(op.kind, Kind::NotEqual(_)));
-    let numbered = Numbered { values: &[], with_not_equal };
     let ops: Vec<SearchOp<Kind>> =
         ops.iter().map(|op| SearchOp { op: op.kind, start: op.start, end: op.end }).collect();
-    verify(&numbered, &ops, order).map_err(wrong)
+    verify(&Numbered, &ops, order).map_err(wrong)
 }
 
 fn wrong(reason: String) -> String {

@@ -61,19 +61,14 @@ pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, 
 /// The shorter argument first: two blocks of unique values that collide need no search to be understood.
 fn why_stuck(story: &register::Story<'_, '_>, failing: usize, meter: &Meter) -> Argument {
     let limit = story.ops[failing].end;
-    let until: Vec<usize> = (0..story.ops.len()).filter(|op| story.ops[*op].start <= limit).collect();
-    let known = until.iter().map(|op| story.ops[*op]).filter_map(|op| match (op.end > limit, op.kind) {
-        (false, _) => Some(op),
+    let as_known_then = |(number, op): (usize, &RegisterOp)| match (op.end > limit, op.kind) {
+        _ if op.start > limit => None,
+        (false, _) => Some((*op, number)),
         (true, Kind::Read(_) | Kind::NotEqual(_)) => None,
-        (true, Kind::Write(_) | Kind::Cas(..)) => Some(RegisterOp { end: NEVER, ..op }),
-    });
-    let known: Vec<RegisterOp> = known.collect();
-    let numbers: Vec<usize> = until
-        .into_iter()
-        .filter(|op| {
-            story.ops[*op].end <= limit || matches!(story.ops[*op].kind, Kind::Write(_) | Kind::Cas(..))
-        })
-        .collect();
+        (true, Kind::Write(_) | Kind::Cas(..)) => Some((RegisterOp { end: NEVER, ..*op }, number)),
+    };
+    let (known, numbers): (Vec<RegisterOp>, Vec<usize>) =
+        story.ops.iter().enumerate().filter_map(as_known_then).unzip();
     if let Some(part) = zones::unique_part(&known, story.values.len(), story.part.positions) {
         let calls: Vec<u32> = part.numbers.iter().map(|place| story.calls[numbers[*place]]).collect();
         return register::Story { ops: &part.ops, calls: &calls, ..*story }.tell(&part.violation);
