@@ -179,69 +179,77 @@ fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> A
     };
     let over = Mutex::new(false);
     let child = Mutex::new(child);
-    let mut answer = None;
-    let mut read_as = None;
     let (done, finished) = mpsc::channel::<()>();
-    let complaint = std::thread::scope(|scope| {
+    let (heard, complaint) = std::thread::scope(|scope| {
         let (child, over) = (&child, &over);
-        let watch = move || {
+        scope.spawn(move || {
             if finished.recv_timeout(arguments.timeout + GRACE) == Err(mpsc::RecvTimeoutError::Timeout) {
                 *lock(over) = true;
                 let _ = lock(child).kill();
             }
-        };
-        scope.spawn(watch);
+        });
         let complaint = scope.spawn(|| {
             let mut text = String::new();
             let _ = stderr.take(STDERR_BYTES_MAX).read_to_string(&mut text);
             text
         });
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            match serde_json::from_str(&line) {
-                Ok(Said::Judging { format, model, ops }) => {
-                    bar.set_message(format!("judging {}: {ops} ops as {model}", file.display()));
-                    read_as = Some((format, model, ops));
-                }
-                Ok(Said::Refused(reason)) => answer = Some(Err(reason)),
-                Ok(Said::Judged { report, orders, missing }) => {
-                    answer = Some(Ok((report, orders, missing)));
-                }
-                Err(error) => {
-                    answer = Some(Err(format!("the check said something else than an answer: {error}")))
-                }
-            }
-        }
+        let heard = Heard::from(stdout, file, bar);
         drop(done);
-        complaint.join().unwrap_or_default()
+        (heard, complaint.join().unwrap_or_default())
     });
     let ended = lock(&child).wait();
-    let how_far = match &read_as {
-        Some((_, model, ops)) => format!("while the {ops} ops that were read were judged as {model}"),
-        None => "while the file was read".to_owned(),
-    };
-    let read_as = read_as.map(|(format, model, _)| (format, model));
-    match answer {
-        Some(Ok((report, orders, missing))) => Answer { read_as, report: *report, orders, missing },
-        Some(Err(reason)) => Answer { read_as, ..Answer::unknown(reason) },
-        None if *lock(&over) => Answer {
-            read_as,
-            ..Answer::unknown(format!("the time limit of {:?} was met {how_far}", arguments.timeout))
-        },
-        None => {
-            let reason = match ended {
-                Ok(_) if complaint.contains("memory allocation of") => {
-                    format!("the memory limit of {} MiB was met {how_far}", arguments.memory)
+    let over = *lock(&over);
+    heard.answer.unwrap_or_else(|| {
+        let how_far = match &heard.read_as {
+            Some((_, model, ops)) => format!("while the {ops} ops that were read were judged as {model}"),
+            None => "while the file was read".to_owned(),
+        };
+        let why = match ended {
+            _ if over => format!("the time limit of {:?} was met", arguments.timeout),
+            Ok(_) if complaint.contains("memory allocation of") => {
+                format!("the memory limit of {} MiB was met", arguments.memory)
+            }
+            Ok(status) => match status.signal() {
+                Some(signal) => format!("the check was ended by signal {signal}: {}", complaint.trim()),
+                None => format!("the check failed ({status}): {}", complaint.trim()),
+            },
+            Err(error) => format!("the check can't be waited for: {error}"),
+        };
+        let read_as = heard.read_as.map(|(format, model, _)| (format, model));
+        Answer { read_as, ..Answer::unknown(format!("{why} {how_far}")) }
+    })
+}
+
+/// What a worker said while it lived.
+struct Heard {
+    /// Format, model and number of ops, once the file was read.
+    read_as: Option<(String, String, usize)>,
+    answer: Option<Answer>,
+}
+
+impl Heard {
+    /// Listens until the worker says no more.
+    fn from(stdout: impl Read, file: &Path, bar: &ProgressBar) -> Self {
+        let mut heard = Heard { read_as: None, answer: None };
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let read_as = heard.read_as.clone().map(|(format, model, _)| (format, model));
+            heard.answer = Some(match serde_json::from_str(&line) {
+                Ok(Said::Judging { format, model, ops }) => {
+                    bar.set_message(format!("judging {}: {ops} ops as {model}", file.display()));
+                    heard.read_as = Some((format, model, ops));
+                    continue;
                 }
-                Ok(status) => match status.signal() {
-                    Some(signal) => {
-                        format!("the check was ended by signal {signal} {how_far}: {}", complaint.trim())
-                    }
-                    None => format!("the check failed ({status}) {how_far}: {}", complaint.trim()),
-                },
-                Err(error) => format!("the check can't be waited for: {error}"),
-            };
-            Answer { read_as, ..Answer::unknown(reason) }
+                Ok(Said::Refused(reason)) => Answer { read_as, ..Answer::unknown(reason) },
+                Ok(Said::Judged { report, orders, missing }) => {
+                    Answer { read_as, report: *report, orders, missing }
+                }
+                Err(error) => {
+                    let reason = format!("the check said something else than an answer: {error}");
+                    Answer { read_as, ..Answer::unknown(reason) }
+                }
+            });
         }
+        heard
     }
 }
 
