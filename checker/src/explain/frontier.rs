@@ -5,11 +5,8 @@ use super::witness::{Anomaly, Argument};
 use super::words::{did, ended, span, whose};
 use crate::history::op::Value;
 use crate::linearizability::frontier::Core;
-use crate::linearizability::partition::{NEVER, Part};
+use crate::linearizability::partition::Part;
 use crate::linearizability::register_op::{Kind, ValueId};
-
-/// Values that are named.
-const VALUES_TOLD_MAX: usize = 8;
 
 /// The argument that a core makes; without one, what is known all the same.
 pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -> Argument {
@@ -23,7 +20,7 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
             span(&stuck)
         );
         return Argument::new(Anomaly::NoOrder, summary).failing(stuck_number, role).because(
-            "Up to the operation before there is an order; no small part of the history shows that here there is none.",
+            "Up to the operation before there is an order. A small part of the history that shows why there is none here was not found within the effort for that.",
         );
     };
     let (anomaly, summary) = stale(story, failing, core).unwrap_or_else(|| {
@@ -32,7 +29,7 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
             0 => {
                 return (
                     Anomaly::NoOrder,
-                    format!("{what} {when}, but nothing that anybody did explains that"),
+                    format!("{what} {when}, but nothing that anybody had begun by then explains that"),
                 );
             }
             1 => "one other operation".to_owned(),
@@ -40,12 +37,14 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
         };
         (
             Anomaly::NoOrder,
-            format!("{what} {when}, but that and {others} fit no order, whatever all others did"),
+            format!(
+                "{what} {when}, but that and {others} fit no order, whatever the others begun by then did"
+            ),
         )
     });
     let mut argument = Argument::new(anomaly, summary).failing(stuck_number, role);
     for &op in core.ops.iter().filter(|op| **op != failing) {
-        argument = argument.with(story.calls[op] as usize, part_of(story, op));
+        argument = argument.with(story.calls[op] as usize, part_of(story, op, story.ops[failing].end));
     }
     if let Some(from) = core.from {
         argument = argument.because(format!(
@@ -53,12 +52,13 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
             moment(story.part, from)
         ));
     }
-    if let Some(values) = core.values.as_ref().filter(|values| values.len() <= VALUES_TOLD_MAX) {
+    if let Some(values) = &core.values {
         argument = argument.because(told(&words(story.values, values)));
     }
-    argument
-        .because("Every operation that is not shown may have happened at any time, once, or not at all: there is still no order.")
-        .because("None of those shown can be spared: if any one of them might have happened at any time, there would be an order.")
+    argument.because(match core.from {
+        Some(_) => "Every other operation that was open or had yet to begin then, and had begun when the failing one ended, may have happened at any time, once, or not at all: there is still no order.",
+        None => "Every other operation that had begun when the failing one ended may have happened at any time, once, or not at all: there is still no order.",
+    })
 }
 
 /// The simplest case has a name: one operation left something else there, or saw it, before the failing one
@@ -102,25 +102,22 @@ fn words(values: &[Value], told: &[ValueId]) -> Vec<String> {
 
 fn told(values: &[String]) -> String {
     match values {
-        [] => "It does not matter which values were written.".to_owned(),
-        [only] => format!("Only whether the register held {only} matters; all other values are alike."),
-        several => {
-            format!("Only the values {} need to be told apart; all others are alike.", several.join(", "))
-        }
+        [only] => format!("It is enough to ask whether the register held {only}."),
+        several => format!("It is enough to tell the values {} apart.", several.join(", ")),
     }
 }
 
-/// What an operation says in the argument.
-fn part_of(story: &Story<'_, '_>, op: usize) -> String {
+/// What an operation says in the argument, which ends at the limit: what ended later was still open.
+fn part_of(story: &Story<'_, '_>, op: usize, limit: u32) -> String {
     let value = |value: ValueId| &story.values[value as usize];
     let op = &story.ops[op];
     match op.kind {
         Kind::Read(saw) => format!("saw {}", value(saw)),
-        Kind::Write(put) if op.end == NEVER => {
+        Kind::Write(put) if op.end > limit => {
             format!("may have put {} there, not before it began", value(put))
         }
         Kind::Write(put) => format!("put {} there", value(put)),
-        Kind::Cas(old, new) if op.end == NEVER => {
+        Kind::Cas(old, new) if op.end > limit => {
             format!("may have replaced {} by {}, not before it began", value(old), value(new))
         }
         Kind::Cas(old, new) => format!("replaced {} by {}", value(old), value(new)),

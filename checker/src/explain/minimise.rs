@@ -36,7 +36,7 @@ pub(crate) struct Core<O, S> {
     pub(crate) stuck: usize,
     /// The longest order that can be made of the core, by places in the caller's slice.
     pub(crate) order: Vec<usize>,
-    /// Every state that the object can have been in when the failing operation was due.
+    /// Every state that the core allows when the failing operation was due.
     pub(crate) states: Vec<S>,
     /// Updates left out because a later one did the same.
     pub(crate) repeated: usize,

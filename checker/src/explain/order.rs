@@ -22,12 +22,18 @@ pub(crate) fn tell<M: Model>(
     let held: Vec<String> = core.states.iter().map(|state| model.describe(state)).collect();
     let could = match &held[..] {
         [] => "no order of the operations before its end explains that".to_owned(),
-        [only] => format!("the {object} can only have held {only} when that ended"),
+        [only] => format!("by what is shown the {object} can only have held {only} when that ended"),
         some if some.len() <= STATES_TOLD_MAX => {
-            format!("the {object} can only have held one of {} when that ended", some.join(", "))
+            format!(
+                "by what is shown the {object} can only have held one of {} when that ended",
+                some.join(", ")
+            )
         }
         many => {
-            format!("of the {} states that the {object} can have been in, none explains that", many.len())
+            format!(
+                "of the {} states that the {object} can have been in by what is shown, none explains that",
+                many.len()
+            )
         }
     };
     let mut argument = Argument::new(

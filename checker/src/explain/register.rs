@@ -52,13 +52,6 @@ impl<'h> Story<'_, 'h> {
         }
     }
 
-    /// The value that was there when the operation was over.
-    fn left(&self, op: usize) -> ValueId {
-        match self.ops[op].kind {
-            Kind::Read(value) | Kind::Cas(_, value) | Kind::Write(value) | Kind::NotEqual(value) => value,
-        }
-    }
-
     fn writer(&self, value: ValueId) -> Option<usize> {
         self.ops.iter().position(
             |op| matches!(op.kind, Kind::Write(written) | Kind::Cas(_, written) if written == value),
@@ -77,7 +70,7 @@ impl<'h> Story<'_, 'h> {
     /// unknown outcome which needs its value, and so on, up to one that completed.
     fn with_evidence(&self, mut argument: Argument, op: usize) -> Argument {
         for (op, observer) in self.evidence(op) {
-            let (call, saw) = (&self.call(observer), self.value(self.left(op)));
+            let (call, saw) = (&self.call(observer), self.value(self.ops[op].value()));
             argument = argument
                 .because(format!(
                     "The outcome of {} is unknown, but it did happen: {} {}.",
@@ -108,7 +101,7 @@ impl<'h> Story<'_, 'h> {
                 pairs.reverse();
                 return pairs;
             }
-            let value = self.left(unknown);
+            let value = self.ops[unknown].value();
             for (other, candidate) in self.ops.iter().enumerate() {
                 let sees = matches!(candidate.kind, Kind::Read(seen) | Kind::Cas(seen, _) if seen == value);
                 if sees && !std::mem::replace(&mut known[other], true) {
@@ -198,7 +191,7 @@ impl<'h> Story<'_, 'h> {
     }
 
     fn out_of_order(&self, early: usize, late: usize, links: &[usize]) -> Argument {
-        let (before, after) = (self.value(self.left(late)), self.value(self.left(early)));
+        let (before, after) = (self.value(self.ops[late].value()), self.value(self.ops[early].value()));
         let (early_call, late_call) = (&self.call(early), self.call(late));
         if matches!(self.ops[late].kind, Kind::Read(_)) {
             let argument = Argument::new(
@@ -215,7 +208,7 @@ impl<'h> Story<'_, 'h> {
             let argument = self.with_links(argument, links);
             let argument =
                 argument.with(self.call_number(early), format!("shows that {after} was there by then"));
-            return self.with_writer(argument, self.left(late));
+            return self.with_writer(argument, self.ops[late].value());
         }
         let mut argument = Argument::new(
             Anomaly::ReadFromFuture,
@@ -245,7 +238,7 @@ impl<'h> Story<'_, 'h> {
 
     fn with_links(&self, mut argument: Argument, links: &[usize]) -> Argument {
         for link in links.iter().take(LINKS_TOLD_MAX) {
-            let (from, to) = (self.value(self.seen(*link)), self.value(self.left(*link)));
+            let (from, to) = (self.value(self.seen(*link)), self.value(self.ops[*link].value()));
             argument = argument
                 .because(format!(
                     "{} came directly after {from}: {} {}.",
@@ -264,7 +257,8 @@ impl<'h> Story<'_, 'h> {
 
     fn crossing(&self, older: &Zone, newer: &Zone) -> Argument {
         let stale = &self.call(older.last_start);
-        let (old, new) = (self.seen(older.last_start), newer.first_end.map_or(INITIAL, |op| self.left(op)));
+        let (old, new) =
+            (self.seen(older.last_start), newer.first_end.map_or(INITIAL, |op| self.ops[op].value()));
         let (old_value, new_value) = (self.value(old), self.value(new));
         let shown = newer.first_end.map(|op| self.call(op));
         let replaced = match shown {
@@ -316,7 +310,7 @@ impl<'h> Story<'_, 'h> {
             None => argument.because(format!("The key held {} from the start.", self.value(INITIAL))),
             Some(first_end) => {
                 let (first, next) = (&self.call(first_end), self.call(newer.last_start));
-                let value = self.value(self.left(first_end));
+                let value = self.value(self.ops[first_end].value());
                 let argument = argument.because(format!(
                     "{value} was there before {new}: {} had finished {}, before {} began {}.",
                     whose(first),
@@ -336,7 +330,7 @@ impl<'h> Story<'_, 'h> {
     fn new_was_first(&self, argument: Argument, older: &Zone, newer: &Zone) -> Argument {
         let Some(first_end) = newer.first_end else { return argument };
         let (first, next) = (&self.call(first_end), self.call(older.last_start));
-        let new = self.value(self.left(first_end));
+        let new = self.value(self.ops[first_end].value());
         let argument = argument
             .because(format!(
                 "{new} was there before {} began: {} had finished {}, that {} began {}.",

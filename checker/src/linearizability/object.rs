@@ -123,5 +123,5 @@ fn tell<M: Model>(
     for (place, role) in violation.ops.iter().filter(|(place, _)| *place != violation.failing) {
         argument = argument.with(calls[*place], *role).because(format!("{}: {role}.", whose(&call(*place))));
     }
-    argument.because("These operations alone can't be put in order, whatever else happened.".to_owned())
+    argument.because("No other operation of the history helps: there is no order.".to_owned())
 }

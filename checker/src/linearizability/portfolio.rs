@@ -5,9 +5,9 @@ use super::frontier;
 use super::inclusion;
 use super::judge::Judged;
 use super::object::{self, Decision, Refusal};
-use super::partition::{NEVER, Part};
+use super::partition::Part;
 use super::register_decode;
-use super::register_op::{Kind, RegisterOp};
+use super::register_op::{RegisterOp, known_at};
 use super::search::{self, Limits, SearchOp, Told};
 use super::zones;
 use crate::budget::{Exhausted, Meter};
@@ -61,14 +61,7 @@ pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, 
 /// The shorter argument first: two blocks of unique values that collide need no search to be understood.
 fn why_stuck(story: &register::Story<'_, '_>, failing: usize, meter: &Meter) -> Argument {
     let limit = story.ops[failing].end;
-    let as_known_then = |(number, op): (usize, &RegisterOp)| match (op.end > limit, op.kind) {
-        _ if op.start > limit => None,
-        (false, _) => Some((*op, number)),
-        (true, Kind::Read(_) | Kind::NotEqual(_)) => None,
-        (true, Kind::Write(_) | Kind::Cas(..)) => Some((RegisterOp { end: NEVER, ..*op }, number)),
-    };
-    let (known, numbers): (Vec<RegisterOp>, Vec<usize>) =
-        story.ops.iter().enumerate().filter_map(as_known_then).unzip();
+    let (numbers, known): (Vec<usize>, Vec<RegisterOp>) = known_at(story.ops, limit).unzip();
     if let Some(part) = zones::unique_part(&known, story.values.len(), story.part.positions) {
         let calls: Vec<u32> = part.numbers.iter().map(|place| story.calls[numbers[*place]]).collect();
         return register::Story { ops: &part.ops, calls: &calls, ..*story }.tell(&part.violation);

@@ -1,6 +1,8 @@
 //! Operations on one register, as every engine for registers takes them: values are small numbers,
 //! times are positions.
 
+use super::partition::NEVER;
+
 /// A value of this register; [`INITIAL`] is the one it starts with.
 pub(crate) type ValueId = u32;
 
@@ -26,7 +28,7 @@ pub(crate) struct RegisterOp {
     pub(crate) kind: Kind,
     /// Positions of one order, at least 1.
     pub(crate) start: u32,
-    /// [`NEVER`](super::partition::NEVER) when the outcome is unknown.
+    /// [`NEVER`] when the outcome is unknown.
     pub(crate) end: u32,
 }
 
@@ -37,4 +39,16 @@ impl RegisterOp {
             Kind::Read(value) | Kind::Write(value) | Kind::Cas(_, value) | Kind::NotEqual(value) => value,
         }
     }
+}
+
+/// What was known at a position, with the place of each operation: what had begun, and of that what had
+/// not ended then may happen later or not at all.
+pub(crate) fn known_at(ops: &[RegisterOp], position: u32) -> impl Iterator<Item = (usize, RegisterOp)> + '_ {
+    let begun = ops.iter().enumerate().filter(move |(_, op)| op.start <= position);
+    begun
+        .map(move |(place, op)| {
+            let end = if op.end <= position { op.end } else { NEVER };
+            (place, RegisterOp { end, ..*op })
+        })
+        .filter(|(_, op)| op.end != NEVER || matches!(op.kind, Kind::Write(_) | Kind::Cas(..)))
 }

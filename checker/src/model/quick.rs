@@ -23,14 +23,14 @@ pub enum Quick {
     Violation(Violation),
 }
 
-/// Operations that no order can hold, whatever else happened.
+/// Operations that no order can hold, whatever else of the history happened when.
 ///
 /// They are all that was done with some values, as far as it matters, and operations that say that there
 /// was nothing. What else happened, happened to other values, and leaving all of a value out never makes
 /// a possible order impossible: so these alone are impossible already, and nobody needs to look further.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// What is wrong, to finish the sentence "… is impossible: ".
+    /// What is wrong, to finish the sentence "process 3 did x, but …".
     pub rule: &'static str,
     /// Operations by their place in what was asked about, each with the part it plays.
     pub ops: Vec<(usize, &'static str)>,

@@ -68,7 +68,10 @@ fn a_lock_of_ones_own_is_checked() {
                  6 1 ok acquire\n 7 2 ok acquire";
     let report = judge(&format!("{acquire}{twice}"));
     let Verdict::Invalid(witness) = &report.verdict else { panic!("{report}") };
-    assert!(witness.summary.contains("the lock can only have held true when that ended"), "{report}");
+    assert!(
+        witness.summary.contains("by what is shown the lock can only have held true when that ended"),
+        "{report}"
+    );
     assert!(judge("0 0 invoke steal\n 1 0 ok steal").verdict.is_unknown());
 }
 

@@ -10,10 +10,11 @@
 //! 4. reads go; writes and compare-and-sets lose their interval: each may have happened at any time, once,
 //!    or never.
 //!
-//! What is left in the end is minimal: without the interval of any one of it, there is an order.
+//! What is left in the end is minimal as far as the effort shows, for the values and the moment chosen: with
+//! any one of it freed too, it was not seen that there is no order.
 
 use super::super::partition::NEVER;
-use super::super::register_op::{Kind, RegisterOp, ValueId};
+use super::super::register_op::{Kind, RegisterOp, ValueId, known_at};
 use super::abstraction;
 use super::drive::Effort;
 use super::plan::Plan;
@@ -43,7 +44,7 @@ pub(crate) struct Core {
     pub(crate) ops: Vec<usize>,
     /// The position from which on it holds, whatever happened before: the beginning if `None`.
     pub(crate) from: Option<u32>,
-    /// The values that need to be told apart; all of them if `None`.
+    /// Values that it is enough to tell apart; all of them if `None`.
     pub(crate) values: Option<Vec<ValueId>>,
 }
 
@@ -56,7 +57,7 @@ pub(crate) fn core(
     meter: &Meter,
 ) -> Result<Option<Core>, Exhausted> {
     let position = ops[failing].end;
-    let everything: Vec<(usize, RegisterOp)> = cut(ops, position).collect();
+    let everything: Vec<(usize, RegisterOp)> = known_at(ops, position).collect();
     let asked = asked_before(&everything, position);
     let (mut count, mut best) = (1, None::<Core>);
     loop {
@@ -68,8 +69,17 @@ pub(crate) fn core(
                 Some(kept) => Search::new(told(recent, kept), kept.len() + 2, position, meter),
                 None => Search::new(recent.collect(), values, position, meter),
             };
-            if search.is_impossible_from(since)? {
-                let found = search.minimise(kept.map(<[ValueId]>::to_vec))?;
+            let found = match search.is_impossible_from(since) {
+                Ok(true) => search.minimise(kept.map(<[ValueId]>::to_vec)).map(Some),
+                Ok(false) => Ok(None),
+                Err(why) => Err(why),
+            };
+            // What was found in an earlier round is an explanation, whatever a later one comes to.
+            let found = match found {
+                Err(_) if best.is_some() => return Ok(best),
+                found => found?,
+            };
+            if let Some(found) = found {
                 if found.ops.len() <= SMALL_ENOUGH {
                     return Ok(Some(found));
                 }
@@ -91,17 +101,6 @@ fn told(ops: impl Iterator<Item = (usize, RegisterOp)>, kept: &[ValueId]) -> Vec
         Some((place, RegisterOp { kind, ..op }))
     });
     told.collect()
-}
-
-/// What was known at a position.
-fn cut(ops: &[RegisterOp], position: u32) -> impl Iterator<Item = (usize, RegisterOp)> {
-    let begun = ops.iter().enumerate().filter(move |(_, op)| op.start <= position);
-    begun
-        .map(move |(place, op)| {
-            let end = if op.end <= position { op.end } else { NEVER };
-            (place, RegisterOp { end, ..*op })
-        })
-        .filter(|(_, op)| op.end != NEVER || matches!(op.kind, Kind::Write(_) | Kind::Cas(..)))
 }
 
 /// Values that were asked for, latest first, at most [`KEPT_MAX`].
