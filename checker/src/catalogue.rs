@@ -34,7 +34,30 @@ pub struct Rules {
     pub consistency: ConsistencyModel,
 }
 
+/// One of [`Rules`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// [`Rules::initial`].
+    Initial,
+    /// [`Rules::nil_read_says_nothing`].
+    NilReads,
+    /// [`Rules::failed_cas_is_read`].
+    FailedCas,
+    /// [`Rules::consistency`].
+    Consistency,
+}
+
 impl Entry {
+    /// Whether the check asks for this rule; all others are nothing to it.
+    pub fn takes(&self, rule: Rule) -> bool {
+        let takers: &[&str] = match rule {
+            Rule::Initial | Rule::FailedCas => &["cas-register"],
+            Rule::NilReads => &["cas-register", "multi-register"],
+            Rule::Consistency => &["list-append", "rw-register"],
+        };
+        takers.contains(&self.name)
+    }
+
     /// The check, for histories that keep these rules.
     pub fn check(&self, rules: &Rules) -> Box<dyn Check> {
         (self.make)(rules)

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use checker::History;
 use checker::format::{Format, WriteError};
@@ -25,8 +25,12 @@ pub(super) struct Arguments {
     output: Option<PathBuf>,
 }
 
+const WRITTEN: [Format; 4] = [Format::Jsonl, Format::Edn, Format::HistoryTxt, Format::ElleJson];
+
 fn format(name: &str) -> Result<Format, String> {
-    Format::by_name(name).ok_or_else(|| "there is no such format".to_owned())
+    WRITTEN.into_iter().find(|format| format.name() == name).ok_or_else(|| {
+        format!("no such format is written; there are: {}", WRITTEN.map(Format::name).join(", "))
+    })
 }
 
 pub(super) fn main(arguments: &Arguments) -> u8 {
@@ -40,12 +44,7 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
     };
     let written = match &arguments.output {
         None => write(&history, arguments.to, io::stdout().lock()),
-        Some(path) => match File::create(path) {
-            Ok(file) => write(&history, arguments.to, file),
-            Err(error) => {
-                return complain(HARNESS_FAILED, &format!("cannot write {}: {error}", path.display()));
-            }
-        },
+        Some(path) => replace(path, |file| write(&history, arguments.to, file)),
     };
     match written {
         Ok(()) => 0,
@@ -54,6 +53,20 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
             complain(Answer::Unknown.code(), &format!("{path} can't be written as {}: {error}", arguments.to))
         }
     }
+}
+
+/// Writes a file, and only when all of it is written puts it in the place of what was there, which may
+/// well be the history that was read.
+fn replace(path: &Path, write: impl FnOnce(&File) -> Result<(), WriteError>) -> Result<(), WriteError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    let partial = Path::new(&name);
+    let file = File::create_new(partial)?;
+    let written = write(&file).and_then(|()| Ok(std::fs::rename(partial, path)?));
+    if written.is_err() {
+        let _ = std::fs::remove_file(partial);
+    }
+    written
 }
 
 fn write(history: &History, format: Format, out: impl Write) -> Result<(), WriteError> {

@@ -39,7 +39,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    valid: what was recorded is correct, and the faults that were asked for did bite
   1    invalid: something is wrong with the system under test; the witness is in the output
-  2    unknown: it could not be told (too little was tested, time ran out, interrupted)
+  2    unknown: it could not be told (too little was tested, time ran out, interrupted, unreadable)
   254  wrong usage
   255  the harness itself failed";
 

@@ -10,8 +10,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use checker::online::{Checker, Status};
-use checker::{Budget, Check, Report};
+use checker::explain::witness::{Window, WitnessOp};
+use checker::online::{Checker, Status, Violation};
+use checker::{Budget, Check, History, Report, Verdict, Witness};
 
 use super::recorder::Recorder;
 use super::stop::{Stop, StopReason};
@@ -35,23 +36,31 @@ pub async fn watch(
     stop: Stop,
     found: Arc<Mutex<Option<Report>>>,
 ) {
-    if let Some(checker) = check.online()
-        && !event_by_event(&recorder, checker, &stop).await
-    {
-        return;
-    }
+    let violation = match check.online() {
+        None => None,
+        Some(checker) => match event_by_event(&recorder, checker, &stop).await {
+            Ended::Stopped => return,
+            Ended::Undecided => None,
+            Ended::Violation(violation) => Some(violation),
+        },
+    };
     loop {
         let began = Instant::now();
-        match judge(&recorder, &check).await {
-            Some(report) if report.verdict.is_invalid() => {
-                let reason = format!("{} finds the history so far invalid", report.check);
-                *super::lock(&found) = Some(report);
-                stop.now(StopReason::Violation(reason));
-                return;
-            }
-            Some(_) => {}
+        let report = match judge(&recorder, &check).await {
+            // The whole tells more of a violation, but may take longer than there is time for.
+            Some(report) if report.verdict.is_unknown() => match &violation {
+                Some(violation) => told(violation, &report, &recorder.snapshot()),
+                None => report,
+            },
+            Some(report) => report,
             // A checker that panics here panics at the end too, where it makes the verdict unknown.
             None => return,
+        };
+        if report.verdict.is_invalid() {
+            let reason = format!("{} finds the history so far invalid", report.check);
+            *super::lock(&found) = Some(report);
+            stop.now(StopReason::Violation(reason));
+            return;
         }
         if !stop.sleep(INTERVAL_MIN.max(began.elapsed() * REST_PER_CHECK)).await {
             return;
@@ -59,29 +68,74 @@ pub async fn watch(
     }
 }
 
-/// Feeds the checker with what is recorded. Says whether the history so far should be judged as a whole:
-/// because a violation was found, of which the whole tells more, or because nothing can be told event
-/// by event any more.
-async fn event_by_event(recorder: &Arc<Recorder>, mut checker: Checker, stop: &Stop) -> bool {
+/// How judging event by event came to its end.
+enum Ended {
+    /// With the run.
+    Stopped,
+    /// Nothing can be told event by event any more.
+    Undecided,
+    Violation(Box<Violation>),
+}
+
+/// Feeds the checker with what is recorded.
+async fn event_by_event(recorder: &Arc<Recorder>, mut checker: Checker, stop: &Stop) -> Ended {
     let mut position = 0;
     loop {
         let recorder = Arc::clone(recorder);
         // Elsewhere, because this thread is the clients' too.
         let look = tokio::task::spawn_blocking(move || {
             let events = recorder.since(position, EVENTS_PER_LOOK_MAX);
-            // An ill-formed history is for the check of the whole to tell.
-            let fine = events.iter().all(|event| matches!(checker.event(event), Ok(Status::Fine)));
-            (checker, events.len(), fine)
+            let ended = events.iter().find_map(|event| match checker.event(event) {
+                Ok(Status::Fine) => None,
+                Ok(Status::Violation(violation)) => Some(Ended::Violation(violation)),
+                // An ill-formed history is for the check of the whole to tell.
+                Ok(Status::Undecided(_)) | Err(_) => Some(Ended::Undecided),
+            });
+            (checker, events.len(), ended)
         });
-        let Ok((same, events, fine)) = look.await else { return true };
-        if !fine {
-            return true;
+        let Ok((same, events, ended)) = look.await else { return Ended::Undecided };
+        if let Some(ended) = ended {
+            return ended;
         }
         checker = same;
         position += events;
         if events < EVENTS_PER_LOOK_MAX && !stop.sleep(LOOK_INTERVAL).await {
-            return false;
+            return Ended::Stopped;
         }
+    }
+}
+
+/// The report of a violation that only the checker of events had time for.
+fn told(violation: &Violation, report: &Report, history: &History) -> Report {
+    let is_shown = |position: usize| violation.events.contains(&(position as u64));
+    let calls = history.calls().ok();
+    let shown = calls.iter().flat_map(|calls| calls.iter());
+    let shown = shown.filter(|call| is_shown(call.start()) || call.completion().is_some_and(is_shown));
+    let ops = shown.map(|call| WitnessOp {
+        failing: call.complete_index() == Some(violation.index),
+        ..WitnessOp::of(&call, "")
+    });
+    let positions = || violation.events.iter().map(|position| *position as usize);
+    let (first, last) = (positions().min().unwrap_or(0), positions().max().unwrap_or(0));
+    let witness = Witness {
+        anomaly: violation.anomaly,
+        key: violation.key.clone(),
+        summary: violation.summary.clone(),
+        reasons: vec![format!("The history became impossible with op {}.", violation.index)],
+        window: Window {
+            first_index: history.index(first),
+            last_index: history.index(last),
+            from_ns: history.time_ns(first),
+            to_ns: history.time_ns(last),
+        },
+        ops: ops.collect(),
+        nemesis: Vec::new(),
+    };
+    Report {
+        verdict: Verdict::Invalid(witness),
+        engine: "on line".to_owned(),
+        invalid_keys: violation.key.iter().cloned().collect(),
+        ..report.clone()
     }
 }
 
@@ -89,4 +143,40 @@ async fn event_by_event(recorder: &Arc<Recorder>, mut checker: Checker, stop: &S
 async fn judge(recorder: &Arc<Recorder>, check: &Arc<dyn Check>) -> Option<Report> {
     let (recorder, check) = (Arc::clone(recorder), Arc::clone(check));
     tokio::task::spawn_blocking(move || check.check(&recorder.snapshot(), &BUDGET)).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use checker::{LinearizableRegister, Op, OpType, Process};
+
+    use super::*;
+
+    #[test]
+    fn a_violation_that_the_whole_had_no_time_for_is_told_all_the_same() {
+        let op = |index, op_type, f: &'static str, value: i64| {
+            Op::new(index, index * 1_000_000, op_type, Process::Client(0), f, value)
+        };
+        let ops = [
+            op(0, OpType::Invoke, "write", 1),
+            op(1, OpType::Ok, "write", 1),
+            op(2, OpType::Invoke, "write", 2),
+            op(3, OpType::Ok, "write", 2),
+            op(4, OpType::Invoke, "read", 0),
+            op(5, OpType::Ok, "read", 1),
+        ];
+        let check = LinearizableRegister::default();
+        let mut checker = check.online().expect("registers are judged event by event");
+        let found = ops.iter().find_map(|op| match checker.event(op) {
+            Ok(Status::Violation(violation)) => Some(violation),
+            _ => None,
+        });
+        let history = History::new(ops);
+        let no_time = Budget { time: Duration::ZERO, memory_bytes: 0 };
+        let report = check.check(&history, &no_time);
+        assert!(report.verdict.is_unknown(), "{report}");
+        let report = told(&found.expect("a stale read"), &report, &history);
+        let Verdict::Invalid(witness) = &report.verdict else { panic!("{report}") };
+        assert_eq!(witness.anomaly, checker::Anomaly::StaleRead);
+        assert!(witness.ops.iter().any(|op| op.failing && op.invoke_index == 4), "{report}");
+    }
 }

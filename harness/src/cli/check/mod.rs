@@ -8,10 +8,10 @@ mod reading;
 mod supervise;
 mod worker;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use checker::catalogue::{self, Rules};
+use checker::catalogue::{self, Entry, Rule, Rules};
 use checker::format::keys::Independent;
 use checker::transactions::ConsistencyModel;
 use checker::{KeyOrder, Report, Value};
@@ -58,9 +58,9 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "YES_OR_NO")]
     keys: Option<Keys>,
 
-    /// What transactions are expected to be, such as serializable or snapshot-isolation
-    #[arg(long, value_name = "MODEL", default_value = "strict-serializable", value_parser = consistency)]
-    consistency: ConsistencyModel,
+    /// What transactions are expected to be, such as serializable: strict-serializable unless told
+    #[arg(long, value_name = "LEVEL", value_parser = consistency)]
+    consistency: Option<ConsistencyModel>,
 
     /// Shows an order that explains a valid history too
     #[arg(long)]
@@ -112,6 +112,17 @@ impl Arguments {
         }
     }
 
+    /// A rule that was given but means nothing to this check: ignored, it would make for a wrong verdict.
+    fn meaningless(&self, entry: &Entry) -> Option<&'static str> {
+        let given = [
+            ("--initial", self.initial.is_some(), Rule::Initial),
+            ("--nil-reads", self.nil_reads.is_some(), Rule::NilReads),
+            ("--failed-cas", self.failed_cas.is_some(), Rule::FailedCas),
+            ("--consistency", self.consistency.is_some(), Rule::Consistency),
+        ];
+        given.into_iter().find(|(_, given, rule)| *given && !entry.takes(*rule)).map(|(flag, _, _)| flag)
+    }
+
     /// What fails and nils mean here, where the command line says so; else what the format suggests.
     fn rules(&self, suggested: Rules) -> Rules {
         Rules {
@@ -122,7 +133,7 @@ impl Arguments {
             failed_cas_is_read: self
                 .failed_cas
                 .map_or(suggested.failed_cas_is_read, |meaning| meaning == FailedCas::FoundAnother),
-            consistency: self.consistency,
+            consistency: self.consistency.unwrap_or_default(),
         }
     }
 }
@@ -135,6 +146,10 @@ fn model(name: &str) -> Result<String, String> {
             Err(format!("there is no such model; there are: {}", names.join(", ")))
         }
     }
+}
+
+fn is_same(page: &Path, file: &Path) -> bool {
+    matches!((page.canonicalize(), file.canonicalize()), (Ok(page), Ok(file)) if page == file)
 }
 
 fn consistency(name: &str) -> Result<ConsistencyModel, String> {
@@ -166,14 +181,12 @@ enum Said {
     },
     /// The last word: why the file can't be judged.
     Refused(String),
-    /// The last word: the verdict.
-    Judged {
-        report: Box<Report>,
-        /// Orders that explain a valid history, where they were asked for and found.
-        orders: Vec<KeyOrder>,
-        /// What could not be shown of what was asked for, and why.
-        missing: Vec<String>,
-    },
+    /// The verdict; what else was asked for follows, and may take longer than there is time for.
+    Judged(Box<Report>),
+    /// Orders that explain a valid history.
+    Ordered(Vec<KeyOrder>),
+    /// What could not be shown of what was asked for, and why.
+    Missing(String),
 }
 
 pub(super) fn main(arguments: &Arguments) -> u8 {
@@ -187,6 +200,9 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
     match (arguments.worker, &arguments.files[..]) {
         (_, [_, _, ..]) if arguments.html.is_some() => {
             complain(USAGE, "--html draws one history: give one file")
+        }
+        (_, [file]) if arguments.html.as_ref().is_some_and(|page| is_same(page, file)) => {
+            complain(USAGE, "--html would write the page over the history itself")
         }
         (true, [file]) => worker::main(arguments, file),
         _ => supervise::main(arguments),

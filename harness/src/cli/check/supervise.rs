@@ -76,22 +76,28 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
 fn tell(arguments: &Arguments, answers: mpsc::Receiver<(usize, Answer)>, bar: &ProgressBar) -> u8 {
     let mut waiting: Vec<Option<Answer>> = arguments.files.iter().map(|_| None).collect();
     let mut counts = [0usize; 3];
-    let (mut verdict, mut exit, mut next) = (Verdict::Valid, 0, 0);
+    let (mut verdict, mut next, mut no_page) = (Verdict::Valid, 0, false);
     for (number, answer) in answers {
         waiting[number] = Some(answer);
         while let Some(answer) = waiting.get_mut(next).and_then(Option::take) {
             let text = text(arguments, &arguments.files[next], &answer);
-            exit = bar.suspend(|| output::answer(&text, exit));
             counts[usize::from(answer.report.verdict.exit_code())] += 1;
+            no_page |= arguments.html.is_some() && !answer.missing.is_empty();
             verdict = verdict.merge(answer.report.verdict);
+            let heard = bar.suspend(|| output::answer(&text, verdict.exit_code()));
+            if heard != verdict.exit_code() {
+                return heard;
+            }
             bar.inc(1);
             next += 1;
         }
     }
-    if exit != 0 {
-        return exit;
-    }
-    let code = verdict.exit_code();
+    let code = match verdict {
+        Verdict::Invalid(_) => verdict.exit_code(),
+        // What was asked for is not there.
+        _ if no_page => HARNESS_FAILED,
+        _ => verdict.exit_code(),
+    };
     if arguments.json || arguments.files.len() == 1 {
         return code;
     }
@@ -117,6 +123,9 @@ fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
             line.extend(report);
             if arguments.explain {
                 line.insert("orders".to_owned(), serde_json::json!(orders));
+            }
+            if !missing.is_empty() {
+                line.insert("missing".to_owned(), serde_json::json!(missing));
             }
         }
         return format!("{line}\n");
@@ -199,25 +208,29 @@ fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> A
     });
     let ended = lock(&child).wait();
     let over = *lock(&over);
-    heard.answer.unwrap_or_else(|| {
-        let how_far = match &heard.read_as {
-            Some((_, model, ops)) => format!("while the {ops} ops that were read were judged as {model}"),
-            None => "while the file was read".to_owned(),
-        };
-        let why = match ended {
-            _ if over => format!("the time limit of {:?} was met", arguments.timeout),
-            Ok(_) if complaint.contains("memory allocation of") => {
-                format!("the memory limit of {} MiB was met", arguments.memory)
-            }
-            Ok(status) => match status.signal() {
-                Some(signal) => format!("the check was ended by signal {signal}: {}", complaint.trim()),
-                None => format!("the check failed ({status}): {}", complaint.trim()),
-            },
-            Err(error) => format!("the check can't be waited for: {error}"),
-        };
-        let read_as = heard.read_as.map(|(format, model, _)| (format, model));
-        Answer { read_as, ..Answer::unknown(format!("{why} {how_far}")) }
-    })
+    if let Some(mut answer) = heard.answer {
+        if over {
+            answer.missing.push("what else was asked for was not ready in time".to_owned());
+        }
+        return answer;
+    }
+    let how_far = match &heard.read_as {
+        Some((_, model, ops)) => format!("while the {ops} ops that were read were judged as {model}"),
+        None => "while the file was read".to_owned(),
+    };
+    let why = match ended {
+        _ if over => format!("the time limit of {:?} was met", arguments.timeout),
+        Ok(_) if complaint.contains("memory allocation of") => {
+            format!("the memory limit of {} MiB was met", arguments.memory)
+        }
+        Ok(status) => match status.signal() {
+            Some(signal) => format!("the check was ended by signal {signal}: {}", complaint.trim()),
+            None => format!("the check failed ({status}): {}", complaint.trim()),
+        },
+        Err(error) => format!("the check can't be waited for: {error}"),
+    };
+    let read_as = heard.read_as.map(|(format, model, _)| (format, model));
+    Answer { read_as, ..Answer::unknown(format!("{why} {how_far}")) }
 }
 
 /// What a worker said while it lived.
@@ -240,8 +253,16 @@ impl Heard {
                     continue;
                 }
                 Ok(Said::Refused(reason)) => Answer { read_as, ..Answer::unknown(reason) },
-                Ok(Said::Judged { report, orders, missing }) => {
-                    Answer { read_as, report: *report, orders, missing }
+                Ok(Said::Judged(report)) => {
+                    Answer { read_as, report: *report, orders: Vec::new(), missing: Vec::new() }
+                }
+                Ok(Said::Ordered(orders)) => {
+                    heard.answer.iter_mut().for_each(|answer| answer.orders.clone_from(&orders));
+                    continue;
+                }
+                Ok(Said::Missing(why)) => {
+                    heard.answer.iter_mut().for_each(|answer| answer.missing.push(why.clone()));
+                    continue;
                 }
                 Err(error) => {
                     let reason = format!("the check said something else than an answer: {error}");
@@ -266,7 +287,7 @@ fn worker(own: &Path, arguments: &Arguments, file: &Path) -> Command {
     option("--model", arguments.model.clone());
     option("--initial", arguments.initial.clone());
     option("--nil-reads", arguments.nil_reads.and_then(name_of));
-    option("--consistency", Some(arguments.consistency.name().to_owned()));
+    option("--consistency", arguments.consistency.map(|level| level.name().to_owned()));
     option("--keys", arguments.keys.and_then(name_of));
     option("--failed-cas", arguments.failed_cas.and_then(name_of));
     if arguments.explain {

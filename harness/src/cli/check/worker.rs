@@ -41,6 +41,9 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
     let Some(entry) = catalogue::by_name(model) else {
         return say(&Said::Refused(format!("there is no model {model}")));
     };
+    if let Some(flag) = arguments.meaningless(&entry) {
+        return say(&Said::Refused(format!("{flag} says nothing to the check {}", entry.name)));
+    }
     let judging = Said::Judging {
         format: recorded.format.to_string(),
         model: model.to_owned(),
@@ -55,20 +58,22 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
     }
     let budget = Budget { time, memory_bytes: memory_bytes.saturating_sub(resident_bytes()) };
     let report = check.check(&recorded.history, &budget);
-    let mut missing = Vec::new();
+    let code = say(&Said::Judged(Box::new(report.clone())));
     let mut orders = Vec::new();
     if arguments.explain && report.verdict.is_valid() {
         match check.order(&recorded.history, &budget) {
             Ok(found) => orders = found,
-            Err(reason) => missing.push(format!("no order to show: {reason}")),
+            Err(reason) => {
+                say(&Said::Missing(format!("no order to show: {reason}")));
+            }
         }
     }
     if let Some(page) = &arguments.html
         && let Err(error) = draw(page, file, &recorded.history, &report, &orders)
     {
-        missing.push(format!("cannot write {}: {error}", page.display()));
+        say(&Said::Missing(format!("cannot write {}: {error}", page.display())));
     }
-    say(&Said::Judged { report: Box::new(report), orders, missing })
+    if orders.is_empty() { code } else { say(&Said::Ordered(orders)) }
 }
 
 fn draw(
