@@ -8,7 +8,7 @@ use crate::model::{
     Bag, CasRegister, Counter, ElementSet, FencedLock, Kv, KvMap, MultiRegister, Mutex, PriorityQueue, Queue,
     ReentrantLock, Semaphore, Stack,
 };
-use crate::set_full::SetCheck;
+use crate::set::SetCheck;
 use crate::transactions::{ConsistencyModel, ListAppend, RwRegister};
 
 /// A check that can be asked for.

@@ -59,7 +59,7 @@ pub mod model;
 pub mod invariants;
 pub mod linearizability;
 pub mod online;
-pub mod set_full;
+pub mod set;
 pub mod transactions;
 
 pub mod explain;
@@ -81,5 +81,5 @@ pub use history::well_formed::{BrokenRule, Event, IllFormed, WellFormed};
 pub use history::{F, History, More, Resolution, ResolveError, Row};
 pub use linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
 pub use model::Model;
-pub use set_full::SetCheck;
+pub use set::SetCheck;
 pub use verdict::{Report, Verdict};
