@@ -86,7 +86,7 @@ fn differ(register: &Register, proven: Option<bool>) -> Option<String> {
     let mut answers: Vec<(&str, Option<u32>)> = Vec::new();
     match zones::zones(ops, *values, *positions) {
         zones::Answer::Valid => answers.push(("zones", None)),
-        zones::Answer::Violation(_) => {
+        zones::Answer::Invalid(_) => {
             answers.push(("zones", zones::first_impossible(ops, *values, *positions)));
         }
         zones::Answer::NotUnique | zones::Answer::Undecided => {}

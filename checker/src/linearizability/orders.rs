@@ -1,5 +1,7 @@
 //! Orders that explain valid histories, each verified before it is given.
 
+use std::ops::ControlFlow;
+
 use super::append::{self, Decoded};
 use super::frontier;
 use super::partition::{self, Part};
@@ -27,13 +29,15 @@ pub(super) fn of_keys(
 ) -> Result<Vec<KeyOrder>, String> {
     let parts = partition::by_key(history.calls().map_err(|broken| broken.to_string())?);
     let meter = Meter::new(budget);
-    let orders = partition::judge_all(&parts, |part| {
-        let (engine, calls) = find(part, &meter).map_err(|reason| match part.key() {
+    let orders = partition::judge_all(&parts, |part| match find(part, &meter) {
+        Ok((engine, calls)) => {
+            let order = calls.into_iter().map(|number| part.call(number).invoke_index()).collect();
+            ControlFlow::Continue(Ok(KeyOrder { key: part.key(), engine: engine.to_owned(), order }))
+        }
+        Err(reason) => ControlFlow::Break(Err(match part.key() {
             Some(key) => format!("key {key}: {reason}"),
             None => reason,
-        })?;
-        let order = calls.into_iter().map(|number| part.call(number).invoke_index()).collect();
-        Ok(KeyOrder { key: part.key(), engine: engine.to_owned(), order })
+        })),
     });
     orders.into_iter().collect()
 }

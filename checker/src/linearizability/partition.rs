@@ -3,7 +3,8 @@
 //! Linearizability is local (Herlihy & Wing 1990, theorem 1): a history over independent objects is
 //! linearizable exactly when its part for each object is.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::hash::Table;
 use crate::history::History;
@@ -101,6 +102,13 @@ impl<'h> Part<'h> {
         self.calls.iter().map(move |pair| Call::new(history, *pair))
     }
 
+    /// The position in the history of what ended at this position of the key.
+    pub(crate) fn position_of_end(&self, end: u32) -> usize {
+        let ended = self.spans.iter().position(|span| span.end == end);
+        let call = ended.map(|number| self.call(number));
+        call.and_then(|call| call.completion()).unwrap_or(self.history.len())
+    }
+
     /// The key itself.
     pub(crate) fn key(&self) -> Option<Value> {
         self.key.map(|key| self.history.values().get(key))
@@ -117,33 +125,59 @@ impl<'h> Part<'h> {
     }
 }
 
-/// Answers for all parts, in their order, whichever thread finds them.
-pub(crate) fn judge_all<'h, A: Send>(parts: &[Part<'h>], judge: impl Fn(&Part<'h>) -> A + Sync) -> Vec<A> {
-    let calls: usize = parts.iter().map(|part| part.calls.len()).sum();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(parts.len()).min(calls / CALLS_PER_THREAD_MIN).max(1);
-    if threads == 1 {
-        return parts.iter().map(judge).collect();
-    }
-    let next = AtomicUsize::new(0);
+/// Answers for all parts, in their order, whichever thread finds them. After a break no further part is
+/// begun, and those that were not are left out.
+pub(crate) fn judge_all<'p, 'h, A: Send>(
+    parts: &'p [Part<'h>],
+    judge: impl Fn(&'p Part<'h>) -> ControlFlow<A, A> + Sync,
+) -> Vec<A> {
+    let threads = threads(parts);
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let work = || {
         let mut answers = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            match parts.get(index) {
-                Some(part) => answers.push((index, judge(part))),
-                None => return answers,
-            }
+        while !stop.load(Ordering::Relaxed)
+            && let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(part) = parts.get(index)
+        {
+            answers.push((
+                index,
+                match judge(part) {
+                    ControlFlow::Continue(answer) => answer,
+                    ControlFlow::Break(answer) => {
+                        stop.store(true, Ordering::Relaxed);
+                        answer
+                    }
+                },
+            ));
         }
+        answers
     };
-    let mut answers: Vec<(usize, A)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let joined = workers.into_iter().map(|worker| match worker.join() {
-            Ok(answers) => answers,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.flatten().collect()
-    });
-    answers.sort_by_key(|(index, _)| *index);
+    let mut answers: Vec<(usize, A)> = match threads {
+        1 => work(),
+        _ => std::thread::scope(|scope| {
+            let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut answers = work();
+            for worker in workers {
+                answers.extend(match worker.join() {
+                    Ok(answers) => answers,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                });
+            }
+            answers
+        }),
+    };
+    if threads > 1 {
+        answers.sort_unstable_by_key(|(index, _)| *index);
+    }
     answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// How many threads these parts are worth. Looking how many cores there are takes longer than judging a
+/// few calls does.
+fn threads(parts: &[Part<'_>]) -> usize {
+    let calls: usize = parts.iter().map(|part| part.calls.len()).sum();
+    match parts.len().min(calls / CALLS_PER_THREAD_MIN) {
+        0 | 1 => 1,
+        worth => std::thread::available_parallelism().map_or(1, usize::from).min(worth),
+    }
 }

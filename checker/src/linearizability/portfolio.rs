@@ -3,8 +3,8 @@
 use super::append::{self, Decoded};
 use super::frontier;
 use super::inclusion;
-use super::judge::Judged;
-use super::object::{self, Decision, Refusal};
+use super::judge::{Judged, Located};
+use super::object::{self, Object};
 use super::partition::Part;
 use super::register_decode;
 use super::register_op::{RegisterOp, known_at};
@@ -12,12 +12,10 @@ use super::search::{self, Limits, SearchOp, Told};
 use super::zones;
 use crate::budget::{Exhausted, Meter};
 use crate::explain::minimise::minimise;
-use crate::explain::witness::{Argument, Witness};
+use crate::explain::witness::Argument;
 use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
-use crate::history::History;
 use crate::history::pair::Outcome;
 use crate::model::{AppendList, CasRegister, GrowSet, Model};
-use crate::verdict::Verdict;
 
 const ZONES: &str = "zones";
 const FRONTIER: &str = "frontier";
@@ -25,35 +23,42 @@ const INCLUSION: &str = "inclusion";
 const SEARCH: &str = "search";
 
 /// A register: zones if every value is written once, else what of it is unique, else the frontier.
-pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Judged {
+pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &Meter) -> Judged<'p> {
     let register = match register_decode::decode(part, model) {
         Ok(register) => register,
         Err(reason) => return Judged::unknown(reason),
     };
-    let (ops, values) = (&register.ops[..], register.values());
-    let tell = |violation| {
-        let values = register.spelt_out(part, model);
-        let story = register::Story { part, ops, calls: &register.calls, values: &values };
-        invalid(ZONES, history, part, story.tell(&violation))
-    };
-    match zones::zones(ops, values, part.positions) {
-        zones::Answer::Valid => return Judged::new(ZONES, Verdict::Valid),
-        zones::Answer::Violation(violation) => return tell(violation),
+    let values = register.values();
+    match zones::zones(&register.ops, values, part.positions) {
+        zones::Answer::Valid => return Judged::valid(ZONES),
+        zones::Answer::Invalid(collision) => {
+            return Judged::invalid(ZONES, move || {
+                let named = collision.earliest(&register.ops);
+                Located::at(part.position_of_end(named.complete), move |_| {
+                    let values = register.spelt_out(part, model);
+                    register.story(part, &values).tell(&named.violation)
+                })
+            });
+        }
         zones::Answer::NotUnique | zones::Answer::Undecided => {}
     }
-    if let Some(violation) = zones::never_written(ops, values) {
-        return tell(violation);
+    if let Some(violation) = zones::never_written(&register.ops, values) {
+        return Judged::invalid(ZONES, move || {
+            let values = register.spelt_out(part, model);
+            Located::told(part, register.story(part, &values).tell(&violation))
+        });
     }
-    match frontier::decide(ops, values, meter) {
-        frontier::Answer::Valid => Judged::new(FRONTIER, Verdict::Valid),
-        frontier::Answer::Invalid { failing } => {
-            let spelt_out = register.spelt_out(part, model);
-            let story = register::Story { part, ops, calls: &register.calls, values: &spelt_out };
-            invalid(FRONTIER, history, part, why_stuck(&story, failing, meter))
-        }
+    match frontier::decide(&register.ops, values, meter) {
+        frontier::Answer::Valid => Judged::valid(FRONTIER),
+        frontier::Answer::Invalid { failing } => Judged::invalid(FRONTIER, move || {
+            let since = part.position_of_end(register.ops[failing].end);
+            Located::at(since, move |meter| {
+                let values = register.spelt_out(part, model);
+                why_stuck(&register.story(part, &values), failing, meter)
+            })
+        }),
         frontier::Answer::Undecided { why, placed, completed } => {
-            let undecided = Undecided { why, placed, completed };
-            Judged::new(FRONTIER, Verdict::Unknown(undecided.to_string()))
+            Judged::undecided(FRONTIER, Undecided { why, placed, completed }.to_string())
         }
     }
 }
@@ -72,58 +77,51 @@ fn why_stuck(story: &register::Story<'_, '_>, failing: usize, meter: &Meter) -> 
 }
 
 /// A list: zones if every value is appended once, else search.
-pub(crate) fn append(history: &History, part: &Part<'_>, meter: &Meter) -> Judged {
-    let decoded = match append::decode(part) {
-        Ok(decoded) => decoded,
+pub(crate) fn append<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
+    let list = match append::decode(part) {
+        Ok(Decoded::Register(list)) => list,
+        Ok(Decoded::NotUnique) => return by_search(part, &AppendList, meter),
+        Ok(Decoded::Impossible(found)) => {
+            let told = move || Located::told(part, append_words::impossible(part, &found));
+            return Judged::invalid(ZONES, told);
+        }
         Err(reason) => return Judged::unknown(reason),
     };
-    match decoded {
-        Decoded::NotUnique => by_search(history, part, &AppendList, meter),
-        Decoded::Impossible(found) => invalid(ZONES, history, part, append_words::impossible(part, &found)),
-        Decoded::Register(list) => match zones::zones_as_a_whole(&list.ops, list.values, part.positions) {
-            zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
-            zones::Answer::Violation(violation) => {
-                invalid(ZONES, history, part, append_words::tell(part, &list, &violation))
-            }
-            zones::Answer::NotUnique | zones::Answer::Undecided => {
-                by_search(history, part, &AppendList, meter)
-            }
-        },
+    match zones::zones(&list.ops, list.values, part.positions) {
+        zones::Answer::Valid => Judged::valid(ZONES),
+        zones::Answer::Invalid(collision) => Judged::invalid(ZONES, move || {
+            Located::told(part, append_words::tell(part, &list, &collision.found(&list.ops)))
+        }),
+        zones::Answer::NotUnique | zones::Answer::Undecided => by_search(part, &AppendList, meter),
     }
 }
 
 /// A growing set: inclusion if every element is added once, else search.
-pub(crate) fn set(history: &History, part: &Part<'_>, meter: &Meter) -> Judged {
+pub(crate) fn set<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
     let set = match inclusion::decode(part) {
         Ok(set) => set,
         Err(reason) => return Judged::unknown(reason),
     };
     match inclusion::judge(&set) {
-        inclusion::Answer::Valid => Judged::new(INCLUSION, Verdict::Valid),
+        inclusion::Answer::Valid => Judged::valid(INCLUSION),
         inclusion::Answer::Violation(violation) => {
-            invalid(INCLUSION, history, part, set_words::tell(part, &set, &violation))
+            Judged::invalid(INCLUSION, move || Located::told(part, set_words::tell(part, &set, &violation)))
         }
-        inclusion::Answer::NotUnique => by_search(history, part, &GrowSet, meter),
+        inclusion::Answer::NotUnique => by_search(part, &GrowSet, meter),
     }
 }
 
 /// Any model: see [`object`].
-pub(crate) fn by_search<M: Model>(history: &History, part: &Part<'_>, model: &M, meter: &Meter) -> Judged {
-    let (ops, calls) = match decode(part, model) {
-        Ok(decoded) => decoded,
-        Err(reason) => return Judged::unknown(reason),
-    };
-    let (engine, found) = object::judge(model, part, &ops, &calls, meter);
-    match found {
-        Ok(()) => Judged::new(engine, Verdict::Valid),
-        Err(Refusal::Invalid(argument)) => invalid(engine, history, part, argument),
-        Err(Refusal::Undecided(why)) => Judged::new(engine, Verdict::Unknown(why.to_string())),
+pub(crate) fn by_search<'p, M: Model>(part: &'p Part<'_>, model: &'p M, meter: &Meter) -> Judged<'p> {
+    match decode(part, model) {
+        Ok((ops, calls)) => object::judge(Object { model, part, ops, calls }, meter),
+        Err(reason) => Judged::unknown(reason),
     }
 }
 
 /// How far a search came.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Undecided {
+struct Undecided {
     why: Exhausted,
     placed: usize,
     completed: usize,
@@ -140,29 +138,20 @@ impl std::fmt::Display for Undecided {
 }
 
 /// By search alone.
-pub(crate) fn searched<M: Model>(
-    model: &M,
-    part: &Part<'_>,
-    ops: &[SearchOp<M::Op>],
-    calls: &[usize],
-    meter: &Meter,
-) -> Decision {
+pub(crate) fn searched<'p, M: Model>(object: Object<'p, '_, M>, meter: &Meter) -> Judged<'p> {
     let limits = Limits { meter, steps_max: u64::MAX, told: Told::Verdict };
-    let found = match search::search(model, ops, limits).answer {
-        search::Answer::Valid { .. } => Ok(()),
-        search::Answer::Invalid { stuck, .. } => {
-            let core = minimise(model, ops, stuck, meter);
-            Err(Refusal::Invalid(order::tell(model, part, calls, &core)))
-        }
+    match search::search(object.model, &object.ops, limits).answer {
+        search::Answer::Valid { .. } => Judged::valid(SEARCH),
+        search::Answer::Invalid { stuck, .. } => Judged::invalid(SEARCH, move || {
+            Located::at(object.end_of(stuck), move |meter| {
+                let core = minimise(object.model, &object.ops, stuck, meter);
+                order::tell(object.model, object.part, &object.calls, &core)
+            })
+        }),
         search::Answer::Exhausted { why, placed, completed } => {
-            Err(Refusal::Undecided(Undecided { why, placed, completed }))
+            Judged::undecided(SEARCH, Undecided { why, placed, completed }.to_string())
         }
-    };
-    (SEARCH, found)
-}
-
-fn invalid(engine: &'static str, history: &History, part: &Part<'_>, argument: Argument) -> Judged {
-    Judged::new(engine, Verdict::Invalid(Witness::new(history, part, argument)))
+    }
 }
 
 /// Operations for an engine, and for each the number of its call.

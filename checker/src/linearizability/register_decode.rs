@@ -6,6 +6,7 @@
 use super::hash::Table;
 use super::partition::Part;
 use super::register_op::{INITIAL, Kind, RegisterOp, ValueId as Number};
+use crate::explain::register::Story;
 use crate::history::op::Value;
 use crate::history::pair::{Call, Outcome};
 use crate::history::values::ValueId;
@@ -24,6 +25,11 @@ impl Decoded {
     /// How many values there are, the initial one included.
     pub(crate) fn values(&self) -> usize {
         self.numbered.len()
+    }
+
+    /// The key as those who tell stories want it.
+    pub(crate) fn story<'a, 'h>(&'a self, part: &'a Part<'h>, values: &'a [Value]) -> Story<'a, 'h> {
+        Story { part, ops: &self.ops, calls: &self.calls, values }
     }
 
     /// The values themselves, for words.
