@@ -43,8 +43,7 @@ fn judge<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
 /// Why the acknowledged adds of a key prove nothing, if so.
 fn never_read_back(part: &Part<'_>) -> Option<String> {
     let ok = |f: &'static str| {
-        part.all()
-            .zip(&part.spans)
+        part.spanned()
             .filter(move |(call, _)| call.f() == f && call.outcome() == Outcome::Ok)
             .map(|(_, span)| span)
     };

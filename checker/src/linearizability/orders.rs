@@ -47,12 +47,14 @@ pub(super) fn register(part: &Part<'_>, model: &CasRegister, meter: &Meter) -> R
     let register = register_decode::decode(part, model)?;
     if let Some(order) = zones::order(&register.ops, register.values(), part.positions) {
         verify_register(&register.ops, &order)?;
-        return Ok(("zones", order.into_iter().map(|op| register.calls[op] as usize).collect()));
+        let calls = register.calls(part);
+        return Ok(("zones", order.into_iter().map(|op| calls[op] as usize).collect()));
     }
     let found = frontier::order(&register.ops, register.values(), meter).map_err(|why| why.to_string())?;
     let order = found.ok_or("there is no order: the history is invalid")?;
     verify_register(&register.ops, &order)?;
-    Ok(("frontier", order.into_iter().map(|op| register.calls[op] as usize).collect()))
+    let calls = register.calls(part);
+    Ok(("frontier", order.into_iter().map(|op| calls[op] as usize).collect()))
 }
 
 /// An order of a list.

@@ -33,8 +33,8 @@ pub(crate) struct Part<'h> {
     pub(crate) key: Option<ValueId>,
     /// In the order of invocation. Failed calls are among them; they never count as done.
     pub(crate) calls: Vec<Pair>,
-    /// For each call.
-    pub(crate) spans: Vec<Span>,
+    /// For each call; nothing where there is but one key, whose positions are those of the history.
+    spans: Vec<Span>,
     /// How many positions there are: every span's start and end is in `1..=positions`.
     pub(crate) positions: u32,
 }
@@ -46,46 +46,45 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
         return Vec::new();
     }
     if !history.has_keys() {
-        let spans = pairs.iter().map(|pair| {
-            let end = Call::new(history, *pair).end().map_or(NEVER, |end| end as u32 + 1);
-            Span { start: pair.invoke + 1, end }
-        });
-        let spans = spans.collect();
-        return vec![Part { history, key: None, calls: pairs, spans, positions: history.len() as u32 }];
+        let positions = history.len() as u32;
+        return vec![Part { history, key: None, calls: pairs, spans: Vec::new(), positions }];
     }
-    const NOBODY: u32 = u32::MAX;
     let mut parts: Vec<Part<'_>> = Vec::new();
+    // How many calls each part has; for each call its part; for each event its position among those of its
+    // part. All is counted before anything is written, so that nothing is moved.
+    let mut sizes: Vec<usize> = Vec::new();
+    let mut part_of_call: Vec<u32> = Vec::with_capacity(pairs.len());
+    let mut local: Vec<u32> = vec![0; history.len()];
     let mut part_of_key: Table<Option<ValueId>, u32> = Table::default();
-    // At each position of the history: the part and the call within it.
-    let mut owner = vec![(NOBODY, 0u32); history.len()];
-    for pair in pairs {
-        let call = Call::new(history, pair);
-        let key = call.key_id();
+    for pair in &pairs {
+        let key = history.key_id(pair.invoke as usize);
         let index = *part_of_key.entry(key).or_insert_with(|| {
             parts.push(Part { history, key, calls: Vec::new(), spans: Vec::new(), positions: 0 });
+            sizes.push(0);
             (parts.len() - 1) as u32
         });
-        let part = &mut parts[index as usize];
-        let place = (index, part.calls.len() as u32);
-        owner[call.start()] = place;
-        if let Some(end) = call.end() {
-            owner[end] = place;
+        sizes[index as usize] += 1;
+        part_of_call.push(index);
+        // From 1, so that 0 is no event of a call.
+        local[pair.invoke as usize] = index + 1;
+        if let Some(end) = Call::new(history, *pair).end() {
+            local[end] = index + 1;
         }
-        part.calls.push(pair);
-        part.spans.push(Span { start: 0, end: NEVER });
     }
-    for (part, call) in owner {
-        if part != NOBODY {
-            let part = &mut parts[part as usize];
-            part.positions += 1;
-            let span = &mut part.spans[call as usize];
-            // Positions start at 1: a start of 0 means that this event is the invocation.
-            if span.start == 0 {
-                span.start = part.positions;
-            } else {
-                span.end = part.positions;
-            }
-        }
+    for position in local.iter_mut().filter(|position| **position != 0) {
+        let part = &mut parts[*position as usize - 1];
+        part.positions += 1;
+        *position = part.positions;
+    }
+    for (part, size) in parts.iter_mut().zip(sizes) {
+        part.calls.reserve_exact(size);
+        part.spans.reserve_exact(size);
+    }
+    for (pair, part) in pairs.into_iter().zip(part_of_call) {
+        let end = Call::new(history, pair).end().map_or(NEVER, |end| local[end]);
+        let part = &mut parts[part as usize];
+        part.calls.push(pair);
+        part.spans.push(Span { start: local[pair.invoke as usize], end });
     }
     parts
 }
@@ -96,6 +95,23 @@ impl<'h> Part<'h> {
         Call::new(self.history, self.calls[number])
     }
 
+    /// When a call was open.
+    pub(crate) fn span(&self, number: usize) -> Span {
+        match self.spans.get(number) {
+            Some(span) => *span,
+            None => {
+                let call = self.call(number);
+                let end = call.end().map_or(NEVER, |end| end as u32 + 1);
+                Span { start: call.start() as u32 + 1, end }
+            }
+        }
+    }
+
+    /// Every call with when it was open.
+    pub(crate) fn spanned(&self) -> impl Iterator<Item = (Call<'h>, Span)> + '_ {
+        (0..self.calls.len()).map(|number| (self.call(number), self.span(number)))
+    }
+
     /// Every call.
     pub(crate) fn all(&self) -> impl Iterator<Item = Call<'h>> + '_ {
         let history = self.history;
@@ -104,9 +120,8 @@ impl<'h> Part<'h> {
 
     /// The position in the history of what ended at this position of the key.
     pub(crate) fn position_of_end(&self, end: u32) -> usize {
-        let ended = self.spans.iter().position(|span| span.end == end);
-        let call = ended.map(|number| self.call(number));
-        call.and_then(|call| call.completion()).unwrap_or(self.history.len())
+        let ended = self.spanned().find(|(_, span)| span.end == end);
+        ended.and_then(|(call, _)| call.completion()).unwrap_or(self.history.len())
     }
 
     /// The key itself.
@@ -116,9 +131,7 @@ impl<'h> Part<'h> {
 
     /// The calls that did or may have happened, with their spans and numbers.
     pub(crate) fn possible(&self) -> impl Iterator<Item = (usize, Call<'h>, Span)> + '_ {
-        let spans = self.spans.iter().copied();
-        self.all()
-            .zip(spans)
+        self.spanned()
             .enumerate()
             .filter(|(_, (call, _))| call.outcome() != Outcome::Failed)
             .map(|(number, (call, span))| (number, call, span))

@@ -35,8 +35,7 @@ pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &M
             return Judged::invalid(ZONES, move || {
                 let named = collision.earliest(&register.ops);
                 Located::at(part.position_of_end(named.complete), move |_| {
-                    let values = register.spelt_out(part, model);
-                    register.story(part, &values).tell(&named.violation)
+                    told(&register, part, model, |story| story.tell(&named.violation))
                 })
             });
         }
@@ -44,8 +43,7 @@ pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &M
     }
     if let Some(violation) = zones::never_written(&register.ops, values) {
         return Judged::invalid(ZONES, move || {
-            let values = register.spelt_out(part, model);
-            Located::told(part, register.story(part, &values).tell(&violation))
+            Located::told(part, told(&register, part, model, |story| story.tell(&violation)))
         });
     }
     match frontier::decide(&register.ops, values, meter) {
@@ -53,14 +51,24 @@ pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &M
         frontier::Answer::Invalid { failing } => Judged::invalid(FRONTIER, move || {
             let since = part.position_of_end(register.ops[failing].end);
             Located::at(since, move |meter| {
-                let values = register.spelt_out(part, model);
-                why_stuck(&register.story(part, &values), failing, meter)
+                told(&register, part, model, |story| why_stuck(story, failing, meter))
             })
         }),
         frontier::Answer::Undecided { why, placed, completed } => {
             Judged::undecided(FRONTIER, Undecided { why, placed, completed }.to_string())
         }
     }
+}
+
+/// A key as those who tell stories want it.
+fn told(
+    register: &register_decode::Decoded,
+    part: &Part<'_>,
+    model: &CasRegister,
+    tell: impl FnOnce(&register::Story<'_, '_>) -> Argument,
+) -> Argument {
+    let (calls, values) = (register.calls(part), register.spelt_out(part, model));
+    tell(&register::Story { part, ops: &register.ops, calls: &calls, values: &values })
 }
 
 /// The shorter argument first: two blocks of unique values that collide need no search to be understood.
@@ -159,7 +167,7 @@ pub(super) type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
 
 pub(super) fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
     let (mut ops, mut calls) = (Vec::new(), Vec::new());
-    for (number, (call, span)) in part.all().zip(&part.spans).enumerate() {
+    for (number, (call, span)) in part.spanned().enumerate() {
         let op = match call.outcome() {
             Outcome::Ok | Outcome::Unknown => model.decode(&call)?,
             Outcome::Failed => model.decode_failed(&call)?,
