@@ -103,11 +103,13 @@ impl<'h> Calls<'h> {
 }
 
 impl<'h> Call<'h> {
+    #[inline]
     pub(crate) fn new(history: &'h History, pair: Pair) -> Self {
         Self { history, pair }
     }
 
     /// What is known about it.
+    #[inline]
     pub fn outcome(&self) -> Outcome {
         match self.completion() {
             None => Outcome::Unknown,
@@ -120,6 +122,7 @@ impl<'h> Call<'h> {
     }
 
     /// What is known about it, and what it answered if that is known.
+    #[inline]
     pub(crate) fn answer(&self) -> (Outcome, Option<ValueId>) {
         let outcome = self.outcome();
         let answered = self.completion().filter(|_| outcome == Outcome::Ok);
@@ -127,11 +130,13 @@ impl<'h> Call<'h> {
     }
 
     /// Position of the invocation in the history, from 0.
+    #[inline]
     pub fn start(&self) -> usize {
         self.pair.invoke as usize
     }
 
     /// Position of the completion, if there is one.
+    #[inline]
     pub fn completion(&self) -> Option<usize> {
         (self.pair.completion != NONE).then_some(self.pair.completion as usize)
     }
@@ -155,6 +160,7 @@ impl<'h> Call<'h> {
     }
 
     /// The function, by number.
+    #[inline]
     pub fn f_id(&self) -> F {
         self.history.f[self.start()]
     }
@@ -175,6 +181,7 @@ impl<'h> Call<'h> {
     }
 
     /// The same by number.
+    #[inline]
     pub fn asked_id(&self) -> ValueId {
         self.history.value[self.start()]
     }
@@ -185,6 +192,7 @@ impl<'h> Call<'h> {
     }
 
     /// The same by number.
+    #[inline]
     pub fn result_id(&self) -> Option<ValueId> {
         match self.outcome() {
             Outcome::Ok => self.completion().map(|position| self.history.value[position]),

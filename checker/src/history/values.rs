@@ -261,6 +261,7 @@ impl Values {
     /// # Panics
     ///
     /// If the id is of another history with more values.
+    #[inline]
     pub fn view(&self, id: ValueId) -> ValueView<'_> {
         match self.nodes[id.index()] {
             Node::Nil => ValueView::Nil,
@@ -275,6 +276,7 @@ impl Values {
     }
 
     /// The elements, if it is a list.
+    #[inline]
     pub fn list_view(&self, id: ValueId) -> Option<&[ValueId]> {
         match self.view(id) {
             ValueView::List(elements) => Some(elements),

@@ -20,6 +20,7 @@ pub(crate) mod lives;
 #[cfg(test)]
 mod monitor_tests;
 pub(crate) mod numbered;
+pub(crate) mod numbers;
 pub(crate) mod object;
 mod orders;
 pub(crate) mod partition;

@@ -21,7 +21,7 @@ pub(crate) struct Object<'p, 'h, M: Model> {
 }
 
 /// What decided when it was no search.
-const MONITOR: &str = "monitor";
+pub(super) const MONITOR: &str = "monitor";
 
 /// Evidence that nobody has to make smaller.
 const EVIDENCE_SMALL: usize = 8;

@@ -6,7 +6,7 @@ use super::append::{self, Decoded};
 use super::frontier;
 use super::partition::{self, Part};
 use super::portfolio::decode;
-use super::register_decode;
+use super::register_decode::Decoder;
 use super::register_op::RegisterOp;
 use super::search::{self, Limits, SearchOp, Told};
 use super::verify::verify;
@@ -44,17 +44,18 @@ pub(super) fn of_keys(
 
 /// An order of a register.
 pub(super) fn register(part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Result<Found, String> {
-    let register = register_decode::decode(part, model)?;
-    if let Some(order) = zones::order(&register.ops, register.values(), part.positions) {
-        verify_register(&register.ops, &order)?;
-        let calls = register.calls(part);
-        return Ok(("zones", order.into_iter().map(|op| calls[op] as usize).collect()));
-    }
-    let found = frontier::order(&register.ops, register.values(), meter).map_err(|why| why.to_string())?;
-    let order = found.ok_or("there is no order: the history is invalid")?;
-    verify_register(&register.ops, &order)?;
-    let calls = register.calls(part);
-    Ok(("frontier", order.into_iter().map(|op| calls[op] as usize).collect()))
+    let mut register = Decoder::new(part, model);
+    let ops = register.ops()?;
+    let (engine, order) = match zones::order(&ops, register.values(), part.positions) {
+        Some(order) => ("zones", order),
+        None => {
+            let found = frontier::order(&ops, register.values(), meter).map_err(|why| why.to_string())?;
+            ("frontier", found.ok_or("there is no order: the history is invalid")?)
+        }
+    };
+    verify_register(&ops, &order)?;
+    let calls = register.calls(&ops);
+    Ok((engine, order.into_iter().map(|op| calls[op] as usize).collect()))
 }
 
 /// An order of a list.

@@ -7,10 +7,10 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::hash::Table;
-use crate::history::History;
 use crate::history::op::Value;
 use crate::history::pair::{Call, Calls, Outcome, Pair};
 use crate::history::values::ValueId;
+use crate::history::{F, History};
 
 /// Below this many calls a thread costs more than it saves.
 const CALLS_PER_THREAD_MIN: usize = 5_000;
@@ -26,6 +26,29 @@ pub(crate) struct Span {
     pub(crate) end: u32,
 }
 
+/// What engines ask of a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) span: Span,
+    pub(crate) f: F,
+    pub(crate) outcome: Outcome,
+    pub(crate) asked: ValueId,
+    /// Nil unless the outcome is [`Outcome::Ok`].
+    pub(crate) answer: ValueId,
+}
+
+impl Known {
+    /// Of a call whose positions count as these.
+    #[inline]
+    fn of(call: &Call<'_>, position: impl Fn(usize) -> u32) -> Self {
+        let (outcome, answer) = call.answer();
+        let end = call.completion().filter(|_| outcome != Outcome::Unknown).map_or(NEVER, &position);
+        let span = Span { start: position(call.start()), end };
+        let answer = answer.unwrap_or_default();
+        Known { span, f: call.f_id(), outcome, asked: call.asked_id(), answer }
+    }
+}
+
 /// Everything about one key.
 #[derive(Debug)]
 pub(crate) struct Part<'h> {
@@ -33,8 +56,9 @@ pub(crate) struct Part<'h> {
     pub(crate) key: Option<ValueId>,
     /// In the order of invocation. Failed calls are among them; they never count as done.
     pub(crate) calls: Vec<Pair>,
-    /// For each call; nothing where there is but one key, whose positions are those of the history.
-    spans: Vec<Span>,
+    /// For each call, side by side, since those of one key are far apart in the history. Nothing where there is
+    /// but one key: its positions are those of the history.
+    known: Vec<Known>,
     /// How many positions there are: every span's start and end is in `1..=positions`.
     pub(crate) positions: u32,
 }
@@ -47,7 +71,7 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
     }
     if !history.has_keys() {
         let positions = history.len() as u32;
-        return vec![Part { history, key: None, calls: pairs, spans: Vec::new(), positions }];
+        return vec![Part { history, key: None, calls: pairs, known: Vec::new(), positions }];
     }
     let mut parts: Vec<Part<'_>> = Vec::new();
     // How many calls each part has; for each call its part; for each event its position among those of its
@@ -59,7 +83,7 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
     for pair in &pairs {
         let key = history.key_id(pair.invoke as usize);
         let index = *part_of_key.entry(key).or_insert_with(|| {
-            parts.push(Part { history, key, calls: Vec::new(), spans: Vec::new(), positions: 0 });
+            parts.push(Part { history, key, calls: Vec::new(), known: Vec::new(), positions: 0 });
             sizes.push(0);
             (parts.len() - 1) as u32
         });
@@ -78,13 +102,13 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
     }
     for (part, size) in parts.iter_mut().zip(sizes) {
         part.calls.reserve_exact(size);
-        part.spans.reserve_exact(size);
+        part.known.reserve_exact(size);
     }
     for (pair, part) in pairs.into_iter().zip(part_of_call) {
-        let end = Call::new(history, pair).end().map_or(NEVER, |end| local[end]);
+        let known = Known::of(&Call::new(history, pair), |position| local[position]);
         let part = &mut parts[part as usize];
         part.calls.push(pair);
-        part.spans.push(Span { start: local[pair.invoke as usize], end });
+        part.known.push(known);
     }
     parts
 }
@@ -95,21 +119,19 @@ impl<'h> Part<'h> {
         Call::new(self.history, self.calls[number])
     }
 
-    /// When a call was open.
-    pub(crate) fn span(&self, number: usize) -> Span {
-        match self.spans.get(number) {
-            Some(span) => *span,
-            None => {
-                let call = self.call(number);
-                let end = call.end().map_or(NEVER, |end| end as u32 + 1);
-                Span { start: call.start() as u32 + 1, end }
-            }
-        }
+    /// What engines ask of every call.
+    #[inline]
+    pub(crate) fn known(&self) -> impl Iterator<Item = Known> + '_ {
+        let alone = |number| Known::of(&self.call(number), |position| position as u32 + 1);
+        (0..self.calls.len()).map(move |number| match self.known.get(number) {
+            Some(known) => *known,
+            None => alone(number),
+        })
     }
 
     /// Every call with when it was open.
     pub(crate) fn spanned(&self) -> impl Iterator<Item = (Call<'h>, Span)> + '_ {
-        (0..self.calls.len()).map(|number| (self.call(number), self.span(number)))
+        self.all().zip(self.known().map(|known| known.span))
     }
 
     /// Every call.
@@ -131,10 +153,11 @@ impl<'h> Part<'h> {
 
     /// The calls that did or may have happened, with their spans and numbers.
     pub(crate) fn possible(&self) -> impl Iterator<Item = (usize, Call<'h>, Span)> + '_ {
-        self.spanned()
+        self.all()
+            .zip(self.known())
             .enumerate()
-            .filter(|(_, (call, _))| call.outcome() != Outcome::Failed)
-            .map(|(number, (call, span))| (number, call, span))
+            .filter(|(_, (_, known))| known.outcome != Outcome::Failed)
+            .map(|(number, (call, known))| (number, call, known.span))
     }
 }
 

@@ -5,17 +5,17 @@ use super::frontier;
 use super::inclusion;
 use super::judge::{Judged, Located};
 use super::object::{self, Object};
-use super::partition::Part;
-use super::register_decode;
+use super::partition::{Part, Span};
+use super::register_decode::Decoder;
 use super::register_op::{RegisterOp, known_at};
 use super::search::{self, Limits, SearchOp, Told};
-use super::zones;
+use super::zones::{self, Collision, Zones};
 use crate::budget::{Exhausted, Meter};
 use crate::explain::minimise::minimise;
 use crate::explain::witness::Argument;
 use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
 use crate::history::pair::Outcome;
-use crate::model::{AppendList, CasRegister, GrowSet, Model};
+use crate::model::{AppendList, CasRegister, GrowSet, Model, Quick};
 
 const ZONES: &str = "zones";
 const FRONTIER: &str = "frontier";
@@ -24,34 +24,38 @@ const SEARCH: &str = "search";
 
 /// A register: zones if every value is written once, else what of it is unique, else the frontier.
 pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &Meter) -> Judged<'p> {
-    let register = match register_decode::decode(part, model) {
-        Ok(register) => register,
+    let mut register = Decoder::new(part, model);
+    let mut unique = Zones::new(register.values());
+    let answer = match register.each(|op| unique.add(&op)) {
+        Ok(true) => unique.decide(part.positions),
+        Ok(false) => zones::Answer::NotUnique,
+        Err(reason) => return Judged::unknown(reason),
+    };
+    match answer {
+        zones::Answer::Valid => return Judged::valid(ZONES),
+        zones::Answer::Invalid(collision) => return collided(part, register, collision),
+        zones::Answer::NotUnique | zones::Answer::Undecided => {}
+    }
+    let ops = match register.ops() {
+        Ok(ops) => ops,
         Err(reason) => return Judged::unknown(reason),
     };
     let values = register.values();
-    match zones::zones(&register.ops, values, part.positions) {
-        zones::Answer::Valid => return Judged::valid(ZONES),
-        zones::Answer::Invalid(collision) => {
-            return Judged::invalid(ZONES, move || {
-                let named = collision.earliest(&register.ops);
-                Located::at(part.position_of_end(named.complete), move |_| {
-                    told(&register, part, model, |story| story.tell(&named.violation))
-                })
-            });
-        }
-        zones::Answer::NotUnique | zones::Answer::Undecided => {}
+    if let zones::Answer::Undecided = answer
+        && let zones::Answer::Valid = zones::zones(&ops, values, part.positions)
+    {
+        return Judged::valid(ZONES);
     }
-    if let Some(violation) = zones::never_written(&register.ops, values) {
+    if let Some(violation) = zones::never_written(&ops, values) {
         return Judged::invalid(ZONES, move || {
-            Located::told(part, told(&register, part, model, |story| story.tell(&violation)))
+            Located::told(part, told(part, &register, &ops, |story| story.tell(&violation)))
         });
     }
-    match frontier::decide(&register.ops, values, meter) {
+    match frontier::decide(&ops, values, meter) {
         frontier::Answer::Valid => Judged::valid(FRONTIER),
         frontier::Answer::Invalid { failing } => Judged::invalid(FRONTIER, move || {
-            let since = part.position_of_end(register.ops[failing].end);
-            Located::at(since, move |meter| {
-                told(&register, part, model, |story| why_stuck(story, failing, meter))
+            Located::at(part.position_of_end(ops[failing].end), move |meter| {
+                told(part, &register, &ops, |story| why_stuck(story, failing, meter))
             })
         }),
         frontier::Answer::Undecided { why, placed, completed } => {
@@ -60,15 +64,25 @@ pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &M
     }
 }
 
+fn collided<'p>(part: &'p Part<'_>, mut register: Decoder<'p, '_>, collision: Collision) -> Judged<'p> {
+    Judged::invalid(ZONES, move || {
+        let ops = register.ops().expect("the zones have seen all of them");
+        let named = collision.earliest(&ops);
+        Located::at(part.position_of_end(named.complete), move |_| {
+            told(part, &register, &ops, |story| story.tell(&named.violation))
+        })
+    })
+}
+
 /// A key as those who tell stories want it.
 fn told(
-    register: &register_decode::Decoded,
     part: &Part<'_>,
-    model: &CasRegister,
+    register: &Decoder<'_, '_>,
+    ops: &[RegisterOp],
     tell: impl FnOnce(&register::Story<'_, '_>) -> Argument,
 ) -> Argument {
-    let (calls, values) = (register.calls(part), register.spelt_out(part, model));
-    tell(&register::Story { part, ops: &register.ops, calls: &calls, values: &values })
+    let (calls, values) = (register.calls(ops), register.spelt_out());
+    tell(&register::Story { part, ops, calls: &calls, values: &values })
 }
 
 /// The shorter argument first: two blocks of unique values that collide need no search to be understood.
@@ -121,6 +135,10 @@ pub(crate) fn set<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
 
 /// Any model: see [`object`].
 pub(crate) fn by_search<'p, M: Model>(part: &'p Part<'_>, model: &'p M, meter: &Meter) -> Judged<'p> {
+    let calls = part.possible().map(|(_, op, Span { start, end })| SearchOp { op, start, end });
+    if let Quick::Valid = model.quick_calls(calls) {
+        return Judged::valid(object::MONITOR);
+    }
     match decode(part, model) {
         Ok((ops, calls)) => object::judge(Object { model, part, ops, calls }, meter),
         Err(reason) => Judged::unknown(reason),

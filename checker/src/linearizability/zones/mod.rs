@@ -106,17 +106,42 @@ pub(crate) struct Zone {
 
 /// Decides a register of `values` different values; starts and ends are within `1..=positions`.
 pub(crate) fn zones(ops: &[RegisterOp], values: usize, positions: u32) -> Answer {
-    let mut clusters = match Clusters::load(ops, values, NEVER - 1) {
-        Some(clusters) => clusters,
-        None => return Answer::NotUnique,
-    };
-    match clusters.judge(positions) {
-        Ok(()) if clusters.not_equals == 0 => Answer::Valid,
-        Ok(()) => match order::arrange(ops, &clusters, positions) {
-            Some(_) => Answer::Valid,
-            None => Answer::Undecided,
-        },
-        Err(stop) => Answer::Invalid(Collision { clusters, stop }),
+    let mut zones = Zones::new(values);
+    if !ops.iter().all(|op| zones.add(op)) {
+        return Answer::NotUnique;
+    }
+    zones.answer(positions, |clusters| order::arrange(ops, clusters, positions).is_some())
+}
+
+/// The same with operations that come one by one, each looked at once.
+pub(crate) struct Zones {
+    clusters: Clusters,
+}
+
+impl Zones {
+    /// None yet, with room for so many values.
+    pub(crate) fn new(values: usize) -> Self {
+        Self { clusters: Clusters::new(values) }
+    }
+
+    /// Takes the next operation. False if some value is written twice, or the initial one is.
+    #[inline]
+    pub(crate) fn add(&mut self, op: &RegisterOp) -> bool {
+        self.clusters.add(op)
+    }
+
+    /// What is to be said of all of them.
+    pub(crate) fn decide(self, positions: u32) -> Answer {
+        self.answer(positions, |_| false)
+    }
+
+    /// The same with a way to fit in whatever only says what was not there.
+    fn answer(mut self, positions: u32, fits: impl Fn(&Clusters) -> bool) -> Answer {
+        match self.clusters.judge(positions) {
+            Ok(()) if self.clusters.not_equals == 0 || fits(&self.clusters) => Answer::Valid,
+            Ok(()) => Answer::Undecided,
+            Err(stop) => Answer::Invalid(Collision { clusters: self.clusters, stop }),
+        }
     }
 }
 
