@@ -18,15 +18,23 @@
 
 mod amount;
 mod fault;
+pub mod limits;
+mod read;
 mod target;
 mod trigger;
+mod words;
+mod write;
 
 pub use amount::{Bandwidth, Share, Span};
 pub use fault::{ActionSpec, Body, Choice, Fault, Guard, Lasts, LinkEffect, Mix, Shape, Start, Step, Way};
+pub use read::{Dialect, Reading, Refusals, Remark};
 pub use target::{LinkEnd, LinkSpec, Target, Who};
 pub use trigger::{EventKind, Trigger, What};
 
 use std::time::Duration;
+
+/// The version of the file format.
+pub const SCHEMA: u64 = 1;
 
 /// A whole schedule.
 #[derive(Clone, Debug, PartialEq)]
