@@ -17,8 +17,11 @@
 //! so that adding a fault, or one that finds nothing to do, shifts no other.
 
 mod amount;
+mod draw;
+mod explain;
 mod fault;
 pub mod limits;
+mod phrase;
 mod read;
 mod target;
 mod trigger;

@@ -1,6 +1,9 @@
 //! Schedules as files: read, refused, written, explained, drawn; and the library that comes with us.
 
 mod bad;
+mod command;
+mod draw;
+mod library;
 mod random;
 mod read;
 mod write;
