@@ -18,10 +18,6 @@ pub const WEIGHT_MAX: u32 = 1_000_000;
 pub const DURATION_MAX: Duration = Duration::from_secs(3_600);
 /// How late a frame may come, or an answer: longer is a cut link.
 pub const LATENESS_MAX: Duration = Duration::from_secs(60);
-/// What a mix can shrink a fault to: well above an election timeout, or a dead leader would not be missed.
-pub const DRAWN_LENGTH_MIN: Duration = Duration::from_millis(800);
-/// What a mix can shrink the calm after a fault to: an election and a few operations must fit.
-pub const DRAWN_GAP_MIN: Duration = Duration::from_millis(500);
 /// More clients than that measure the harness.
 pub const CLIENTS_MAX: u64 = 1_000;
 /// Operations per second: the clients of one machine can't ask faster.

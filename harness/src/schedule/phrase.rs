@@ -222,7 +222,9 @@ pub(super) fn trigger(trigger: &Trigger) -> String {
         What::OpsOk(1) => "an operation has succeeded".to_owned(),
         What::OpsOk(count) => format!("{count} operations have succeeded"),
     };
-    if trigger.nth > 1 {
+    if let (What::OpsOk(_), 2..) = (&trigger.what, trigger.nth) {
+        clause.push_str(&format!(", {} times as many", trigger.nth));
+    } else if trigger.nth > 1 {
         clause.push_str(&format!(" for the {} time", ordinal(trigger.nth)));
     }
     if let (Some(id), false) = (&trigger.after, trigger.what == What::Came) {

@@ -6,13 +6,14 @@
 mod check;
 mod cluster;
 mod connection;
-mod plan;
+mod director;
 mod policy;
 mod process;
 mod proxy;
 mod recorder;
 mod run;
 mod schedule;
+mod simulation;
 mod summary;
 mod tidy;
 mod white_box;

@@ -5,11 +5,9 @@ use std::time::Duration;
 use super::references::Sort;
 use super::table::Table;
 use super::{Reader, amount};
-use crate::schedule::limits::{
-    DRAWN_GAP_MIN, DRAWN_LENGTH_MIN, DURATION_MAX, FAULTS_MAX, NODES_MAX, WEIGHT_MAX,
-};
+use crate::schedule::limits::{DURATION_MAX, FAULTS_MAX, NODES_MAX, WEIGHT_MAX};
 use crate::schedule::words::{GUARDS, Time};
-use crate::schedule::{Choice, Guard, Mix, Span};
+use crate::schedule::{Choice, GAP_MIN, Guard, LENGTH_MIN, Mix, Span};
 
 /// The gap of a mix that gives none: an election fits, and what follows it.
 const USUAL_GAP: Span = Span::between(Duration::from_secs(1), Duration::from_secs(2));
@@ -122,7 +120,7 @@ impl<'a> Reader<'a> {
     fn check_owed(&mut self, mix: &Mix, phase: Duration, table: &Table<'a>) {
         let owed = mix.choices.iter().filter(|choice| choice.required).count();
         let rounds = u32::try_from(owed).unwrap_or(u32::MAX).div_ceil(mix.overlap);
-        let needed = (DRAWN_LENGTH_MIN + DRAWN_GAP_MIN).saturating_mul(rounds);
+        let needed = (LENGTH_MIN + GAP_MIN).saturating_mul(rounds);
         let disturbed = match mix.calm {
             Some((calm, every)) => phase.mul_f64(1.0 - calm.as_secs_f64() / every.as_secs_f64()),
             None => phase,

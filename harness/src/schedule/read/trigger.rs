@@ -50,13 +50,10 @@ impl<'a> Reader<'a> {
         self.only_with(&mut table, "on", &found, "message");
         self.only_with(&mut table, "for", &found, "event");
         let nth = self.integer(&mut table, "nth", 1..=1_000_000).map_or(1, |nth| nth as u32);
-        if nth > 1 && found == ["ops-ok"] {
-            let what = "`nth` does not go with `ops-ok`".to_owned();
-            self.refuse_with(
-                table.key_span("nth"),
-                what,
-                vec!["say how many operations it takes in all".into()],
-            );
+        if nth > 1 && matches!(what, Some(What::Event { kind: EventKind::LeaderStable, .. })) {
+            let hint = "`leader-elected` happens again and again, and `for` says for how long it must stand";
+            let what = "a stable leader is a state, and has no number".to_owned();
+            self.refuse_with(table.key_span("nth"), what, vec![hint.to_owned()]);
         }
         let plus = self.duration(&mut table, "plus", ANY_TIME).unwrap_or_default();
         table.finish(self);

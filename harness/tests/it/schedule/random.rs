@@ -344,7 +344,11 @@ impl Draw {
             What::Came => came,
             _ => self.maybe(|draw| since.choose(&mut draw.rng).cloned()).flatten(),
         };
-        let nth = if matches!(what, What::OpsOk(_)) { 1 } else { self.rng.random_range(1..4) };
+        let nth = if matches!(what, What::Event { kind: EventKind::LeaderStable, .. }) {
+            1
+        } else {
+            self.rng.random_range(1..4)
+        };
         Trigger { what, after, nth, plus: self.maybe(|draw| draw.time(0, 5_000)).unwrap_or_default() }
     }
 }

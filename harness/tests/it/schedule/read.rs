@@ -160,13 +160,13 @@ fn shapes_mean_what_they_say() {
 #[test]
 fn triggers_mean_what_they_say() {
     let schedule = read(
-        "[[fault]]\nid = \"a\"\nwhen = { event = \"leader-stable\", for = \"2s\", nth = 2 }\ndo = \"pause\"\ntarget = \"leader\"\nfor = \"1s\"\n\
+        "[[fault]]\nid = \"a\"\nwhen = { event = \"leader-elected\", for = \"2s\", nth = 2 }\ndo = \"pause\"\ntarget = \"leader\"\nfor = \"1s\"\n\
          [[fault]]\nid = \"b\"\nwhen = { after = \"a\", plus = \"200ms\" }\ndo = \"kill\"\ntarget = \"leader@a\"\n\
          until = { message = \"Accept\", on = \"leader->*\", after = \"b\" }",
     );
     let [a, b] = &schedule.phases[0].faults[..] else { panic!("two faults") };
     let Start::When(when) = &a.start else { panic!("a waits") };
-    assert_eq!(when.what, What::Event { kind: EventKind::LeaderStable, holds: s(2) });
+    assert_eq!(when.what, What::Event { kind: EventKind::LeaderElected, holds: s(2) });
     assert_eq!((when.nth, when.plus, when.after.as_deref()), (2, Duration::ZERO, None));
     let Start::When(when) = &b.start else { panic!("b waits") };
     assert_eq!((&when.what, when.plus.as_millis(), when.after.as_deref()), (&What::Came, 200, Some("a")));

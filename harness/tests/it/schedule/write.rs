@@ -1,6 +1,8 @@
 //! What is written is read back as the same schedule, and always written the same.
 
-use harness::schedule::Schedule;
+use std::time::Duration;
+
+use harness::schedule::{Kind, Preset, Schedule};
 use proptest::prelude::*;
 
 use super::random::schedule;
@@ -37,6 +39,19 @@ proptest! {
                 prop_assert!(remark.column >= 1);
             }
         }
+    }
+}
+
+#[test]
+fn what_the_command_line_asks_for_can_be_kept_as_a_file() {
+    for interval in [1, 5] {
+        let kinds = Kind::ALL.to_vec();
+        let preset = Preset { owed: kinds.clone(), kinds, interval: Duration::from_secs(interval) };
+        let schedule = preset.schedule(Duration::from_secs(60), Duration::from_secs(10));
+        let text = schedule.to_toml();
+        let read =
+            Schedule::read("nemesis.toml", &text).unwrap_or_else(|refusals| panic!("{refusals}\n{text}"));
+        assert_eq!(read, schedule, "{text}");
     }
 }
 
