@@ -6,7 +6,7 @@
 mod check;
 mod cluster;
 mod connection;
-mod plan;
+mod director;
 mod policy;
 mod process;
 mod proxy;
