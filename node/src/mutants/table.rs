@@ -3,6 +3,12 @@
 //! Names and numbers are those of the list that this table was planned from; numbers that are
 //! missing belong to mutants not planted (yet). Where this node's design makes the rule of that
 //! name redundant, the nearest rule that is not has been removed instead, and a note says so.
+//!
+//! What should see a mutant is named in these words, separated by `; `: *lost write*, *stale read*,
+//! *applied twice*, *aborted operation visible* and *linearizability* are what clients can tell;
+//! *divergence* and *a node that stops itself* what nodes can; *no progress* and *clients that
+//! wait* what a clock can; *memory* what the system can; *trace* what only an observer of the
+//! protocol's steps can, mostly sooner.
 
 #![cfg(feature = "mutants")]
 
@@ -368,7 +374,7 @@ mutants! {
         name: "nondeterministic-apply",
         rule: "each replica stamps a batch with its own clock when it applies it",
         exposed_by: "nothing but time",
-        seen_by: "divergence",
+        seen_by: "divergence; trace",
         precedent: "-",
     }
     ForwardedOpDroppedAcked {

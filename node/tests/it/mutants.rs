@@ -100,3 +100,96 @@ fn a_build_with_mutants_lists_them_and_a_normal_one_knows_no_such_flag() {
     let is_full = |fields: &Vec<&str>| fields.len() == 6 && fields.iter().all(|field| !field.is_empty());
     assert!(rows.iter().all(is_full), "{stdout}");
 }
+
+#[cfg(feature = "mutants")]
+mod by_chance {
+    use paxos_node::mutants::{Mutant, activate};
+    use paxos_node::sim::{simulate, walk};
+
+    /// Seeds tried from the first on: a change of the protocol or of the simulation makes other
+    /// stories of the same seeds, but a mutant that so many don't find is one that chance is weak
+    /// at.
+    const SEEDS_MAX: u64 = 200;
+
+    /// What chance finds, from which seed of the simulation on, and what it says then.
+    const BY_SIMULATION: &[(Mutant, u64, &str)] = &[
+        (Mutant::AckBeforeFsync, 0, "disk before ACK"),
+        (Mutant::PromiseBeforeFsync, 0, "disk before ACK"),
+        (Mutant::ForgetPromiseOnRestart, 0, "I4"),
+        (Mutant::ForgetAcceptedOnRestart, 0, "I4"),
+        (Mutant::AcceptDoesNotRaisePromise, 0, "I4"),
+        (Mutant::BallotRoundOnly, 34, "I2"),
+        (Mutant::OneBallotVariable, 25, "I9"),
+        (Mutant::PromiseOmitsChosen, 0, "I9"),
+        (Mutant::DuplicateVoteCounted, 0, "I3"),
+        (Mutant::Phase1OwnValue, 0, "I9"),
+        (Mutant::Phase1LowestBallot, 25, "I9"),
+        (Mutant::NoopOverwritesAccepted, 0, "I9"),
+        (Mutant::BallotReuseAfterRestart, 0, "I5"),
+        (Mutant::MajorityOffByOne, 0, "I3"),
+        (Mutant::ResumeLeadership, 0, "I6"),
+        (Mutant::ReadBeforeBarrier, 6, "stale"),
+        (Mutant::ReadWithoutQuorum, 170, "stale"),
+        (Mutant::FollowerReadLocal, 0, "a read after appending"),
+        (Mutant::ReplyOnAccept, 0, "a read after appending"),
+        (Mutant::DefiniteErrorForInFlight, 12, "was told to have failed, and happened"),
+        (Mutant::CasAtPropose, 1, "I1"),
+        (Mutant::ApplyPastGap, 0, "I7"),
+        (Mutant::WatermarkWithoutBallotCheck, 15, "I2"),
+        (Mutant::NoGapFill, 53, "liveness"),
+        (Mutant::DuplicateApply, 0, "was right"),
+        (Mutant::DedupInLeaderMemory, 0, "was right"),
+        (Mutant::CachedReplyOfWrongSeq, 0, "a read after appending"),
+        (Mutant::NondeterministicApply, 0, "I8"),
+        (Mutant::ForwardedOpDroppedAcked, 0, "a read after appending"),
+        (Mutant::TimerResetByAnything, 10, "liveness"),
+    ];
+
+    /// The same for the random walks.
+    const BY_WALK: &[(Mutant, u64, &str)] =
+        &[(Mutant::AcceptLowerBallot, 0, "I4"), (Mutant::StalePromiseCounted, 27, "I9")];
+
+    /// What a thousand simulations and twenty thousand walks did not find (one of the walks did find
+    /// learned-across-ballots). Their stories do.
+    const BY_STORY_ALONE: &[Mutant] = &[
+        Mutant::PromiseFirstChunkCounts,
+        Mutant::StrictAccept,
+        Mutant::LearnedAcrossBallots,
+        Mutant::IgnoreNack,
+        Mutant::ReadTokenReuse,
+        Mutant::ReadAckAnyBallot,
+        Mutant::TimeoutDrawnOnce,
+        Mutant::UnboundedPeerQueue,
+    ];
+
+    fn look_for(found_by: &[(Mutant, u64, &str)], run: impl Fn(u64) -> Result<(), String>) {
+        for (mutant, first, words) in found_by {
+            activate(Some(*mutant));
+            let finds = |seed: &u64| run(*seed).is_err_and(|reason| reason.contains(words));
+            let found = (*first..first + SEEDS_MAX).find(finds);
+            activate(None);
+            let name = mutant.name();
+            let Some(seed) = found else { panic!("{SEEDS_MAX} seeds from {first} on did not find {name}") };
+            run(seed).unwrap_or_else(|reason| panic!("seed {seed}, without {name}: {reason}"));
+        }
+    }
+
+    #[test]
+    fn simulations_find_most_mutants() {
+        look_for(BY_SIMULATION, |seed| simulate(seed).map(|_| ()).map_err(|failure| failure.reason));
+    }
+
+    #[test]
+    fn random_walks_find_others() {
+        look_for(BY_WALK, |seed| walk(seed).map(|_| ()).map_err(|failure| failure.reason));
+    }
+
+    #[test]
+    fn each_mutant_is_in_one_of_these_tables() {
+        for mutant in Mutant::ALL {
+            let found_by = BY_SIMULATION.iter().chain(BY_WALK).map(|(mutant, ..)| mutant);
+            let rows = found_by.chain(BY_STORY_ALONE).filter(|other| *other == mutant).count();
+            assert_eq!(rows, 1, "{}", mutant.name());
+        }
+    }
+}

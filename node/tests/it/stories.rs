@@ -225,7 +225,8 @@ fn every_story_ends_well() {
 #[test]
 fn every_mutant_spoils_its_story() {
     use paxos_node::mutants::{Mutant, activate};
-    // Those of the shell, which has no stage; each has a test beside the code.
+    // It lives in the queues between the shell's tasks, which no stage and no simulation has; it has
+    // a test of its own beside them.
     let elsewhere = [Mutant::UnboundedPeerQueue];
     for mutant in Mutant::ALL.iter().filter(|mutant| !elsewhere.contains(mutant)) {
         let name = mutant.name();
@@ -236,6 +237,10 @@ fn every_mutant_spoils_its_story() {
         let found = (story.tell)();
         activate(None);
         assert!(!story.spoilt.is_empty(), "{name} is told to spoil nothing");
+        let is_open = story.spoilt.iter().any(|(way, _)| *way != Observer);
+        assert!(is_open, "{name} is to be told so far that it shows from outside");
+        let is_traced = story.spoilt.iter().any(|(way, _)| *way == Observer);
+        assert_eq!(is_traced, mutant.seen_by().ends_with("trace"), "{name}: the table says otherwise");
         for way in Way::ALL {
             let expected = story.spoilt.iter().find(|(expected, _)| *expected == way);
             match (way.of(&found), expected) {
