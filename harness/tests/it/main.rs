@@ -12,6 +12,7 @@ mod process;
 mod proxy;
 mod recorder;
 mod run;
+mod simulation;
 mod summary;
 mod tidy;
 mod white_box;
