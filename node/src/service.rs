@@ -203,6 +203,7 @@ impl Service {
             return;
         }
         *latest = request.id;
+        #[cfg(feature = "mutants")]
         if crate::mutant!(TimerResetByAnything) {
             self.replica.postpone_election();
         }

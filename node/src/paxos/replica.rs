@@ -249,6 +249,7 @@ impl Replica {
     }
 
     /// Waits for a leader as if one had just been heard.
+    #[cfg(feature = "mutants")]
     pub(crate) fn postpone_election(&mut self) {
         self.election.postpone(self.now);
     }
