@@ -14,4 +14,5 @@ mod recorder;
 mod run;
 mod summary;
 mod tidy;
+mod translate;
 mod white_box;

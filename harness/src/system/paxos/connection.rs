@@ -20,6 +20,7 @@
 //! had left, and it is a `fail` for want of a session. Reads need none: nothing happens if one executes twice.
 
 use super::exchange::Wire;
+use super::translate::Told;
 use super::{PaxosOptions, translate};
 use crate::system::{Completion, ConnectError, Connection, NodeId, Target};
 use checker::{OpType, Value};
@@ -27,7 +28,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use paxos_node::kv::{
     ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Reply, RequestId, SessionId,
-    TxnOutcome, UnknownReason,
+    UnknownReason,
 };
 use std::collections::BTreeMap;
 use std::io;
@@ -135,7 +136,7 @@ impl PaxosConnection {
             Ending::Happened(value) => (OpType::Ok, value, None),
             Ending::DidNot(reason) => (OpType::Fail, invocation.value.clone(), Some(reason)),
             // A read that nobody heard the answer of is as good as one that never was.
-            Ending::Unknown(reason) if !translate::is_update(invocation) => {
+            Ending::Unknown(reason) if !translate::is_update(invocation.into()) => {
                 (OpType::Fail, invocation.value.clone(), Some(reason))
             }
             Ending::Unknown(reason) => (OpType::Info, invocation.value.clone(), Some(reason)),
@@ -158,13 +159,13 @@ impl PaxosConnection {
     }
 
     async fn ending(&mut self, invocation: &Invocation, deadline: Instant, notes: &mut Notes) -> Ending {
-        let txn = match translate::transaction(invocation) {
+        let txn = match translate::transaction(invocation.into()) {
             Ok(txn) => txn,
             Err(error) => return Ending::DidNot(Reason::new("untranslatable", error)),
         };
         // A read may be executed twice, so it needs no session; opening one takes a quorum, and would
         // hide what a node cut off from its quorum answers.
-        let request = if translate::is_update(invocation) {
+        let request = if translate::is_update(invocation.into()) {
             match self.session(deadline).await {
                 Ok(session) => {
                     self.sequence += 1;
@@ -287,19 +288,17 @@ impl PaxosConnection {
 
     fn judge(&mut self, invocation: &Invocation, result: ClientResult) -> Judged {
         match result {
-            ClientResult::Reply(Reply::Outcome(TxnOutcome::Done(results))) => {
-                match translate::value(invocation, &results) {
-                    Some(value) => Judged::Ending(Ending::Happened(value)),
-                    None => Judged::Ending(Ending::Unknown(Reason::new(
+            ClientResult::Reply(Reply::Outcome(outcome)) => {
+                Judged::Ending(match translate::told(invocation.into(), &outcome) {
+                    Told::Happened(value) => Ending::Happened(value),
+                    // Its request executed, and changed nothing.
+                    Told::DidNot(word) => Ending::DidNot(Reason::new(word, format!("aborted: {word}"))),
+                    Told::Nonsense => Ending::Unknown(Reason::new(
                         NONSENSE,
-                        format!("the node answered {} with {results:?}", invocation.f),
-                    ))),
-                }
+                        format!("the node answered {} with {outcome:?}", invocation.f),
+                    )),
+                })
             }
-            // Its request executed, and changed nothing.
-            ClientResult::Reply(Reply::Outcome(TxnOutcome::Aborted { op: _, reason })) => Judged::Ending(
-                Ending::DidNot(Reason::new(translate::abort_reason(reason), reason_text(reason))),
-            ),
             ClientResult::Reply(Reply::SessionExpired) => {
                 self.session = None;
                 Judged::Ending(Ending::Unknown(Reason::new("session-expired", "the session has expired")))
@@ -344,8 +343,4 @@ fn unknown_word(reason: UnknownReason) -> &'static str {
         UnknownReason::Refused => "refused-after-attempt",
         UnknownReason::Stopping => "stopping",
     }
-}
-
-fn reason_text(reason: paxos_node::kv::AbortReason) -> String {
-    format!("aborted: {}", translate::abort_reason(reason))
 }
