@@ -27,7 +27,7 @@ fn answer(report: &Report) -> String {
 }
 
 /// Each line one operation after the other: `process f argument > result`, `!` failed, `?` unknown.
-fn serial(text: &str) -> String {
+pub(crate) fn serial(text: &str) -> String {
     let mut lines = String::new();
     let mut at = 0;
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
