@@ -147,6 +147,48 @@ impl LinkPolicy {
         !self.cut && !self.harms_frames()
     }
 
+    /// Lets this apply as well.
+    pub fn add(&mut self, other: &LinkPolicy) {
+        self.cut |= other.cut;
+        self.delay_us = self.delay_us.max(other.delay_us);
+        self.jitter_us = self.jitter_us.max(other.jitter_us);
+        self.drop_ppm = self.drop_ppm.max(other.drop_ppm);
+        self.duplicate_ppm = self.duplicate_ppm.max(other.duplicate_ppm);
+        self.reorder_ppm = self.reorder_ppm.max(other.reorder_ppm);
+        self.kinds = None;
+    }
+
+    /// What it does, for people: `delay 20–60 ms, drop 5 % of Accept`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        // Tenths of a percent are enough for people.
+        let percent = |ppm: u32| (f64::from(ppm) / 1_000.0).round() / 10.0;
+        let mut words = Vec::new();
+        if self.cut {
+            words.push("cut".to_owned());
+        }
+        if self.delay_us > 0 || self.jitter_us > 0 {
+            let (least, most) = (self.delay_us / 1000, (self.delay_us + self.jitter_us) / 1000);
+            words.push(if least == most {
+                format!("delay {least} ms")
+            } else {
+                format!("delay {least}–{most} ms")
+            });
+        }
+        let shares =
+            [("drop", self.drop_ppm), ("duplicate", self.duplicate_ppm), ("reorder", self.reorder_ppm)];
+        for (word, ppm) in shares {
+            if ppm > 0 {
+                words.push(format!("{word} {} %", percent(ppm)));
+            }
+        }
+        let mut words = words.join(", ");
+        if let Some(kinds) = &self.kinds {
+            words += &format!(" of {}", kinds.iter().cloned().collect::<Vec<_>>().join(", "));
+        }
+        words
+    }
+
     fn harms_frames(&self) -> bool {
         self.is_message_lossy() || self.delay_us > 0 || self.jitter_us > 0
     }

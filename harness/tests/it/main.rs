@@ -6,12 +6,13 @@
 mod check;
 mod cluster;
 mod connection;
-mod plan;
+mod director;
 mod policy;
 mod process;
 mod proxy;
 mod recorder;
 mod run;
+mod simulation;
 mod summary;
 mod tidy;
 mod translate;
