@@ -11,6 +11,8 @@ mod output;
 mod progress;
 mod schedule;
 mod schedules;
+mod shape;
+mod sim;
 mod test;
 mod test_all;
 mod version;
@@ -50,6 +52,10 @@ enum Command {
     #[command(after_help = test::EXAMPLES)]
     Test(Box<test::Arguments>),
     /// The main workloads in turn under every kind of fault, then a planted bug that must be found
+    /// The same in virtual time, over the node's simulation: many seeds in seconds
+    #[command(after_help = sim::EXAMPLES)]
+    Sim(Box<sim::Arguments>),
+    /// Every workload in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
     /// Plants eight bugs, one after the other, and shows which are caught, by what, how fast
@@ -78,6 +84,7 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(match cli.command {
         Command::Test(arguments) => with_runtime(test::main(*arguments)),
+        Command::Sim(arguments) => with_runtime(sim::main(*arguments)),
         Command::TestAll(arguments) => with_runtime(test_all::main(arguments)),
         Command::Mutants(arguments) => with_runtime(mutants::main(arguments)),
         Command::Check(arguments) => check::main(&arguments),

@@ -45,6 +45,7 @@ use self::verdict::{Answer, RunVerdict};
 use crate::nemesis::report::{self, FaultTally};
 use crate::results::manifest::{Commit, Machine, Manifest};
 use crate::results::schedule;
+use crate::results::store::RESOLVED_FILE;
 use crate::results::store::{RunFolder, Store, StoreError, VERDICT_FILE};
 use crate::results::summary::Summary;
 use crate::results::utc::Utc;
@@ -316,8 +317,10 @@ fn leave_results(
     store: &Store,
 ) -> Result<(), RunError> {
     let folder: &RunFolder = &stage.folder;
-    let Options { seed, nodes, keep_data, .. } = stage.options;
-    folder.write("schedule.resolved.toml", &schedule::render(seed, usize::from(nodes), &facts.faults))?;
+    let keep_data = stage.options.keep_data;
+    if let Some(resolved) = schedule::resolved(&stage.options, facts) {
+        folder.write(RESOLVED_FILE, &resolved.to_toml())?;
+    }
     folder.write("summary.txt", &summary.render())?;
     let mut latencies = stage.load.latencies();
     latencies.rotate(std::time::Duration::from_nanos(stage.recorder.now_ns()));

@@ -56,6 +56,8 @@ const ANSWERS_PER_SLOT: u64 = 2;
 pub struct Facts {
     /// What was to be done; none if it never came that far.
     pub schedule: Option<Schedule>,
+    /// What came of it, with every draw made.
+    pub resolved: Option<Schedule>,
     /// Every fault that came up.
     pub faults: Vec<FaultReport>,
     /// Stretches in which a cluster that was hurt had to make progress.
@@ -307,6 +309,7 @@ impl Play<'_> {
             }
         }
         self.show_fault(None);
+        self.facts.resolved = Some(director.resolved());
     }
 
     /// What can be known of the cluster now.

@@ -9,7 +9,8 @@ use rand::seq::SliceRandom as _;
 use super::action::{Action, both_ways, one_way};
 use super::draws::{Draws, micros};
 use super::observed::{Condition, Observed};
-use super::{ActionSpec, Body, LinkEffect, LinkEnd, LinkSpec, Shape, Target, Way, Who};
+use super::resolve;
+use super::{ActionSpec, Body, LinkEffect, LinkEnd, LinkSpec, Shape, Share, Span, Step, Target, Way, Who};
 use crate::proxy::{Link, LinkPolicy};
 use crate::system::NodeId;
 
@@ -126,6 +127,8 @@ pub(super) struct Binder<'a> {
     pub(super) earlier: &'a dyn Fn(&str) -> Option<View>,
     /// This occurrence's luck.
     pub(super) draws: &'a mut Draws,
+    /// The steps with every draw made, for repeating the occurrence: see [`resolve`](super::resolve).
+    pub(super) resolved: Vec<Step>,
 }
 
 impl Binder<'_> {
@@ -136,8 +139,12 @@ impl Binder<'_> {
         let mut from = Duration::ZERO;
         let last = body.steps.len().saturating_sub(1);
         for (number, step) in body.steps.iter().enumerate() {
-            from += self.draws.span(step.after);
-            self.step(&step.action, from, length, number == last, &mut items)?;
+            let after = self.draws.span(step.after);
+            from += after;
+            let already = items.len();
+            let drawn = self.step(&step.action, from, length, number == last, &mut items)?;
+            let action = resolve::action(drawn, items.get(already).map(|item| &item.action));
+            self.resolved.push(Step { after: Span::exactly(after), action });
         }
         Ok(items)
     }
@@ -149,7 +156,8 @@ impl Binder<'_> {
         length: Duration,
         must_bite: bool,
         items: &mut Vec<Item>,
-    ) -> Result<(), String> {
+    ) -> Result<ActionSpec, String> {
+        let mut drawn = spec.clone();
         let one = |action| Item { from, until: None, action, must_bite };
         match spec {
             ActionSpec::Kill(target) | ActionSpec::Pause(target) if target.who == Who::Each => {
@@ -168,15 +176,24 @@ impl Binder<'_> {
             ActionSpec::Kill(target) => items.push(one(Action::Kill(self.running(target)?))),
             ActionSpec::Wipe(target) => items.push(one(Action::Wipe(self.running(target)?))),
             ActionSpec::Pause(target) => items.push(one(Action::Pause(self.running(target)?))),
-            ActionSpec::Partition(shape) => items.push(one(Action::cut(self.shape(shape)?))),
+            ActionSpec::Partition(shape) => {
+                let mut shape = shape.clone();
+                if let Shape::OneWay(_, way @ Way::Either) = &mut shape {
+                    *way = if self.draws.0.random() { Way::In } else { Way::Out };
+                }
+                items.push(one(Action::cut(self.shape(&shape)?)));
+                drawn = ActionSpec::Partition(shape);
+            }
             ActionSpec::Link(on, effect) => {
-                let (links, policy) = (self.links(on)?, self.policy(effect));
-                items.push(one(Action::Links(links, policy)));
+                let links = self.links(on)?;
+                let effect = self.exact(effect);
+                items.push(one(Action::Links(links, policy(&effect))));
+                drawn = ActionSpec::Link(on.clone(), effect);
             }
             ActionSpec::Reset(on) => items.push(one(Action::Reset(self.links(on)?))),
             ActionSpec::Swizzle(target) => self.swizzle(target, from, length, items)?,
         }
-        Ok(())
+        Ok(drawn)
     }
 
     fn nodes(&self, target: &Target) -> Result<Vec<NodeId>, String> {
@@ -215,12 +232,7 @@ impl Binder<'_> {
             }
             Shape::OneWay(target, way) => {
                 let some = self.nodes(target)?;
-                let deaf = match way {
-                    Way::In => true,
-                    Way::Out => false,
-                    Way::Either => self.draws.0.random(),
-                };
-                if deaf { one_way(&without(&some), &some) } else { one_way(&some, &without(&some)) }
+                if *way == Way::In { one_way(&without(&some), &some) } else { one_way(&some, &without(&some)) }
             }
             Shape::Bridge(target) => {
                 let bridge = self.nodes(target)?;
@@ -282,17 +294,22 @@ impl Binder<'_> {
         }
     }
 
-    fn policy(&mut self, effect: &LinkEffect) -> LinkPolicy {
-        let mut us = |span: Option<super::Span>| span.map_or(0, |span| micros(self.draws.span(span)));
-        let (delay_us, jitter_us) = (us(effect.delay), us(effect.jitter));
-        LinkPolicy {
-            cut: effect.cut,
-            delay_us,
-            jitter_us,
-            drop_ppm: self.draws.share(effect.drop),
-            duplicate_ppm: self.draws.share(effect.duplicate),
-            reorder_ppm: self.draws.share(effect.reorder),
-            kinds: (!effect.messages.is_empty()).then(|| effect.messages.iter().cloned().collect()),
+    /// The effect with its draws made.
+    fn exact(&mut self, effect: &LinkEffect) -> LinkEffect {
+        let mut span = |span: Option<Span>| span.map(|span| Span::exactly(self.draws.span(span)));
+        let (delay, jitter) = (span(effect.delay), span(effect.jitter));
+        let mut share = |share: Share| {
+            let ppm = self.draws.share(share);
+            Share { min_ppm: ppm, max_ppm: ppm }
+        };
+        LinkEffect {
+            delay,
+            jitter,
+            drop: share(effect.drop),
+            duplicate: share(effect.duplicate),
+            reorder: share(effect.reorder),
+            corrupt: share(effect.corrupt),
+            ..effect.clone()
         }
     }
 
@@ -323,6 +340,20 @@ impl Binder<'_> {
             });
         }
         Ok(())
+    }
+}
+
+/// An effect whose draws are made, as a policy.
+fn policy(effect: &LinkEffect) -> LinkPolicy {
+    let us = |span: Option<Span>| span.map_or(0, |span| micros(span.min));
+    LinkPolicy {
+        cut: effect.cut,
+        delay_us: us(effect.delay),
+        jitter_us: us(effect.jitter),
+        drop_ppm: effect.drop.min_ppm,
+        duplicate_ppm: effect.duplicate.min_ppm,
+        reorder_ppm: effect.reorder.min_ppm,
+        kinds: (!effect.messages.is_empty()).then(|| effect.messages.iter().cloned().collect()),
     }
 }
 

@@ -19,7 +19,7 @@ use super::happened::{Happened, Trail};
 use super::mixer::{Drawn, Mixer};
 use super::observed::{Condition, Observed};
 use super::reach::Damage;
-use super::{Body, Guard, Lasts, Phase, Schedule, Start, Trigger, What};
+use super::{Body, Coverage, Fault, Guard, Lasts, Phase, Schedule, Span, Start, Step, Trigger, What};
 use crate::proxy::Link;
 use crate::system::NodeId;
 
@@ -95,6 +95,10 @@ pub struct Director {
     last_faulted: Vec<NodeId>,
     occurrences: u64,
     finished: bool,
+    /// Every occurrence with its draws made, and its phase.
+    written: Vec<(usize, Fault)>,
+    /// By fault, the id under which its last occurrence is written down.
+    last_written: BTreeMap<String, String>,
 }
 
 /// How far a single fault is.
@@ -161,6 +165,8 @@ impl Director {
             last_faulted: Vec::new(),
             occurrences: 0,
             finished: false,
+            written: Vec::new(),
+            last_written: BTreeMap::new(),
         }
     }
 
@@ -308,7 +314,7 @@ impl Director {
                 let mut draws = Draws::of(self.seed, &key, 0);
                 let view = View::new(observed, &self.last_faulted, &mut draws);
                 let earlier = |id: &str| self.views.get(id).cloned();
-                let binder = Binder { view: &view, earlier: &earlier, draws: &mut draws };
+                let binder = Binder { view: &view, earlier: &earlier, draws: &mut draws, resolved: Vec::new() };
                 let links = binder.links(std::slice::from_ref(on)).ok()?;
                 Some(Watch { key, kind: kind.clone(), links })
             })
@@ -498,8 +504,9 @@ impl Director {
     ) -> Result<u64, String> {
         let view = View::new(observed, &self.last_faulted, &mut draws);
         let earlier = |id: &str| self.views.get(id).cloned();
-        let mut binder = Binder { view: &view, earlier: &earlier, draws: &mut draws };
+        let mut binder = Binder { view: &view, earlier: &earlier, draws: &mut draws, resolved: Vec::new() };
         let items = binder.items(body, length)?;
+        let steps = binder.resolved;
         self.guard(guard, &items, observed)?;
         let ends = match &body.lasts {
             Lasts::For(_) => Ends::At(observed.now + end_of(&items, length)),
@@ -511,11 +518,93 @@ impl Director {
             self.last_faulted = struck;
         }
         let number = self.number();
+        self.write_down(number, id, steps, &body.lasts, length, owner, observed.now);
         self.views.insert(id.to_owned(), view);
         self.trail.fault_came(id, observed.now, observed.ops_ok);
         let items = items.into_iter().map(|item| (item, Stage::Waiting)).collect();
         self.active.push(Active { number, id: id.to_owned(), owner, came: observed.now, items, ends });
         Ok(number)
+    }
+
+    /// Notes what came with every draw made.
+    #[expect(clippy::too_many_arguments, reason = "all of one occurrence")]
+    fn write_down(
+        &mut self,
+        number: u64,
+        id: &str,
+        mut steps: Vec<Step>,
+        lasts: &Lasts,
+        length: Duration,
+        owner: Owner,
+        now: Duration,
+    ) {
+        let began = self.began.unwrap_or_default();
+        let own = format!("{id}-{number}");
+        // Who refers to a fault means its last occurrence.
+        let last = |id: &mut Option<String>| {
+            if let Some(last) = id.as_ref().and_then(|id| self.last_written.get(id)) {
+                *id = Some(last.clone());
+            }
+        };
+        for step in &mut steps {
+            step.action.targets_mut(&mut |target| last(&mut target.as_of));
+        }
+        let waits = match owner {
+            Owner::Single(place) => match &self.schedule.phases[self.phase].faults[place].start {
+                Start::When(trigger) => Some(trigger.clone()),
+                Start::At(_) | Start::Every(_) => None,
+            },
+            Owner::Mix(..) => None,
+        };
+        let start = match waits {
+            Some(mut trigger) => {
+                last(&mut trigger.after);
+                Start::When(trigger)
+            }
+            None => Start::At(Span::exactly(now - began)),
+        };
+        let lasts = match lasts.clone() {
+            Lasts::For(_) => Lasts::For(Span::exactly(length)),
+            Lasts::Until(mut trigger) => {
+                last(&mut trigger.after);
+                Lasts::Until(trigger)
+            }
+            Lasts::Phase => Lasts::Phase,
+        };
+        self.last_written.insert(id.to_owned(), own.clone());
+        self.written.push((
+            self.phase,
+            Fault {
+                id: own,
+                start,
+                times_max: Some(1),
+                body: Body { steps, lasts },
+                guard: Guard::Any,
+                required: false,
+            },
+        ));
+    }
+
+    /// What came so far as a schedule of its own: single faults, every draw made. It asks for no
+    /// coverage: whoever repeats it knows what it is for.
+    #[must_use]
+    pub fn resolved(&self) -> Schedule {
+        let mut resolved = self.schedule.clone();
+        resolved.seed = Some(self.seed);
+        resolved.coverage = Coverage::default();
+        for (number, phase) in resolved.phases.iter_mut().enumerate() {
+            phase.mixes = Vec::new();
+            phase.ok_rate_min = None;
+            let of_phase = self.written.iter().filter(|(of, _)| *of == number);
+            phase.faults = of_phase.map(|(_, fault)| fault.clone()).collect();
+            // What overran its phase was owed, and has its time here as well.
+            let ends = phase.faults.iter().filter_map(|fault| match (&fault.start, &fault.body.lasts) {
+                (Start::At(at), Lasts::For(length)) => Some(at.max + length.max),
+                _ => None,
+            });
+            phase.lasts = ends.max().unwrap_or_default().max(phase.lasts);
+        }
+        resolved
     }
 
     fn guard(&self, guard: Guard, items: &[Item], observed: &Observed) -> Result<(), String> {

@@ -83,7 +83,7 @@ pub fn examples(nodes: u16) -> Vec<Example> {
     let bound = |(name, spec, because): (&'static str, ActionSpec, &'static str)| {
         let mut draws = Draws::of(0, name, 0);
         let view = View::new(&observed, &[], &mut draws);
-        let mut binder = Binder { view: &view, earlier: &|_| None, draws: &mut draws };
+        let mut binder = Binder { view: &view, earlier: &|_| None, draws: &mut draws, resolved: Vec::new() };
         let body = Body { steps: vec![Step { after: Span::ZERO, action: spec }], lasts: Lasts::Phase };
         let items = binder.items(&body, Duration::from_secs(1)).ok()?;
         Some(Example { name, action: items.into_iter().next()?.action, because })

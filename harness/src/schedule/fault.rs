@@ -83,6 +83,34 @@ pub enum ActionSpec {
     Swizzle(Target),
 }
 
+impl ActionSpec {
+    /// Lets `change` change every target that it names.
+    pub fn targets_mut(&mut self, change: &mut dyn FnMut(&mut Target)) {
+        match self {
+            ActionSpec::Kill(target)
+            | ActionSpec::Wipe(target)
+            | ActionSpec::Pause(target)
+            | ActionSpec::Swizzle(target) => change(target),
+            ActionSpec::Partition(shape) => match shape {
+                Shape::Halves | Shape::MajoritiesRing => {}
+                Shape::Isolate(target)
+                | Shape::OneWay(target, _)
+                | Shape::Bridge(target)
+                | Shape::Chain(target)
+                | Shape::QuorumLoss(target)
+                | Shape::Clients(target) => change(target),
+            },
+            ActionSpec::Link(on, _) | ActionSpec::Reset(on) => {
+                for end in on.iter_mut().flat_map(|spec| [&mut spec.from, &mut spec.to]) {
+                    if let super::LinkEnd::Nodes(target) = end {
+                        change(target);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The shape of a partition between nodes; clients are not concerned unless it says so.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shape {

@@ -33,6 +33,7 @@ mod phrase;
 mod preset;
 mod reach;
 mod read;
+mod resolve;
 mod target;
 mod trigger;
 mod words;

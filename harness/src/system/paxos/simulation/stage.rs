@@ -150,7 +150,11 @@ impl Stage<'_> {
             let wake = wake.min(self.now_us() + LOOK_US).max(self.now_us() + 1);
             // A frame that is waited for must be answered before anything else happens.
             let wires = self.cluster.wires.clone();
-            self.until(wake, |_| watching && wires.has_sightings())?;
+            let gone_on = self.until(wake, |_| watching && wires.has_sightings());
+            if gone_on.is_err() || director.is_finished() {
+                self.facts.resolved = Some(director.resolved());
+            }
+            gone_on?;
         }
         Ok(())
     }
