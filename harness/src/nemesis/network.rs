@@ -22,15 +22,7 @@ pub fn policies<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Links {
         };
         for &(from, to) in directions {
             let both = links.entry(Link::between(from, to)).or_default();
-            *both = LinkPolicy {
-                cut: both.cut || policy.cut,
-                delay_us: both.delay_us.max(policy.delay_us),
-                jitter_us: both.jitter_us.max(policy.jitter_us),
-                drop_ppm: both.drop_ppm.max(policy.drop_ppm),
-                duplicate_ppm: both.duplicate_ppm.max(policy.duplicate_ppm),
-                reorder_ppm: both.reorder_ppm.max(policy.reorder_ppm),
-                kinds: None,
-            };
+            *both = std::mem::take(both).and(&policy);
         }
     }
     links

@@ -6,6 +6,7 @@
 mod check;
 mod cluster;
 mod connection;
+mod link_faults;
 mod plan;
 mod policy;
 mod process;
