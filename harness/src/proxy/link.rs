@@ -14,7 +14,7 @@ use super::regime::{Post, Regime};
 use futures_util::FutureExt as _;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::io::{AsyncWriteExt as _, Interest, copy, sink};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -60,8 +60,16 @@ pub(super) struct LinkContext {
     pub(super) there: Mutex<Bucket>,
     /// See `there`.
     pub(super) back: Mutex<Bucket>,
-    /// The connections that there are, by ordinal: a word to one of them resets it.
-    pub(super) connections: Mutex<BTreeMap<u64, oneshot::Sender<()>>>,
+    /// The connections that there are, by ordinal.
+    pub(super) connections: Mutex<BTreeMap<u64, Standing>>,
+}
+
+/// A connection that there is.
+pub(super) struct Standing {
+    /// A word resets it.
+    pub(super) reset: oneshot::Sender<()>,
+    /// Hears nothing, but notices when both its sockets are closed.
+    pub(super) gone: mpsc::Receiver<()>,
 }
 
 /// A connection ended by RST, or as if by one.
@@ -95,13 +103,16 @@ pub(super) async fn serve(context: Arc<LinkContext>, listener: TcpListener) {
 
 async fn connection(context: Arc<LinkContext>, mut accepted: TcpStream, ordinal: u64) {
     let (reset, asked) = oneshot::channel();
-    lock(&context.connections).insert(ordinal, reset);
+    let (here, gone) = mpsc::channel();
+    lock(&context.connections).insert(ordinal, Standing { reset, gone });
     let result = context.relay(&mut accepted, ordinal, asked).await;
     lock(&context.connections).remove(&ordinal);
     if result.is_err() {
         // With a linger time of zero, closing sends RST. If it can't be set, a FIN must do.
         let _ = accepted.set_zero_linger();
     }
+    drop(accepted);
+    drop(here);
 }
 
 /// Brings the node requests that were held for longer than their clients' connections lived, on a
@@ -137,20 +148,14 @@ impl LinkContext {
         ordinal: u64,
         mut asked: oneshot::Receiver<()>,
     ) -> Result<(), Reset> {
-        let healed = tokio::select! {
-            healed = self.healed(accepted) => healed?,
+        let upstream = tokio::select! {
+            upstream = self.open(accepted) => upstream?,
             _ = &mut asked => {
                 count(&self.tally.resets, 1);
                 return Err(Reset);
             }
         };
-        if !healed {
-            return Ok(());
-        }
-        let Some(mut upstream) = self.dial().await else {
-            count(&self.tally.refused, 1);
-            return Err(Reset);
-        };
+        let Some(mut upstream) = upstream else { return Ok(()) };
         count(&self.tally.connections, 1);
         // Small frames must not wait for each other's acknowledgements; failing that, they do.
         let _ = accepted.set_nodelay(true);
@@ -172,6 +177,16 @@ impl LinkContext {
             let _ = upstream.set_zero_linger();
         }
         result
+    }
+
+    /// The connection onwards; `None` if the dialler gave up waiting for it.
+    async fn open(&self, accepted: &TcpStream) -> Result<Option<TcpStream>, Reset> {
+        if !self.healed(accepted).await? {
+            return Ok(None);
+        }
+        let upstream = self.dial().await;
+        count(&self.tally.refused, usize::from(upstream.is_none()));
+        upstream.map(Some).ok_or(Reset)
     }
 
     /// Waits until connections get through. False if the dialler gave up in the meantime: across a

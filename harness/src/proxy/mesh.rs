@@ -2,7 +2,7 @@
 
 use super::counters::{Counters, Tally};
 use super::held::Shelf;
-use super::link::{self, CUT_STALL_MAX, LinkContext, SOCKET_BUFFER_BYTES, lock};
+use super::link::{self, CUT_STALL_MAX, LinkContext, SOCKET_BUFFER_BYTES, Standing, lock};
 use super::policy::{Endpoint, Link, Links, PolicyError};
 use super::regime::{Post, SIGHTINGS_MAX, Sighting, Watch};
 use crate::system::{FrameInfo, NodeId, System};
@@ -20,6 +20,10 @@ use tokio::time::Instant;
 
 /// Connections that may wait to be accepted, per link.
 const BACKLOG: u32 = 1024;
+
+/// How long [`Mesh::reset`] waits for its connections to be gone: a matter of microseconds, unless the
+/// machine is in distress.
+pub const RESET_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Reads what a proxy may know about a frame, from what follows its length prefix.
 pub type FrameReader = Arc<dyn Fn(&[u8]) -> Option<FrameInfo> + Send + Sync>;
@@ -254,15 +258,20 @@ impl Mesh {
     }
 
     /// Resets all connections that there are on these links, on both sides, whatever their policies;
-    /// new ones may come at once. Says how many they were; unknown links have none.
+    /// new ones may come at once. Says how many they were; unknown links have none. Blocks until they
+    /// are gone (at most [`RESET_PATIENCE`]), so that what comes next does not find them.
     pub fn reset(&self, links: &BTreeSet<Link>) -> usize {
         let entries = links.iter().filter_map(|link| self.links.get(link));
-        let reset = |entry: &LinkEntry| {
-            let connections = std::mem::take(&mut *lock(&entry.context.connections));
-            // One that does not listen any more has just ended by itself.
-            connections.into_values().filter_map(|connection| connection.send(()).ok()).count()
-        };
-        entries.map(reset).sum()
+        let standing = entries.flat_map(|entry| std::mem::take(&mut *lock(&entry.context.connections)));
+        // One that does not listen any more has just ended by itself.
+        let ask = |(_, Standing { reset, gone })| reset.send(()).is_ok().then_some(gone);
+        let asked: Vec<_> = standing.filter_map(ask).collect();
+        let deadline = Instant::now() + RESET_PATIENCE;
+        for gone in &asked {
+            // An error says that it is gone, or that the patience is.
+            let _ = gone.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        }
+        asked.len()
     }
 
     /// The policies in force.

@@ -37,7 +37,7 @@
 //!   the stream stays cut where it was; a second copy carries the same damage. Our node finds the
 //!   sum wrong, answers with the reason, and closes the connection; nothing of the frame is
 //!   believed, and what followed it on the connection is lost with it. The peer that dialled rests
-//!   for a second and dials again.
+//!   for a second and dials again (at once, if `kinds` does not keep the damage from the reason).
 //! - **hold** (message-lossy): frames are kept, others pass. When the policy changes so that it
 //!   no longer holds them, they are let go in the order in which they came, even if their connection
 //!   has ended by then: those of a node come first on the next connection of the link (or the one

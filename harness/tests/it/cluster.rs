@@ -3,7 +3,8 @@
 
 use checker::{History, Op, OpType, Process, Value};
 use harness::process::{NodeProcess, SpawnSpec};
-use harness::proxy::{Link, Mesh};
+use harness::proxy::policy::PPM;
+use harness::proxy::{Counters, Link, LinkPolicy, Links, Mesh};
 use harness::system::paxos::{PaxosOptions, PaxosSystem};
 use harness::system::{Completion, NodeId, NodePlace, System, Target};
 use std::collections::BTreeMap;
@@ -130,6 +131,39 @@ impl Cluster {
         }
     }
 
+    /// The leader and the other two.
+    async fn roles(&self) -> (NodeId, NodeId, NodeId) {
+        let leader = self.leader().await;
+        let others: Vec<NodeId> = self.addresses.keys().copied().filter(|&node| node != leader).collect();
+        (leader, others[0], others[1])
+    }
+
+    fn set(&self, link: Link, policy: LinkPolicy) {
+        self.mesh.set_links(Links::from([(link, policy)])).unwrap();
+    }
+
+    async fn wait_for(&self, link: Link, what: &str, wanted: impl Fn(&Counters) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted(&self.mesh.counters(link)) {
+            assert!(Instant::now() < deadline, "{link}: {what}: {:?}", self.mesh.counters(link));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits for a line with one of these words on a node's stderr.
+    async fn wait_for_words(&self, node: NodeId, words: &[&str]) {
+        let stderr = self.place(node).log.join("stderr.log");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let said = std::fs::read_to_string(&stderr).unwrap();
+            if words.iter().any(|word| said.contains(word)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{node} says nothing of {words:?}: {said}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Asks until it happened, each time as another process.
     async fn ask(&mut self, node: NodeId, f: &'static str, value: impl Into<Value>) -> Completion {
         let invocation = Invocation { f, key: Some(1), value: value.into() };
@@ -144,6 +178,18 @@ impl Cluster {
             }
             assert!(Instant::now() < deadline, "{completion:?}");
         }
+    }
+
+    /// Kills all nodes and has their logs contradict what was answered, if they can. Returns how much
+    /// was examined.
+    fn stop_and_examine(&mut self) -> BTreeMap<String, u64> {
+        for node in self.addresses.keys().copied().collect::<Vec<_>>() {
+            self.kill(node);
+        }
+        let history = History::new(std::mem::take(&mut self.ops));
+        let report = self.system.white_box(&self.places, &history);
+        assert_eq!((&report.violations, &report.unknown), (&vec![], &vec![]));
+        report.examined
     }
 
     fn record(&mut self, invocation: &Invocation, completion: &Completion) {
@@ -180,12 +226,58 @@ async fn a_cluster_serves_survives_its_leaders_death_and_its_logs_agree() {
     assert!((1..=21).all(|number| seen.contains(&Value::Int(number))), "{seen:?}");
     assert_eq!(cluster.mesh.counters(Link::clients(survivor)).resets, 0);
 
-    for node in [1, 2, 3].map(NodeId) {
-        cluster.kill(node);
+    let examined = cluster.stop_and_examine();
+    assert!(examined["acknowledged updates"] >= 21, "{examined:?}");
+    assert!(examined["reads replayed"] >= 1, "{examined:?}");
+}
+
+/// What each fault does to real nodes, one after the other, and that they get over it.
+#[tokio::test]
+async fn damage_held_frames_resets_and_half_open_links_bite_and_are_survived() {
+    let mut cluster = Cluster::start(3);
+    let clean = LinkPolicy::default;
+
+    // The receiver refuses what is damaged and hangs up, with the reason; the sender says so too.
+    // (Were all kinds damaged, the reason would be too.)
+    let (leader, hit, spared) = cluster.roles().await;
+    let link = Link::between(leader, hit);
+    let kinds = Some(["heartbeat".to_owned()].into());
+    cluster.set(link, LinkPolicy { corrupt_ppm: PPM, kinds, ..clean() });
+    cluster.wait_for(link, "damage", |now| now.corrupted > 0).await;
+    cluster.wait_for_words(hit, &["bad checksum", "bad magic", "frame version"]).await;
+    cluster.wait_for_words(leader, &["refuses: bad", "refuses: frame version"]).await;
+    cluster.ask(spared, "append", 1).await;
+    cluster.set(link, clean());
+
+    // Accepts are held, their connection is reset, and they come on the next one. (Whom the damage
+    // kept from its leader may have been elected since.)
+    let (leader, hit, spared) = cluster.roles().await;
+    let link = Link::between(leader, hit);
+    let kinds = Some(["accept".to_owned()].into());
+    cluster.set(link, LinkPolicy { hold: true, kinds, ..clean() });
+    // Nothing is accepted on a link that still rests.
+    while cluster.mesh.counters(link).held == 0 {
+        cluster.ask(spared, "append", 2).await;
     }
-    let history = History::new(std::mem::take(&mut cluster.ops));
-    let report = cluster.system.white_box(&cluster.places, &history);
-    assert_eq!((&report.violations, &report.unknown), (&vec![], &vec![]));
-    assert!(report.examined["acknowledged updates"] >= 21, "{report:?}");
-    assert!(report.examined["reads replayed"] >= 1, "{report:?}");
+    assert_eq!(cluster.mesh.reset(&[link].into()), 1);
+    cluster.set(link, clean());
+    cluster.wait_for(link, "released", |now| now.released_later > 0).await;
+    cluster.ask(hit, "append", 3).await;
+
+    // A node dies without its leader's hearing of it, and comes back.
+    let (leader, hit, spared) = cluster.roles().await;
+    let link = Link::between(leader, hit);
+    cluster.set(link, LinkPolicy { half_open: true, ..clean() });
+    cluster.kill(hit);
+    cluster.wait_for(link, "its end is swallowed", |now| now.swallowed_ends == 1).await;
+    cluster.wait_for(link, "and what it is sent", |now| now.swallowed_bytes > 0).await;
+    cluster.ask(spared, "append", 4).await;
+    cluster.start_node(hit);
+    let dialled = cluster.mesh.counters(link).connections;
+    cluster.set(link, clean());
+    cluster.wait_for(link, "dialled again", |now| now.connections > dialled).await;
+    let seen = cluster.ask(hit, "read", Value::Nil).await;
+    let seen = seen.value.as_list().unwrap().to_vec();
+    assert!((1..=4).all(|number| seen.contains(&Value::Int(number))), "{seen:?}");
+    cluster.stop_and_examine();
 }
