@@ -94,11 +94,7 @@ impl Decider {
     /// The fate of a unit that arrived at `now_us`, which must not run backwards. What a policy
     /// does to streams is not looked at: a cut link decides nothing before it heals.
     pub fn decide(&mut self, policy: &LinkPolicy, now_us: u64, kind: Option<&str>, nature: Nature) -> Fate {
-        // A harmless unit still may not overtake those that are waiting.
-        let in_place = self.last_due_us.max(now_us);
-        let Some(policy) = policy.concerning(kind) else {
-            return self.keep_place(in_place, now_us, None);
-        };
+        let Some(policy) = policy.concerning(kind) else { return self.pass(now_us) };
         let is_message = nature == Nature::Message;
         if is_message && policy.hold {
             return Fate::Hold;
@@ -113,7 +109,12 @@ impl Decider {
             let due_us = delayed + 1 + self.up_to(REORDER_LAG_US_MAX - 1);
             return Fate::Delay { due_us, overtaken: true, copy_due_us };
         }
-        self.keep_place(delayed.max(in_place), now_us, copy_due_us)
+        self.keep_place(delayed.max(self.last_due_us), now_us, copy_due_us)
+    }
+
+    /// The fate of a unit that nothing is done to: it still may not overtake those that are waiting.
+    pub fn pass(&mut self, now_us: u64) -> Fate {
+        self.keep_place(self.last_due_us.max(now_us), now_us, None)
     }
 
     /// Which byte changes of a frame that goes on, `frame_bytes` long with its prefix, if one does.

@@ -8,6 +8,7 @@
 use super::counters::{Tally, count};
 use super::policy::LinkPolicy;
 use bytes::Bytes;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Frames that one link holds at most; those that come later vanish. A busy link of clients fills it
@@ -30,6 +31,8 @@ pub(super) struct HeldFrame {
 #[derive(Debug)]
 pub(super) struct Shelf {
     inner: Mutex<Inner>,
+    /// Grows with every orphan: tells whether looking for some is worth it, without locking.
+    orphaned: AtomicU64,
     tally: Arc<Tally>,
 }
 
@@ -41,18 +44,16 @@ struct Inner {
     bytes: usize,
     /// Frames whose connection has ended, in order.
     orphans: Vec<HeldFrame>,
-    /// Grows with every orphan: tells whether looking again is worth it.
-    orphaned: u64,
 }
 
 impl Shelf {
     pub(super) fn new(tally: Arc<Tally>) -> Shelf {
-        Shelf { inner: Mutex::default(), tally }
+        Shelf { inner: Mutex::default(), orphaned: AtomicU64::new(0), tally }
     }
 
     /// How many frames were orphaned so far.
     pub(super) fn orphaned(&self) -> u64 {
-        self.lock().orphaned
+        self.orphaned.load(Ordering::Relaxed)
     }
 
     /// Takes those orphans that `policy` does not hold, in order.
@@ -129,7 +130,7 @@ impl Drop for HeldHere<'_> {
         let mut frames = std::mem::take(&mut self.frames);
         let mut inner = self.shelf.lock();
         if self.outlive {
-            inner.orphaned += frames.len() as u64;
+            self.shelf.orphaned.fetch_add(frames.len() as u64, Ordering::Relaxed);
             inner.orphans.append(&mut frames);
             // Connections overlap: what ended first need not have come first.
             inner.orphans.sort_unstable_by_key(|frame| frame.number);

@@ -8,7 +8,7 @@ use super::counters::{Tally, count};
 use super::ends::{Ends, Side};
 use super::held::{HeldFrame, Shelf};
 use super::mesh::FrameReader;
-use super::policy::{Endpoint, Link, LinkPolicy};
+use super::policy::{Endpoint, Link};
 use super::pump::Pump;
 use super::regime::{Post, Regime};
 use futures_util::FutureExt as _;
@@ -210,7 +210,8 @@ impl LinkContext {
 
     /// Whether new connections have to wait.
     fn stalls(&self, regime: &Regime) -> bool {
-        regime.links.get(&self.link).is_some_and(|policy| policy.cut || policy.half_open)
+        let policy = regime.policy(self.link);
+        policy.cut || policy.half_open
     }
 
     /// Takes the clients' requests that are held no longer and have no connection. (Those of nodes
@@ -219,8 +220,7 @@ impl LinkContext {
         if self.link.from != Endpoint::Clients || self.stalls(regime) {
             return Vec::new();
         }
-        let clean = LinkPolicy::default();
-        self.shelf.take(regime.links.get(&self.link).unwrap_or(&clean))
+        self.shelf.take(regime.policy(self.link))
     }
 
     async fn dial(&self) -> Option<TcpStream> {

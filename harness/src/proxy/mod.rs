@@ -75,6 +75,7 @@ pub mod frame;
 mod held;
 pub mod link;
 pub mod mesh;
+mod outbox;
 pub mod policy;
 pub mod pump;
 pub mod regime;

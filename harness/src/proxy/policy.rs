@@ -105,6 +105,22 @@ pub struct LinkPolicy {
     pub also: Vec<LinkPolicy>,
 }
 
+/// What holds for a link that no map mentions.
+pub(super) static CLEAN: LinkPolicy = LinkPolicy {
+    cut: false,
+    half_open: false,
+    bytes_per_s: None,
+    delay_us: 0,
+    jitter_us: 0,
+    drop_ppm: 0,
+    duplicate_ppm: 0,
+    reorder_ppm: 0,
+    corrupt_ppm: 0,
+    hold: false,
+    kinds: None,
+    also: Vec::new(),
+};
+
 /// Why a map of policies, or a set of watches, was refused.
 #[derive(Clone, Eq, PartialEq, Debug, thiserror::Error)]
 pub enum PolicyError {
@@ -222,7 +238,9 @@ impl LinkPolicy {
         std::iter::once(self).chain(&self.also)
     }
 
-    fn harms_frames(&self) -> bool {
+    /// Whether it does anything to frames.
+    #[must_use]
+    pub fn harms_frames(&self) -> bool {
         self.layers().any(LinkPolicy::harms_frames_itself)
     }
 

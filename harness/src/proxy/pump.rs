@@ -12,12 +12,13 @@ use super::ends::{Ends, Side};
 use super::frame::{self, Cutter, Unit};
 use super::held::HeldHere;
 use super::link::{LinkContext, Reset, lock};
+use super::outbox::Outbox;
 use super::policy::{Endpoint, LinkPolicy};
 use super::regime::{Regime, Tap};
 use crate::system::FrameInfo;
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::io::{self, IoSlice};
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
@@ -76,12 +77,9 @@ pub(super) struct Pump<'a> {
     /// through.
     looked: (u64, u64),
     /// Due, not written.
-    outbox: VecDeque<Bytes>,
-    outbox_bytes: usize,
+    outbox: Outbox,
     /// Bytes in `waiting` and `outbox`.
     queued_bytes: usize,
-    /// Bytes of the outbox that are counted as throttled.
-    throttled_bytes: usize,
     /// When bandwidth allows to go on.
     throttled_until: Option<Instant>,
     /// Units decided so far.
@@ -124,10 +122,8 @@ impl<'a> Pump<'a> {
             // Answers are for this connection's dialler and nobody else.
             held: HeldHere::new(&context.shelf, side == Side::Dialler),
             looked: (0, 0),
-            outbox: VecDeque::new(),
-            outbox_bytes: 0,
+            outbox: Outbox::default(),
             queued_bytes: 0,
-            throttled_bytes: 0,
             throttled_until: None,
             sequence: 0,
             released: 0,
@@ -175,7 +171,7 @@ impl<'a> Pump<'a> {
             let due = self.next_due().into_iter().chain(self.throttled_until).min().filter(|_| cut.is_none());
             tokio::select! {
                 changed = regimes.changed() => changed.map_err(|_| Reset)?,
-                () = ends_changed => {}
+                () = ends_changed, if self.half_open => {}
                 _ = self.from.readable(), if reads => self.read(),
                 _ = self.to.writable(), if writes => {}
                 () = sleep_until(due.unwrap_or(self.context.epoch)), if due.is_some() => {}
@@ -191,8 +187,7 @@ impl<'a> Pump<'a> {
     /// Decides the fates of all whole units in the inbox. True if one of them changed the regime;
     /// it and those behind it are to be decided under the new one.
     fn decide(&mut self, regime: &Regime) -> bool {
-        let clean = LinkPolicy::default();
-        let policy = regime.links.get(&self.context.link).unwrap_or(&clean);
+        let policy = regime.policy(self.context.link);
         self.half_open = policy.half_open;
         self.bytes_per_s = policy.bytes_per_s;
         if policy.cut {
@@ -204,15 +199,16 @@ impl<'a> Pump<'a> {
         self.release_held(regime.version, policy, now_us);
         let taps = regime.taps(self.context.link);
         let wants_info = taps.is_some() || policy.names_kinds();
+        let harms = policy.harms_frames();
         self.backlog = false;
         loop {
             if self.queued_bytes >= self.queue_bytes_max() {
                 self.backlog = true;
                 return false;
             }
-            let shown = self.shown.take();
-            let was_shown = shown.is_some();
-            let Some(unit) = shown.map(Unit::Frame).or_else(|| self.next_unit()) else { return false };
+            let was_shown = self.shown.is_some();
+            let unit = if was_shown { self.shown.take().map(Unit::Frame) } else { self.next_unit() };
+            let Some(unit) = unit else { return false };
             let is_frame = matches!(unit, Unit::Frame(_));
             let bytes = unit.into_bytes();
             let info = if is_frame && wants_info { self.info(&bytes) } else { None };
@@ -224,18 +220,33 @@ impl<'a> Pump<'a> {
                 return true;
             }
             self.sequence += 1;
-            let kind = info.map(|info| info.kind);
-            let nature = if is_frame { Nature::Message } else { Nature::Chunk };
-            let fate = self.decider.decide(policy, now_us, kind, nature);
-            let goes_on = matches!(fate, Fate::Forward | Fate::Delay { .. });
-            let flip =
-                if is_frame && goes_on { self.decider.corrupt(policy, kind, bytes.len()) } else { None };
-            if let Some(flip) = flip {
-                count(&self.context.tally.corrupted, 1);
-                self.take(flip.apply(&bytes), kind, fate);
+            if harms {
+                self.harm(policy, bytes, is_frame, info.map(|info| info.kind), now_us);
             } else {
-                self.take(bytes, kind, fate);
+                let fate = self.decider.pass(now_us);
+                self.take(bytes, None, fate);
             }
+        }
+    }
+
+    /// Decides the fate of one unit under a policy that does something to frames.
+    fn harm(
+        &mut self,
+        policy: &LinkPolicy,
+        bytes: Bytes,
+        is_frame: bool,
+        kind: Option<&'static str>,
+        now_us: u64,
+    ) {
+        let nature = if is_frame { Nature::Message } else { Nature::Chunk };
+        let fate = self.decider.decide(policy, now_us, kind, nature);
+        let goes_on = matches!(fate, Fate::Forward | Fate::Delay { .. });
+        let flip = if is_frame && goes_on { self.decider.corrupt(policy, kind, bytes.len()) } else { None };
+        if let Some(flip) = flip {
+            count(&self.context.tally.corrupted, 1);
+            self.take(flip.apply(&bytes), kind, fate);
+        } else {
+            self.take(bytes, kind, fate);
         }
     }
 
@@ -304,10 +315,9 @@ impl<'a> Pump<'a> {
         free.append(&mut self.held.take(policy));
         count(&tally.released, free.len());
         free.sort_unstable_by_key(|frame| frame.number);
-        let clean = LinkPolicy::default();
         for frame in free {
             self.sequence += 1;
-            let fate = self.decider.decide(&clean, now_us, frame.kind, Nature::Message);
+            let fate = self.decider.pass(now_us);
             self.take(frame.bytes, frame.kind, fate);
         }
     }
@@ -341,8 +351,7 @@ impl<'a> Pump<'a> {
         }
         count(&tally.forwarded, 1);
         count(&tally.forwarded_bytes, bytes.len());
-        self.outbox_bytes += bytes.len();
-        self.outbox.push_back(bytes);
+        self.outbox.push(bytes);
     }
 
     fn next_due(&self) -> Option<Instant> {
@@ -386,12 +395,9 @@ impl<'a> Pump<'a> {
 
     /// Nobody is there to read.
     fn swallow(&mut self) {
-        count(&self.context.tally.swallowed_bytes, self.outbox_bytes);
-        self.queued_bytes -= self.outbox_bytes;
-        self.outbox_bytes = 0;
-        self.throttled_bytes = 0;
-        self.throttled_until = None;
-        self.outbox.clear();
+        let bytes = self.outbox.clear();
+        count(&self.context.tally.swallowed_bytes, bytes);
+        self.queued_bytes -= bytes;
     }
 
     // ---- Sockets -----------------------------------------------------------------------------
@@ -415,21 +421,12 @@ impl<'a> Pump<'a> {
                 self.swallow();
                 return Ok(());
             }
-            let mut left = self.allowance();
-            if left == 0 {
+            let allowed = self.allowance();
+            if allowed == 0 {
                 return Ok(());
             }
             let mut slices = [IoSlice::new(&[]); WRITE_SLICES_MAX];
-            let mut used = 0;
-            for (slice, bytes) in slices.iter_mut().zip(&self.outbox) {
-                let part = &bytes[..bytes.len().min(left)];
-                *slice = IoSlice::new(part);
-                used += 1;
-                left -= part.len();
-                if left == 0 {
-                    break;
-                }
-            }
+            let used = self.outbox.fill(&mut slices, allowed);
             match self.to.try_write_vectored(&slices[..used]) {
                 Ok(written) => self.written(written),
                 Err(error) if is_transient(&error) => return Ok(()),
@@ -448,11 +445,9 @@ impl<'a> Pump<'a> {
         let Some(bytes_per_s) = self.bytes_per_s else { return usize::MAX };
         let mut bucket = lock(self.bucket());
         let allowed = bucket.allowed(bytes_per_s, self.context.now_us());
-        let worth_asking_us = bucket.worth_asking_us(bytes_per_s, self.outbox_bytes);
+        let worth_asking_us = bucket.worth_asking_us(bytes_per_s, self.outbox.bytes());
         drop(bucket);
-        let throttled = self.outbox_bytes.saturating_sub(allowed);
-        count(&self.context.tally.throttled_bytes, throttled.saturating_sub(self.throttled_bytes));
-        self.throttled_bytes = self.throttled_bytes.max(throttled);
+        count(&self.context.tally.throttled_bytes, self.outbox.throttle(allowed));
         if allowed == 0 {
             self.throttled_until = Some(self.context.epoch + Duration::from_micros(worth_asking_us));
         }
@@ -466,21 +461,12 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn written(&mut self, mut bytes: usize) {
+    fn written(&mut self, bytes: usize) {
         if self.bytes_per_s.is_some() {
             lock(self.bucket()).spend(bytes);
         }
         self.queued_bytes -= bytes;
-        self.outbox_bytes -= bytes;
-        self.throttled_bytes = self.throttled_bytes.min(self.outbox_bytes);
-        while let Some(front) = self.outbox.front_mut() {
-            if bytes < front.len() {
-                front.advance(bytes);
-                return;
-            }
-            bytes -= front.len();
-            self.outbox.pop_front();
-        }
+        self.outbox.advance(bytes);
     }
 
     async fn finish(mut self, end: End) -> Result<(), Reset> {

@@ -5,7 +5,7 @@
 //! frame is decided: whatever the harness could do upon hearing of it would come too late for that
 //! frame and those behind it.
 
-use super::policy::{Link, Links};
+use super::policy::{CLEAN, Link, LinkPolicy, Links};
 use crate::system::FrameInfo;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
@@ -81,6 +81,11 @@ struct Taps {
 }
 
 impl Regime {
+    /// What holds for a link.
+    pub(super) fn policy(&self, link: Link) -> &LinkPolicy {
+        self.links.get(&link).unwrap_or(&CLEAN)
+    }
+
     /// The watches on a link; `None` if there are none.
     pub(super) fn taps(&self, link: Link) -> Option<&[Arc<Tap>]> {
         self.taps.by_link.get(&link).map(Vec::as_slice)
