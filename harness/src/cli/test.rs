@@ -9,13 +9,12 @@ use clap::Args;
 
 use super::interrupt::Interrupts;
 use super::{complain, fresh_seed, neighbour, output, paxos, progress, seconds, the_file};
-use crate::nemesis::plan::{CALM_MIN, LENGTH_MIN};
-use crate::nemesis::{Selection, unite};
 use crate::results::store::Store;
-use crate::run::options::Options;
+use crate::run::options::{Faults, Options};
 use crate::run::stop::Stop;
 use crate::run::verdict::{HARNESS_FAILED, USAGE};
 use crate::run::{Ended, RunError, run};
+use crate::schedule::{GAP_MIN, LENGTH_MIN, Preset, Selection, unite};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -164,7 +163,7 @@ fn rate(text: &str) -> Result<f64, String> {
 /// Why a run of this length can't pay all that is owed, if so.
 fn too_short(time_limit: Duration, owed: usize) -> Option<String> {
     let owed = u32::try_from(owed).unwrap_or(u32::MAX);
-    let needed = GET_GOING + (LENGTH_MIN + CALM_MIN).saturating_mul(owed);
+    let needed = GET_GOING + (LENGTH_MIN + GAP_MIN).saturating_mul(owed);
     (owed > 0 && time_limit < needed).then(|| {
         format!(
             "--time-limit {}: {owed} kinds of faults are owed, which takes at least {:.0} s; those that find no \
@@ -197,9 +196,7 @@ impl Arguments {
             concurrency: self.concurrency.of(self.node_count),
             rate: self.rate,
             time_limit: self.time_limit,
-            nemesis,
-            owed,
-            nemesis_interval: self.nemesis_interval,
+            faults: Faults::Nemesis(Preset { kinds: nemesis, owed, interval: self.nemesis_interval }),
             seed: self.seed.unwrap_or_else(fresh_seed),
             keys: self.key_count,
             ops_per_key: self.ops_per_key,
@@ -218,7 +215,11 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Ok(options) => options,
         Err(reason) => return complain(USAGE, &reason),
     };
-    if let Some(warning) = too_short(options.time_limit, options.owed.len()) {
+    let owed = match &options.faults {
+        Faults::Nemesis(preset) => preset.owed.len(),
+        Faults::Schedule { .. } => 0,
+    };
+    if let Some(warning) = too_short(options.time_limit, owed) {
         output::remark(&format!("antipaxos: warning: {warning}"));
     }
     let interrupts = match Interrupts::listen() {

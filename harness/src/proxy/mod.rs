@@ -48,7 +48,7 @@
 //!
 //! The message-lossy ones are for systems whose frames are known: losing bytes of an unknown stream
 //! would make false bugs, so such a map is refused. `kinds` restricts these and delay to frames of
-//! some kinds; [`LinkPolicy::and`] lays several over each other.
+//! some kinds; [`LinkPolicy::add`] lays several over each other.
 //!
 //! [`Mesh::reset`] does its work once: RST to both sides of all connections that there are.
 //!

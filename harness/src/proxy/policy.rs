@@ -101,7 +101,7 @@ pub struct LinkPolicy {
     pub kinds: Option<BTreeSet<String>>,
     /// What is done besides, mostly to frames of other kinds; of all that concerns a frame, the
     /// worst of each applies. Layers concern frames alone and have no layers themselves;
-    /// [`LinkPolicy::and`] makes them where they are needed.
+    /// [`LinkPolicy::add`] makes them where they are needed.
     pub also: Vec<LinkPolicy>,
 }
 
@@ -175,9 +175,9 @@ impl LinkPolicy {
         LinkPolicy { cut: true, ..LinkPolicy::default() }
     }
 
-    /// Both: of what concerns the stream the worse, and to each frame whatever either does to it.
-    #[must_use]
-    pub fn and(mut self, other: &LinkPolicy) -> LinkPolicy {
+    /// Lets this apply as well: of what concerns the stream the worse, and to each frame the worst of
+    /// what concerns its kind.
+    pub fn add(&mut self, other: &LinkPolicy) {
         self.cut |= other.cut;
         self.half_open |= other.half_open;
         self.bytes_per_s = self.bytes_per_s.into_iter().chain(other.bytes_per_s).min();
@@ -195,7 +195,6 @@ impl LinkPolicy {
                 self.also.push(added);
             }
         }
-        self
     }
 
     /// Whether it loses, doubles, reorders, changes or keeps messages: more than TCP could show.
@@ -251,6 +250,58 @@ impl LinkPolicy {
     fn is_message_lossy_itself(&self) -> bool {
         let shares = [self.drop_ppm, self.duplicate_ppm, self.reorder_ppm, self.corrupt_ppm];
         self.hold || shares != [0; 4]
+    }
+
+    /// What it does, for people: `delay 20–60 ms, drop 5 % of accept`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut words = Vec::new();
+        if self.cut {
+            words.push("cut".to_owned());
+        }
+        if self.half_open {
+            words.push("half-open".to_owned());
+        }
+        if let Some(bytes_per_s) = self.bytes_per_s {
+            words.push(format!("at most {bytes_per_s} bytes/s"));
+        }
+        let layers = self.layers().filter(|layer| layer.harms_frames_itself());
+        words.extend(layers.map(LinkPolicy::describe_frames));
+        words.join(", ")
+    }
+
+    fn describe_frames(&self) -> String {
+        // Tenths of a percent are enough for people.
+        let percent = |ppm: u32| (f64::from(ppm) / 1_000.0).round() / 10.0;
+        let mut words = Vec::new();
+        if self.delay_us > 0 || self.jitter_us > 0 {
+            let (least, most) = (self.delay_us / 1000, (self.delay_us + self.jitter_us) / 1000);
+            words.push(if least == most {
+                format!("delay {least} ms")
+            } else {
+                format!("delay {least}–{most} ms")
+            });
+        }
+        let shares = [
+            ("drop", self.drop_ppm),
+            ("duplicate", self.duplicate_ppm),
+            ("reorder", self.reorder_ppm),
+            ("corrupt", self.corrupt_ppm),
+        ];
+        words.extend(
+            shares
+                .into_iter()
+                .filter(|(_, ppm)| *ppm > 0)
+                .map(|(word, ppm)| format!("{word} {} %", percent(ppm))),
+        );
+        if self.hold {
+            words.push("hold".to_owned());
+        }
+        let mut words = words.join(", ");
+        if let Some(kinds) = &self.kinds {
+            words += &format!(" of {}", kinds.iter().cloned().collect::<Vec<_>>().join(", "));
+        }
+        words
     }
 
     fn concerns(&self, kind: Option<&str>) -> bool {

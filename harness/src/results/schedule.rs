@@ -20,13 +20,8 @@ pub fn render(seed: u64, nodes: usize, reports: &[FaultReport]) -> String {
             Outcome::Skipped(reason) => ("skipped", Some(reason)),
             Outcome::Indeterminate(reason) => ("indeterminate", Some(reason)),
         };
-        let _ =
-            writeln!(text, "\n[[fault]]\nnumber = {}\nkind = {}", report.number, quoted(report.kind.name()));
-        let _ = writeln!(text, "do = {}", quoted(&report.action));
-        if !report.beneath.is_empty() {
-            let beneath: Vec<String> = report.beneath.iter().map(|action| quoted(action)).collect();
-            let _ = writeln!(text, "beneath = [{}]", beneath.join(", "));
-        }
+        let _ = writeln!(text, "\n[[fault]]\nnumber = {}\nfault = {}", report.number, quoted(&report.fault));
+        let _ = writeln!(text, "do = {}", quoted(&report.words()));
         let _ = writeln!(text, "at = {}\nuntil = {}", seconds(report.start_ns), seconds(report.end_ns));
         let _ = writeln!(text, "outcome = {}", quoted(outcome));
         if let Some(reason) = reason {
@@ -63,17 +58,16 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nemesis::Kind;
 
     #[test]
     fn a_fault_is_a_table_with_its_times() {
-        let mut report = FaultReport::skipped(3, Kind::KillLeader, "said \"no\"\n".to_owned(), 1_234_567_890);
+        let mut report = FaultReport::skipped(3, "kill:leader", "said \"no\"\n".to_owned(), 1_234_567_890);
         report.end_ns = 2_000_000_000;
         let text = render(42, 5, &[report]);
         let table = text.split_once("\n\n").expect("a table").1;
         assert_eq!(
             table,
-            "[[fault]]\nnumber = 3\nkind = \"kill:leader\"\ndo = \"nothing\"\nat = \"1.234s\"\nuntil = \"2.000s\"\n\
+            "[[fault]]\nnumber = 3\nfault = \"kill:leader\"\ndo = \"nothing\"\nat = \"1.234s\"\nuntil = \"2.000s\"\n\
              outcome = \"skipped\"\nreason = \"said \\\"no\\\"\\n\"\nbit = false\n"
         );
     }

@@ -16,13 +16,31 @@
 //! Every draw hangs on the schedule's seed, the fault's id and the number of the planned occurrence,
 //! so that adding a fault, or one that finds nothing to do, shifts no other.
 
+mod action;
 mod amount;
+mod bind;
+mod director;
+mod draws;
+mod examples;
 mod fault;
+mod happened;
+mod mixer;
+mod observed;
+mod preset;
+mod reach;
 mod target;
 mod trigger;
 
+pub use action::{Action, policies};
 pub use amount::{Bandwidth, Share, Span};
+pub use bind::{Item, View};
+pub use director::{Director, Order, Watch};
+pub use examples::{Example, examples};
 pub use fault::{ActionSpec, Body, Choice, Fault, Guard, Lasts, LinkEffect, Mix, Shape, Start, Step, Way};
+pub use mixer::{GAP_MIN, LENGTH_MIN};
+pub use observed::{Ballot, Condition, Observed};
+pub use preset::{Family, Kind, Preset, Selection, unite};
+pub use reach::Damage;
 pub use target::{LinkEnd, LinkSpec, Target, Who};
 pub use trigger::{EventKind, Trigger, What};
 
@@ -51,6 +69,17 @@ pub struct Schedule {
     pub settle_max: Option<Duration>,
     /// What must have been seen for the run to count.
     pub coverage: Coverage,
+}
+
+impl Schedule {
+    /// The ids of all faults and choices, in order, and whether each is required.
+    pub fn ids(&self) -> impl Iterator<Item = (&str, bool)> {
+        self.phases.iter().flat_map(|phase| {
+            let faults = phase.faults.iter().map(|fault| (&*fault.id, fault.required));
+            let choices = phase.mixes.iter().flat_map(|mix| &mix.choices);
+            faults.chain(choices.map(|choice| (&*choice.id, choice.required)))
+        })
+    }
 }
 
 /// What links may do to frames.

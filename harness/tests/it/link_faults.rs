@@ -275,7 +275,9 @@ fn a_connection_that_stands_at_the_heal_carries_the_frames_of_the_one_before() {
 fn kinds_are_let_go_one_by_one() {
     let bench = Bench::framed();
     let (mut dialler, mut node) = bench.connected();
-    bench.set(hold(kinds("a")).and(&hold(kinds("other"))));
+    let mut both = hold(kinds("a"));
+    both.add(&hold(kinds("other")));
+    bench.set(both);
     dialler.write_all(&[frame(b"a"), frame(b"b"), frame(b"a")].concat()).unwrap();
     bench.wait_for("all are held", |now| now.held == 3);
     bench.set(hold(kinds("a")));

@@ -6,8 +6,8 @@
 mod check;
 mod cluster;
 mod connection;
+mod director;
 mod link_faults;
-mod plan;
 mod policy;
 mod process;
 mod proxy;

@@ -136,7 +136,8 @@ proptest! {
             now_us += gap;
             let left_policy = LinkPolicy { corrupt_ppm: 0, ..policies[position / 20 % policies.len()].clone() };
             let other = LinkPolicy { drop_ppm: PPM, kinds: Some(["other".into()].into()), ..LinkPolicy::default() };
-            let mut right_policy = left_policy.clone().and(&other);
+            let mut right_policy = left_policy.clone();
+            right_policy.add(&other);
             right_policy.corrupt_ppm = PPM / 2;
             (right_policy.half_open, right_policy.bytes_per_s) = (true, NonZeroU64::new(1));
             let fate = left.decide(&left_policy, now_us, Some("accept"), Nature::Message);
@@ -157,7 +158,8 @@ proptest! {
             let bytes_per_s = NonZeroU64::new(rate);
             all.push(LinkPolicy { kinds, bytes_per_s, ..policy });
         }
-        let together = all.iter().fold(LinkPolicy::default(), LinkPolicy::and);
+        let mut together = LinkPolicy::default();
+        all.iter().for_each(|policy| together.add(policy));
         prop_assert_eq!(together.check(link, true), Ok(()));
         prop_assert_eq!(together.bytes_per_s, all.iter().filter_map(|policy| policy.bytes_per_s).min());
         for kind in [Some("a"), Some("b"), Some("c"), Some("d"), None] {
@@ -349,4 +351,21 @@ fn a_senseless_length_ends_the_framing_and_no_byte_is_lost() {
     assert_eq!(cutter.next(&mut buffer), Some(Unit::Raw(Bytes::from_static(b"GET / HTTP/1.1"))));
     buffer.put_slice(b"\x01\0\0\0a");
     assert_eq!(cutter.next(&mut buffer), Some(Unit::Raw(Bytes::from_static(b"\x01\0\0\0a"))));
+}
+
+#[test]
+fn policies_are_told_in_words() {
+    let kinds = Some(["accept".to_owned(), "prepare".to_owned()].into());
+    let mut policy = LinkPolicy {
+        half_open: true,
+        bytes_per_s: NonZeroU64::new(64_000),
+        drop_ppm: 205_000,
+        delay_us: 20_000,
+        jitter_us: 40_000,
+        ..LinkPolicy::default()
+    };
+    policy.add(&LinkPolicy { hold: true, corrupt_ppm: PPM, kinds, ..LinkPolicy::default() });
+    let expected = "half-open, at most 64000 bytes/s, delay 20–60 ms, drop 20.5 %, corrupt 100 %, hold of accept, prepare";
+    assert_eq!(policy.describe(), expected);
+    assert_eq!(LinkPolicy::cut().describe(), "cut");
 }

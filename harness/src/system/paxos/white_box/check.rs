@@ -4,7 +4,7 @@ use super::learned::{NodeView, chosen_by_quorum, show};
 use super::order::real_time;
 use super::replay::{Answers, replay};
 use super::{Findings, NodeLog};
-use crate::system::paxos::connection::NONSENSE;
+use crate::system::paxos::request::NONSENSE;
 use checker::{Op, OpType};
 use paxos_node::kv::{Batch, Command};
 use paxos_node::paxos::{Ballot, Slot, Value};
