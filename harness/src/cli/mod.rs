@@ -9,6 +9,7 @@ mod interrupt;
 mod mutants;
 mod output;
 mod progress;
+mod schedule;
 mod schedules;
 mod test;
 mod test_all;
@@ -48,7 +49,7 @@ enum Command {
     /// One run: a cluster, one workload, a nemesis, a verdict
     #[command(after_help = test::EXAMPLES)]
     Test(Box<test::Arguments>),
-    /// Every workload in turn under every kind of fault, then a planted bug that must be found
+    /// The main workloads in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
     /// Plants eight bugs, one after the other, and shows which are caught, by what, how fast
@@ -57,6 +58,9 @@ enum Command {
     Check(check::Arguments),
     /// Writes a recorded history in another format
     Convert(convert::Arguments),
+    /// What a file of faults says, before anything runs: lint, explain, draw
+    #[command(after_help = schedule::EXAMPLES)]
+    Schedule(schedule::Arguments),
     /// What was built, and from which sources
     Version,
 }
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Mutants(arguments) => with_runtime(mutants::main(arguments)),
         Command::Check(arguments) => check::main(&arguments),
         Command::Convert(arguments) => convert::main(&arguments),
+        Command::Schedule(arguments) => schedule::main(&arguments),
         Command::Version => version::main(),
     })
 }

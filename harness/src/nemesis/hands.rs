@@ -1,13 +1,12 @@
-//! Does what the director orders, to real processes and links.
+//! Does what the director orders, in either world, and reports what came of it.
 
 use std::collections::BTreeMap;
 
 use checker::Value;
 
+use super::network;
 use super::report::{ActionReport, FaultReport, Outcome};
-use super::{kill, network, pause};
-use crate::run::cluster::{Cluster, ClusterError};
-use crate::run::recorder::Recorder;
+use super::victim::{Stopped, Victim};
 use crate::schedule::{Action, Condition, policies};
 use crate::system::NodeId;
 
@@ -31,9 +30,8 @@ impl Bite {
 }
 
 /// Everything in force, and the reports of what is not over.
-pub struct Hands<'run> {
-    cluster: &'run Cluster,
-    recorder: &'run Recorder,
+pub struct Hands<V> {
+    victim: V,
     open: BTreeMap<u64, Open>,
 }
 
@@ -52,13 +50,13 @@ struct Standing {
     place: usize,
     bite: Bite,
     before: network::Before,
-    stopped: pause::Stopped,
+    stopped: Stopped,
 }
 
-impl<'run> Hands<'run> {
+impl<V: Victim> Hands<V> {
     /// Hands that have done nothing yet.
-    pub fn new(cluster: &'run Cluster, recorder: &'run Recorder) -> Hands<'run> {
-        Hands { cluster, recorder, open: BTreeMap::new() }
+    pub fn new(victim: V) -> Hands<V> {
+        Hands { victim, open: BTreeMap::new() }
     }
 
     /// Does one action of an occurrence.
@@ -70,7 +68,7 @@ impl<'run> Hands<'run> {
         action: Action,
         must_bite: bool,
     ) {
-        let now_ns = self.recorder.now_ns();
+        let now_ns = self.victim.now_ns();
         self.open.entry(occurrence).or_insert_with(|| Open {
             report: FaultReport::begin(occurrence, fault, now_ns),
             items: BTreeMap::new(),
@@ -84,25 +82,29 @@ impl<'run> Hands<'run> {
             place,
             bite: Bite::default(),
             before: network::Before::new(),
-            stopped: pause::Stopped::new(),
+            stopped: Stopped::new(),
         };
-        let (cluster, mesh) = (self.cluster, self.cluster.mesh());
+        let (victim, bite) = (&self.victim, &mut standing.bite);
         match &standing.action {
-            Action::Kill(nodes) => kill::install(cluster, nodes, &mut standing.bite).await,
+            Action::Kill(nodes) => victim.kill(nodes, bite).await,
             Action::Wipe(nodes) => {
-                kill::install(cluster, nodes, &mut standing.bite).await;
+                victim.kill(nodes, bite).await;
                 for &node in nodes {
-                    match cluster.wipe(node) {
-                        Ok(files) => standing.bite.evidence.push(format!("{node}: {files} files removed")),
-                        Err(error) => standing.bite.doubt(error.to_string()),
+                    match victim.wipe(node) {
+                        Ok(told) => bite.evidence.push(format!("{node}: {told}")),
+                        Err(error) => bite.doubt(error),
                     }
                 }
             }
-            Action::Pause(nodes) => {
-                standing.stopped = pause::install(cluster, nodes, &mut standing.bite).await
-            }
-            Action::Links(links, _) => standing.before = network::read(mesh, links),
-            Action::Reset(_) => standing.bite.doubt("connections can't be reset yet".to_owned()),
+            Action::Pause(nodes) => standing.stopped = victim.pause(nodes, bite).await,
+            Action::Links(links, _) => standing.before = network::read(|link| victim.counters(link), links),
+            Action::Reset(links) => match victim.reset(links) {
+                Ok(connections) => {
+                    bite.evidence.push(format!("{connections} connections reset"));
+                    bite.bit = connections > 0;
+                }
+                Err(error) => bite.doubt(error),
+            },
         }
         let Some(open) = self.open.get_mut(&occurrence) else { return };
         open.report.actions.push(ActionReport {
@@ -120,20 +122,21 @@ impl<'run> Hands<'run> {
     }
 
     /// Undoes one action. An error is a node that did not come back.
-    pub async fn undo(&mut self, occurrence: u64, item: usize) -> Result<(), ClusterError> {
+    pub async fn undo(&mut self, occurrence: u64, item: usize) -> Result<(), V::Error> {
         let Some(open) = self.open.get_mut(&occurrence) else { return Ok(()) };
         let Some(mut standing) = open.items.remove(&item) else { return Ok(()) };
         let mut result = Ok(());
         match &standing.action {
             Action::Kill(nodes) | Action::Wipe(nodes) => result = self.restart(nodes).await,
             Action::Pause(nodes) => {
-                pause::examine(nodes, &standing.stopped, &mut standing.bite);
+                self.victim.examine_paused(nodes, &standing.stopped, &mut standing.bite);
                 for error in self.resume(nodes).await {
                     standing.bite.doubt(error);
                 }
             }
             Action::Links(_, policy) => {
-                network::examine(self.cluster.mesh(), policy, &standing.before, &mut standing.bite);
+                let counters = |link| self.victim.counters(link);
+                network::examine(counters, policy, &standing.before, &mut standing.bite);
                 if let Err(error) = self.set_links() {
                     standing.bite.doubt(error);
                 }
@@ -154,12 +157,12 @@ impl<'run> Hands<'run> {
         report.bit = report.outcome == Outcome::Installed
             && bites.iter().all(|(must, bit)| *bit || !must)
             && bites.iter().any(|(_, bit)| *bit);
-        report.end_ns = self.recorder.now_ns();
+        report.end_ns = self.victim.now_ns();
         Some(report)
     }
 
     fn close(&mut self, occurrence: u64, standing: Standing) {
-        let now_ns = self.recorder.now_ns();
+        let now_ns = self.victim.now_ns();
         let Some(open) = self.open.get_mut(&occurrence) else { return };
         let Standing { action, must_bite, place, bite, .. } = standing;
         open.bites.push((must_bite, bite.bit));
@@ -196,12 +199,12 @@ impl<'run> Hands<'run> {
     }
 
     /// Starts those that nothing else keeps down; what another fault keeps stopped stops again.
-    async fn restart(&self, nodes: &[NodeId]) -> Result<(), ClusterError> {
+    async fn restart(&self, nodes: &[NodeId]) -> Result<(), V::Error> {
         let back: Vec<NodeId> = nodes.iter().copied().filter(|&node| !self.keeps_down(node)).collect();
-        self.cluster.restart(&back).await?;
+        self.victim.restart(&back).await?;
         let stopped: Vec<NodeId> = back.into_iter().filter(|&node| self.keeps_stopped(node)).collect();
-        for (_, result) in self.cluster.pause(&stopped).await {
-            result?;
+        if !stopped.is_empty() {
+            self.victim.pause(&stopped, &mut Bite::default()).await;
         }
         Ok(())
     }
@@ -209,15 +212,14 @@ impl<'run> Hands<'run> {
     /// Resumes those that nothing else keeps stopped; gives what went wrong.
     async fn resume(&self, nodes: &[NodeId]) -> Vec<String> {
         let free =
-            |&node: &NodeId| !self.keeps_stopped(node) && self.cluster.condition(node) == Condition::Paused;
+            |&node: &NodeId| !self.keeps_stopped(node) && self.victim.condition(node) == Condition::Paused;
         let nodes: Vec<NodeId> = nodes.iter().copied().filter(free).collect();
-        let results = self.cluster.resume(&nodes).await;
-        results.into_iter().filter_map(|(_, result)| result.err()).map(|error| error.to_string()).collect()
+        self.victim.resume(&nodes).await
     }
 
     /// Every link behaves as all that is in force asks.
     fn set_links(&self) -> Result<(), String> {
-        self.cluster.mesh().set_links(policies(self.standing())).map_err(|error| error.to_string())
+        self.victim.set_links(policies(self.standing()))
     }
 
     /// Puts an action's beginning or end into the history, where its place in the order counts.
@@ -231,21 +233,6 @@ impl<'run> Hands<'run> {
         if let Some(bit) = bit {
             extra.insert("bit".to_owned(), bit.into());
         }
-        self.recorder.nemesis(fault, Value::from(action.describe().as_str()), extra);
+        self.victim.note(fault, Value::from(action.describe().as_str()), extra);
     }
-}
-
-/// Restores everything, whatever was done: links, paused nodes, dead nodes. The dead are left
-/// alone where the run ends here: a node that died by itself is evidence, not to be run over.
-pub async fn heal(cluster: &Cluster, recorder: &Recorder, restart: bool) -> Result<(), ClusterError> {
-    let nodes = cluster.ids();
-    let links = cluster.mesh().set_links(policies([]));
-    let resumed = cluster.resume(&nodes).await;
-    let restarted = if restart { cluster.restart(&nodes).await } else { Ok(()) };
-    recorder.nemesis("heal", Value::Nil, BTreeMap::new());
-    links.expect("an empty map names no link and no fault that could be refused");
-    for (_, result) in resumed {
-        result?;
-    }
-    restarted
 }

@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::hands::Bite;
-use crate::proxy::{Counters, Link, LinkPolicy, Mesh};
+use crate::proxy::{Counters, Link, LinkPolicy};
 
 /// Counters of the links concerned, when the action was done.
 pub type Before = BTreeMap<Link, Counters>;
 
 /// Reads the counters of these links.
-pub fn read(mesh: &Mesh, links: &BTreeSet<Link>) -> Before {
-    links.iter().map(|&link| (link, mesh.counters(link))).collect()
+pub fn read(counters: impl Fn(Link) -> Counters, links: &BTreeSet<Link>) -> Before {
+    links.iter().map(|&link| (link, counters(link))).collect()
 }
 
 /// Just before the undoing: bites if, for each thing that the policy does, the counters of enough of
 /// the links show it.
-pub fn examine(mesh: &Mesh, policy: &LinkPolicy, before: &Before, bite: &mut Bite) {
+pub fn examine(counters: impl Fn(Link) -> Counters, policy: &LinkPolicy, before: &Before, bite: &mut Bite) {
     bite.bit = true;
     let links: BTreeSet<Link> = before.keys().copied().collect();
     for (what, count) in effects(policy) {
-        let hurt = before.iter().map(|(&link, before)| count(&mesh.counters(link).since(before)));
+        let hurt = before.iter().map(|(&link, before)| count(&counters(link).since(before)));
         let (links_hurt, total) =
             hurt.fold((0, 0), |(links, all), hurt| (links + usize::from(hurt > 0), all + hurt));
         bite.evidence.push(format!("{total} {what} on {links_hurt} of {} links", links.len()));

@@ -3,11 +3,9 @@
 use std::fs;
 
 use super::hands::Bite;
+use super::victim::Stopped;
 use crate::run::cluster::Cluster;
 use crate::system::NodeId;
-
-/// Nodes that were stopped, with their process ids.
-pub type Stopped = Vec<(NodeId, u32)>;
 
 /// Pauses these nodes, together, each confirmed by `waitpid`.
 pub async fn install(cluster: &Cluster, nodes: &[NodeId], bite: &mut Bite) -> Stopped {

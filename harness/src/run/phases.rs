@@ -25,7 +25,7 @@ use super::recorder::{Counts, FLUSH_INTERVAL, Recorder};
 use super::stop::{Stop, StopReason};
 use super::verdict::Answer;
 use super::vigil::Vigil;
-use crate::nemesis::{FaultReport, Hands, heal};
+use crate::nemesis::{FaultReport, Hands, Processes, heal};
 use crate::results::store::RunFolder;
 use crate::schedule::{Action, Ballot, Condition, Damage, Director, Observed, Order, Schedule};
 use crate::system::NodeId;
@@ -262,7 +262,7 @@ impl Play<'_> {
         let schedule = options.faults.schedule(limit.saturating_duration_since(Instant::now()), extend);
         self.facts.schedule = Some(schedule.clone());
         let mut director = Director::new(schedule, options.seed);
-        let mut hands = Hands::new(cluster, recorder);
+        let mut hands = Hands::new(Processes { cluster, recorder });
         let mut vigil = Vigil::default();
         let began = Instant::now();
         while !director.is_finished() {

@@ -20,16 +20,23 @@ mod action;
 mod amount;
 mod bind;
 mod director;
+mod draw;
 mod draws;
 mod examples;
+mod explain;
 mod fault;
 mod happened;
+pub mod limits;
 mod mixer;
 mod observed;
+mod phrase;
 mod preset;
 mod reach;
+mod read;
 mod target;
 mod trigger;
+mod words;
+mod write;
 
 pub use action::{Action, policies};
 pub use amount::{Bandwidth, Share, Span};
@@ -41,10 +48,14 @@ pub use mixer::{GAP_MIN, LENGTH_MIN};
 pub use observed::{Ballot, Condition, Observed};
 pub use preset::{Family, Kind, Preset, Selection, unite};
 pub use reach::Damage;
+pub use read::{Dialect, Reading, Refusals, Remark};
 pub use target::{LinkEnd, LinkSpec, Target, Who};
 pub use trigger::{EventKind, Trigger, What};
 
 use std::time::Duration;
+
+/// The version of the file format.
+pub const SCHEMA: u64 = 1;
 
 /// A whole schedule.
 #[derive(Clone, Debug, PartialEq)]

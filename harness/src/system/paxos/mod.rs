@@ -11,6 +11,7 @@ pub mod binary;
 pub mod connection;
 mod exchange;
 mod request;
+pub mod simulation;
 pub mod status;
 pub mod translate;
 pub mod white_box;
