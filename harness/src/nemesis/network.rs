@@ -31,7 +31,7 @@ type Count = fn(&Counters) -> u64;
 
 /// What a policy does, each with the counter that proves it.
 fn effects(policy: &LinkPolicy) -> Vec<(&'static str, Count)> {
-    let effects: [(bool, &'static str, Count); 5] = [
+    let effects: [(bool, &'static str, Count); 9] = [
         (policy.cut, "bytes or connections stalled", |counted| {
             counted.stalled_bytes + counted.stalled_connections
         }),
@@ -39,6 +39,12 @@ fn effects(policy: &LinkPolicy) -> Vec<(&'static str, Count)> {
         (policy.drop_ppm > 0, "frames dropped", |counted| counted.dropped),
         (policy.duplicate_ppm > 0, "frames duplicated", |counted| counted.duplicated),
         (policy.reorder_ppm > 0, "frames reordered", |counted| counted.reordered),
+        (policy.corrupt_ppm > 0, "frames damaged", |counted| counted.corrupted),
+        (policy.hold, "frames held", |counted| counted.held),
+        (policy.bytes_per_s.is_some(), "bytes throttled", |counted| counted.throttled_bytes),
+        (policy.half_open, "ends concealed or connections stalled", |counted| {
+            counted.swallowed_ends + counted.stalled_connections
+        }),
     ];
     effects.into_iter().filter(|(does, ..)| *does).map(|(_, what, count)| (what, count)).collect()
 }

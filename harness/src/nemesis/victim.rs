@@ -97,8 +97,8 @@ impl Victim for Processes<'_> {
         self.cluster.mesh().counters(link)
     }
 
-    fn reset(&self, _links: &BTreeSet<Link>) -> Result<usize, String> {
-        Err("connections can't be reset yet".to_owned())
+    fn reset(&self, links: &BTreeSet<Link>) -> Result<usize, String> {
+        Ok(self.cluster.mesh().reset(links))
     }
 
     fn now_ns(&self) -> u64 {

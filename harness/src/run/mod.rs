@@ -14,6 +14,7 @@ pub mod files;
 pub mod heartbeat;
 pub mod judge;
 pub mod liveness;
+pub mod lookout;
 pub mod observer;
 pub mod online;
 pub mod options;

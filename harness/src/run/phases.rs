@@ -16,6 +16,7 @@ use super::contract::Demands;
 use super::coverage::OK_OPS_MIN;
 use super::heartbeat::Heartbeat;
 use super::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX, Window, answers_wanted, missed, nearly_all};
+use super::lookout::Lookout;
 use super::observer::Observer;
 use super::online;
 use super::options::Options;
@@ -267,7 +268,9 @@ impl Play<'_> {
         let mut hands = Hands::new(Processes { cluster, recorder });
         let mut vigil = Vigil::default();
         let began = Instant::now();
+        let mut lookout = Lookout::new(cluster.mesh(), began);
         while !director.is_finished() {
+            lookout.tell(&mut director);
             let observed = self.look(began.elapsed());
             let orders = if stop.is_stopped() { director.stop() } else { director.advance(&observed) };
             let turns = orders.iter().any(|order| matches!(order, Order::Begin { .. } | Order::Undo { .. }));
@@ -302,12 +305,20 @@ impl Play<'_> {
                 self.show_fault((!names.is_empty()).then(|| names.join(" ")));
             }
             vigil.look(recorder);
+            if let Err(error) = lookout.watch(director.watches(&observed)) {
+                stop.now(StopReason::Broken(error.to_string()));
+            }
             let wake =
                 director.wake_at(&observed).map_or(LOOK, |at| at.saturating_sub(began.elapsed()).min(LOOK));
             if !director.is_finished() {
-                stop.sleep(wake).await;
+                tokio::select! {
+                    _ = stop.sleep(wake) => {}
+                    () = lookout.seen() => {}
+                }
             }
         }
+        // Nothing is watched for any more, and nothing could be refused.
+        let _ = lookout.watch(Vec::new());
         self.show_fault(None);
         self.facts.resolved = Some(director.resolved());
     }

@@ -1,6 +1,7 @@
 //! From words to nodes and links: what `leader`, `follower[0]` or a shape stands for right now.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -353,6 +354,11 @@ fn policy(effect: &LinkEffect) -> LinkPolicy {
         drop_ppm: effect.drop.min_ppm,
         duplicate_ppm: effect.duplicate.min_ppm,
         reorder_ppm: effect.reorder.min_ppm,
+        corrupt_ppm: effect.corrupt.min_ppm,
+        hold: effect.hold,
+        half_open: effect.half_open,
+        bytes_per_s: effect.bandwidth.and_then(|bandwidth| NonZeroU64::new(bandwidth.bytes_per_s)),
+        also: Vec::new(),
         kinds: (!effect.messages.is_empty()).then(|| effect.messages.iter().cloned().collect()),
     }
 }

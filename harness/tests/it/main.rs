@@ -7,6 +7,7 @@ mod check;
 mod cluster;
 mod connection;
 mod director;
+mod link_faults;
 mod policy;
 mod process;
 mod proxy;

@@ -7,10 +7,13 @@ use std::rc::Rc;
 use paxos_node::sim::{Carriage, Postman};
 use paxos_node::wire::peer;
 
-use crate::proxy::policy::{Decider, Fate, Nature};
+use crate::proxy::decider::{Decider, Fate, Nature};
 use crate::proxy::{Counters, Link, Links};
 use crate::schedule::Watch;
 use crate::system::NodeId;
+
+/// What a frame is taken to be long: only whether a byte of it is damaged matters here.
+const ANY_FRAME_BYTES: usize = 100;
 
 /// What every link does now, and what it did.
 #[derive(Debug, Default)]
@@ -81,20 +84,31 @@ impl Wires {
             return Carriage::On(0, None);
         }
         let counted = self.counters.entry(link).or_default();
-        if policy.is_some_and(|policy| policy.cut) {
+        if policy.is_some_and(|policy| policy.cut || policy.half_open) {
             counted.stalled_bytes += u64::from(!self.again);
+            counted.swallowed_ends += u64::from(!self.again && policy.is_some_and(|policy| policy.half_open));
             return Carriage::Kept;
         }
         let policy = policy.cloned().unwrap_or_default();
         let seed = self.seed ^ (link_number(link)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let decider = self.deciders.entry(link).or_insert_with(|| Decider::new(seed));
         match decider.decide(&policy, now_us, Some(kind), Nature::Message) {
-            Fate::Forward => Carriage::On(0, None),
             Fate::Drop => {
                 counted.dropped += 1;
                 Carriage::Lost
             }
-            Fate::Hold { due_us, overtaken, copy_due_us } => {
+            Fate::Hold => {
+                counted.held += u64::from(!self.again);
+                Carriage::Kept
+            }
+            // A node refuses a frame whose checksum is wrong, so that it is as good as lost.
+            Fate::Forward | Fate::Delay { .. }
+                if decider.corrupt(&policy, Some(kind), ANY_FRAME_BYTES).is_some() =>
+            {
+                counted.corrupted += 1;
+                Carriage::Lost
+            }
+            Fate::Delay { due_us, overtaken, copy_due_us } => {
                 counted.delayed += 1;
                 counted.reordered += u64::from(overtaken);
                 counted.duplicated += u64::from(copy_due_us.is_some());
@@ -103,6 +117,7 @@ impl Wires {
                     copy_due_us.map(|due_us| due_us.saturating_sub(now_us)),
                 )
             }
+            Fate::Forward => Carriage::On(0, None),
         }
     }
 }
