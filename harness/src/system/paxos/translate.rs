@@ -151,15 +151,19 @@ pub fn told(asked: Asked<'_>, outcome: &TxnOutcome) -> Told {
 /// What an `ok` carries; `None` if these are not the results of what was asked.
 fn answer(asked: Asked<'_>, results: &[OpResult]) -> Option<Value> {
     match (asked.f, asked.value, results) {
-        ("read", Value::Map(parts), results) if parts.len() == results.len() => {
-            let entries =
-                parts.iter().zip(results).map(|((part, _), result)| Some((part.clone(), read(result)?)));
-            Some(Value::map(entries.collect::<Option<_>>()?))
+        ("read", Value::Map(parts), results) => {
+            let part = |((part, _), result): (&(Value, Value), _)| Some((part.clone(), read(result)?));
+            Some(Value::map(pairs(parts, results)?.map(part).collect::<Option<_>>()?))
         }
-        ("txn", Value::List(parts), results) if parts.len() == results.len() => Some(Value::List(
-            parts.iter().zip(results).map(|(part, result)| filled_in(part, result)).collect::<Option<_>>()?,
-        )),
         ("read", _, [result]) => read(result),
+        ("txn", Value::List(parts), results) => {
+            let parts = pairs(parts, results)?.map(|(part, result)| filled_in(part, result));
+            Some(Value::List(parts.collect::<Option<_>>()?))
+        }
+        ("open", Value::Map(parts), results) => {
+            let is_sum = |(_, result): (_, &OpResult)| matches!(result, OpResult::Integer(_));
+            pairs(parts, results)?.all(is_sum).then(|| asked.value.clone())
+        }
         ("dequeue", _, [OpResult::Value(None)]) => Some(Value::Nil),
         ("dequeue", _, [OpResult::Value(Some(element))]) => Some(decoded(element)),
         ("inc" | "generate", _, [OpResult::Integer(sum)]) => Some(Value::Int(*sum)),
@@ -168,12 +172,16 @@ fn answer(asked: Asked<'_>, results: &[OpResult]) -> Option<Value> {
         | ("increment", value, [OpResult::Integer(_)])
         | ("release", value, [OpResult::Done, OpResult::Done])
         | ("transfer", value, [OpResult::Integer(_), OpResult::Integer(_)]) => Some(value.clone()),
-        ("open", Value::Map(parts), results) if parts.len() == results.len() => {
-            let is_sum = |result: &OpResult| matches!(result, OpResult::Integer(_));
-            results.iter().all(is_sum).then(|| asked.value.clone())
-        }
         _ => None,
     }
+}
+
+/// Each part with its result, if there is one for each.
+fn pairs<'a, P>(
+    parts: &'a [P],
+    results: &'a [OpResult],
+) -> Option<impl Iterator<Item = (&'a P, &'a OpResult)>> {
+    (parts.len() == results.len()).then(|| parts.iter().zip(results))
 }
 
 /// What a `Get` found, as a workload's value; `None` if it is not a `Get`'s result.
