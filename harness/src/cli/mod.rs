@@ -49,7 +49,7 @@ enum Command {
     /// One run: a cluster, one workload, a nemesis, a verdict
     #[command(after_help = test::EXAMPLES)]
     Test(Box<test::Arguments>),
-    /// Every workload in turn under every kind of fault, then a planted bug that must be found
+    /// The main workloads in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
     /// Plants eight bugs, one after the other, and shows which are caught, by what, how fast

@@ -32,8 +32,8 @@ const CONCURRENCY_MAX: usize = 1_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// What to ask of the cluster, and what judges the answers: cas-register, set, append
-    #[arg(short, long, value_name = "NAME", default_value = "cas-register", help_heading = "Load")]
+    #[arg(short, long, value_name = "NAME", default_value = "cas-register", help_heading = "Load",
+        help = format!("What to ask of the cluster, and what judges the answers: {}", workloads::names().join(", ")))]
     workload: String,
 
     /// Clients at a time: a number, or a multiple of the nodes such as 2n

@@ -16,4 +16,5 @@ mod schedule;
 mod simulation;
 mod summary;
 mod tidy;
+mod translate;
 mod white_box;

@@ -22,12 +22,12 @@
 //! Opening a session is no operation of the history: where that fails, nothing of the operation
 //! had left, and it is a `fail` for want of a session. Reads need none: nothing happens if one executes twice.
 
-use super::translate;
+use super::translate::{self, Told};
 use crate::system::{Completion, NodeId};
 use checker::{OpType, Value};
 use paxos_node::kv::{
     ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Reply, RequestId, SessionId,
-    TxnOutcome, UnknownReason,
+    UnknownReason,
 };
 use std::collections::BTreeMap;
 use workloads::Invocation;
@@ -163,7 +163,7 @@ impl Requests {
         };
         // A read may be executed twice, so it needs no session; opening one takes a quorum, and would
         // hide what a node cut off from its quorum answers.
-        let needs_session = translate::is_update(invocation);
+        let needs_session = translate::is_update(invocation.into());
         self.ongoing = Some(ongoing);
         if needs_session && self.session.is_none() {
             return self.send(Command::OpenSession { nonce }, 1, false);
@@ -247,14 +247,14 @@ impl Requests {
         let Some(ongoing) = &mut self.ongoing else {
             return self.over(Ending::DidNot(Reason::new("not-tried", "no operation was under way")));
         };
-        let txn = match translate::transaction(&ongoing.invocation) {
+        let txn = match translate::transaction((&ongoing.invocation).into()) {
             Ok(txn) => txn,
             Err(error) => {
                 let reason = Reason::new("untranslatable", error);
                 return self.over(Ending::DidNot(reason));
             }
         };
-        let session = self.session.filter(|_| translate::is_update(&ongoing.invocation));
+        let session = self.session.filter(|_| translate::is_update((&ongoing.invocation).into()));
         let request = session.map(|session| {
             self.sequence += 1;
             RequestId { session, sequence: self.sequence }
@@ -273,7 +273,7 @@ impl Requests {
     fn over(&mut self, ending: Ending) -> Next {
         let (value, update, notes) = match self.ongoing.take() {
             Some(ongoing) => {
-                let update = translate::is_update(&ongoing.invocation);
+                let update = translate::is_update((&ongoing.invocation).into());
                 (ongoing.invocation.value, update, ongoing.notes)
             }
             None => (Value::Nil, false, Notes::default()),
@@ -291,16 +291,17 @@ impl Requests {
     fn judge(&mut self, invocation: &Invocation, result: ClientResult) -> Judged {
         let unknown = |word, text: String| Judged::Ending(Ending::Unknown(Reason::new(word, text)));
         match result {
-            ClientResult::Reply(Reply::Outcome(TxnOutcome::Done(results))) => {
-                match translate::value(invocation, &results) {
-                    Some(value) => Judged::Ending(Ending::Happened(value)),
-                    None => unknown(NONSENSE, format!("the node answered {} with {results:?}", invocation.f)),
+            ClientResult::Reply(Reply::Outcome(outcome)) => {
+                match translate::told(invocation.into(), &outcome) {
+                    Told::Happened(value) => Judged::Ending(Ending::Happened(value)),
+                    // Its request executed, and changed nothing.
+                    Told::DidNot(word) => {
+                        Judged::Ending(Ending::DidNot(Reason::new(word, format!("aborted: {word}"))))
+                    }
+                    Told::Nonsense => {
+                        unknown(NONSENSE, format!("the node answered {} with {outcome:?}", invocation.f))
+                    }
                 }
-            }
-            // Its request executed, and changed nothing.
-            ClientResult::Reply(Reply::Outcome(TxnOutcome::Aborted { op: _, reason })) => {
-                let word = translate::abort_reason(reason);
-                Judged::Ending(Ending::DidNot(Reason::new(word, format!("aborted: {word}"))))
             }
             ClientResult::Reply(Reply::SessionExpired) => {
                 self.session = None;
