@@ -304,7 +304,8 @@ fn pairs(history: &History, length: usize) -> Result<(Vec<Pair>, Vec<OpCounts>),
     // For each function how often there is each type of op.
     let mut counts = vec![[0u64; 4]; history.functions.len()];
     let mut doing = vec![IDLE; history.processes.clients()];
-    let mut pairs: Vec<Pair> = Vec::with_capacity(length / 2 + CALLS_AT_ONCE);
+    let at_once = length.min(CALLS_AT_ONCE);
+    let mut pairs: Vec<Pair> = Vec::with_capacity(length / 2 + at_once);
     let mut begun: u32 = 0;
     let columns = history.process[..length].iter().zip(&history.op_type).zip(&history.f);
     for (position, ((&process, &op_type), &f)) in columns.enumerate() {
@@ -312,7 +313,7 @@ fn pairs(history: &History, length: usize) -> Result<(Vec<Pair>, Vec<OpCounts>),
             continue;
         }
         if begun as usize == pairs.len() {
-            let room = pairs.len() + CALLS_AT_ONCE;
+            let room = pairs.len() + at_once;
             pairs.resize(room, Pair { invoke: 0, completion: NONE });
         }
         let doing = &mut doing[process as usize];
