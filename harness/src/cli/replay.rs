@@ -9,10 +9,10 @@ use super::case::{Case, Failure};
 use super::complain;
 use super::interrupt::Interrupts;
 use super::output::{self, remark};
-use super::sim::activate;
 use crate::rate::Rate;
 use crate::results::store::Store;
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
+use crate::system::paxos::simulation::activate;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

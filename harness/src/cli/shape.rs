@@ -117,7 +117,7 @@ fn rate(text: &str) -> Result<f64, String> {
 fn workload(name: &str) -> Result<String, String> {
     match workloads::names().contains(&name) {
         true => Ok(name.to_owned()),
-        false => Err(format!("there are: {}", workloads::names().join(", "))),
+        false => Err(format!("no workload is called `{name}`; there are: {}", workloads::names().join(", "))),
     }
 }
 

@@ -15,12 +15,12 @@ use super::complain;
 use super::interrupt::Interrupts;
 use super::output::{self, remark};
 use super::replay::{REPLAYS_FOLDER, World};
-use super::sim::activate;
 use crate::rate::Rate;
 use crate::results::store::Store;
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
 use crate::schedule::Schedule;
 use crate::shrink::{Oracle, Shrunk, shrink, sizes};
+use crate::system::paxos::simulation::activate;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

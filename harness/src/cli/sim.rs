@@ -21,7 +21,7 @@ use crate::results::summary::Summary;
 use crate::results::utc::Utc;
 use crate::run::options::{Options, shell_word};
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
-use crate::system::paxos::simulation::{Simulated, simulate};
+use crate::system::paxos::simulation::{Simulated, activate, simulate};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -301,28 +301,6 @@ fn leave(store: &Store, options: &Options, simulated: &Simulated, repeat: &str) 
         folder.mark_failed().map_err(|error| error.to_string())?;
     }
     Ok(summary.render())
-}
-
-/// Removes the rule on this thread.
-#[cfg(feature = "mutants")]
-pub(super) fn activate(mutant: Option<&str>) -> Result<(), String> {
-    use paxos_node::mutants::Mutant;
-    let mutant = mutant
-        .map(|name| Mutant::by_name(name).ok_or_else(|| format!("no mutant is called `{name}`")))
-        .transpose()?;
-    paxos_node::mutants::activate(mutant);
-    Ok(())
-}
-
-/// A normal build has no rule to remove.
-#[cfg(not(feature = "mutants"))]
-pub(super) fn activate(mutant: Option<&str>) -> Result<(), String> {
-    match mutant {
-        None => Ok(()),
-        Some(name) => {
-            Err(format!("--mutant {name}: this harness holds no mutants (build it with --features mutants)"))
-        }
-    }
 }
 
 #[cfg(test)]
