@@ -3,15 +3,18 @@
 //! Exit codes, the same for every subcommand: 0 valid, 1 invalid, 2 unknown, 254 wrong usage,
 //! 255 the harness itself failed.
 
+mod case;
 mod check;
 mod convert;
 mod interrupt;
 mod mutants;
 mod output;
 mod progress;
+mod replay;
 mod schedule;
 mod schedules;
 mod shape;
+mod shrink;
 mod sim;
 mod test;
 mod test_all;
@@ -55,6 +58,12 @@ enum Command {
     /// The same in virtual time, over the node's simulation: many seeds in seconds
     #[command(after_help = sim::EXAMPLES)]
     Sim(Box<sim::Arguments>),
+    /// A run's faults again, and how often they do it again
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(replay::Arguments),
+    /// Makes a failing schedule small: the faults that matter, and no more
+    #[command(after_help = shrink::EXAMPLES)]
+    Shrink(shrink::Arguments),
     /// Every workload in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
@@ -85,6 +94,8 @@ pub fn main() -> ExitCode {
     ExitCode::from(match cli.command {
         Command::Test(arguments) => with_runtime(test::main(*arguments)),
         Command::Sim(arguments) => with_runtime(sim::main(*arguments)),
+        Command::Replay(arguments) => with_runtime(replay::main(arguments)),
+        Command::Shrink(arguments) => with_runtime(shrink::main(arguments)),
         Command::TestAll(arguments) => with_runtime(test_all::main(arguments)),
         Command::Mutants(arguments) => with_runtime(mutants::main(arguments)),
         Command::Check(arguments) => check::main(&arguments),

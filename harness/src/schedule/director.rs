@@ -314,7 +314,8 @@ impl Director {
                 let mut draws = Draws::of(self.seed, &key, 0);
                 let view = View::new(observed, &self.last_faulted, &mut draws);
                 let earlier = |id: &str| self.views.get(id).cloned();
-                let binder = Binder { view: &view, earlier: &earlier, draws: &mut draws, resolved: Vec::new() };
+                let binder =
+                    Binder { view: &view, earlier: &earlier, draws: &mut draws, resolved: Vec::new() };
                 let links = binder.links(std::slice::from_ref(on)).ok()?;
                 Some(Watch { key, kind: kind.clone(), links })
             })
@@ -610,8 +611,15 @@ impl Director {
     fn guard(&self, guard: Guard, items: &[Item], observed: &Observed) -> Result<(), String> {
         let nodes: Vec<NodeId> = observed.nodes.keys().copied().collect();
         let silent = observed.nodes.iter().filter(|(_, is)| **is != Condition::Up).map(|(&node, _)| node);
-        let actions: Vec<&Action> = self.standing().chain(items.iter().map(|item| &item.action)).collect();
-        let left = Damage::of(&nodes, silent, actions.iter().copied()).leaves_quorum();
+        let silent: Vec<NodeId> = silent.collect();
+        // At each moment at which something more is done: one node after the other is not all at once.
+        let left = items.iter().all(|now| {
+            let stands =
+                |item: &&Item| item.from <= now.from && item.until.is_none_or(|until| until > now.from);
+            let with = items.iter().filter(stands).map(|item| &item.action);
+            let actions: Vec<&Action> = self.standing().chain(with).collect();
+            Damage::of(&nodes, silent.iter().copied(), actions.iter().copied()).leaves_quorum()
+        });
         match guard {
             Guard::KeepQuorum if !left => Err("it would take the quorum away".to_owned()),
             Guard::BreakQuorum if left => Err("it would leave a quorum".to_owned()),

@@ -11,6 +11,7 @@ use paxos_node::sim::World;
 use workloads::{Context, Generator, Invocation, Next as Ask};
 
 use super::super::request::{Attempt, Next, Reason, Requests};
+use super::links::SharedWires;
 use super::tape::Tape;
 use crate::run::arrivals::Arrivals;
 use crate::system::NodeId;
@@ -67,6 +68,7 @@ pub(super) struct Around<'a> {
     pub(super) world: &'a mut World,
     pub(super) tape: &'a mut Tape,
     pub(super) generator: &'a mut dyn Generator,
+    pub(super) wires: &'a SharedWires,
 }
 
 impl Around<'_> {
@@ -235,6 +237,7 @@ impl Clients {
             doing.request_id = request.id;
             let patience_us = doing.deadline_us.saturating_sub(now_us) / u64::from(share.max(1));
             let token = ClientToken((number as u64) << 32 | u64::from(slot.connection));
+            around.wires.client_asks(slot.node);
             around.world.request(SimNode(slot.node.0), token, request);
             self.set_alarm(number, patience_us.max(1), around);
             return;

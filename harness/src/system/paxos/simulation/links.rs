@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use bytes::BytesMut;
+use paxos_node::paxos::Message;
 use paxos_node::sim::{Carriage, Postman};
 use paxos_node::wire::peer;
 
@@ -22,6 +24,8 @@ pub(super) struct Wires {
     policies: Links,
     deciders: BTreeMap<Link, Decider>,
     counters: BTreeMap<Link, Counters>,
+    /// When a link of little bandwidth has passed on all that was given to it.
+    busy_until_us: BTreeMap<Link, u64>,
     watches: Vec<Watch>,
     /// Frames that were watched for: the watch's key, and when.
     sightings: Vec<(String, u64)>,
@@ -43,7 +47,7 @@ impl SharedWires {
         let wires = Rc::clone(&self.0);
         Box::new(move |now_us, from, to, message| {
             let link = Link::between(NodeId(from.0), NodeId(to.0));
-            wires.borrow_mut().carry(now_us, link, peer::kind(message).name())
+            wires.borrow_mut().carry(now_us, link, message)
         })
     }
 
@@ -67,6 +71,15 @@ impl SharedWires {
         self.0.borrow().counters.get(&link).copied().unwrap_or_default()
     }
 
+    /// A client sends something to this node: counted if that stalls. The world loses it then.
+    pub(super) fn client_asks(&self, node: NodeId) {
+        let mut wires = self.0.borrow_mut();
+        let link = Link::clients(node);
+        if wires.policies.get(&link).is_some_and(|policy| policy.cut || policy.half_open) {
+            wires.counters.entry(link).or_default().stalled_bytes += 1;
+        }
+    }
+
     /// Says that what is posted next was kept before, or no longer.
     pub(super) fn set_again(&self, again: bool) {
         self.0.borrow_mut().again = again;
@@ -74,7 +87,8 @@ impl SharedWires {
 }
 
 impl Wires {
-    fn carry(&mut self, now_us: u64, link: Link, kind: &'static str) -> Carriage {
+    fn carry(&mut self, now_us: u64, link: Link, message: &Message) -> Carriage {
+        let kind = peer::kind(message).name();
         if !self.again {
             let seen = self.watches.iter().filter(|watch| watch.kind == kind && watch.links.contains(&link));
             self.sightings.extend(seen.map(|watch| (watch.key.clone(), now_us)));
@@ -90,9 +104,19 @@ impl Wires {
             return Carriage::Kept;
         }
         let policy = policy.cloned().unwrap_or_default();
+        // A link that carries little carries one message after the other.
+        let mut reached_us = now_us;
+        if let Some(bytes_per_s) = policy.bytes_per_s {
+            let bytes = length(message);
+            let free_us = self.busy_until_us.entry(link).or_default();
+            *free_us = now_us.max(*free_us) + bytes * 1_000_000 / bytes_per_s;
+            counted.throttled_bytes += bytes;
+            reached_us = *free_us;
+        }
+        let late = |due_us: u64| due_us.saturating_sub(now_us);
         let seed = self.seed ^ (link_number(link)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let decider = self.deciders.entry(link).or_insert_with(|| Decider::new(seed));
-        match decider.decide(&policy, now_us, Some(kind), Nature::Message) {
+        match decider.decide(&policy, reached_us, Some(kind), Nature::Message) {
             Fate::Drop => {
                 counted.dropped += 1;
                 Carriage::Lost
@@ -112,14 +136,19 @@ impl Wires {
                 counted.delayed += 1;
                 counted.reordered += u64::from(overtaken);
                 counted.duplicated += u64::from(copy_due_us.is_some());
-                Carriage::On(
-                    due_us.saturating_sub(now_us),
-                    copy_due_us.map(|due_us| due_us.saturating_sub(now_us)),
-                )
+                Carriage::On(late(due_us), copy_due_us.map(late))
             }
-            Fate::Forward => Carriage::On(0, None),
+            Fate::Forward => Carriage::On(late(reached_us), None),
         }
     }
+}
+
+/// How long a message is on the wire, in bytes; none if it is too long for a frame.
+fn length(message: &Message) -> u64 {
+    let nobody = paxos_node::paxos::NodeId(1);
+    let envelope = peer::Envelope { cluster: 0, from: nobody, to: nobody, message_id: 0 };
+    let mut bytes = BytesMut::new();
+    peer::encode(&mut bytes, envelope, message).map_or(0, |()| bytes.len() as u64)
 }
 
 fn link_number(link: Link) -> u64 {

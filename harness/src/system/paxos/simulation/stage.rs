@@ -289,7 +289,12 @@ impl Stage<'_> {
     fn with_clients<T>(&mut self, act: impl FnOnce(&mut Clients, &mut Around<'_>) -> T) -> T {
         let mut world = self.cluster.world.borrow_mut();
         let mut tape = self.cluster.tape.borrow_mut();
-        let mut around = Around { world: &mut world, tape: &mut tape, generator: &mut *self.generator };
+        let mut around = Around {
+            world: &mut world,
+            tape: &mut tape,
+            generator: &mut *self.generator,
+            wires: &self.cluster.wires,
+        };
         act(&mut self.clients, &mut around)
     }
 
