@@ -13,6 +13,7 @@
 //! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
+pub(crate) mod counter;
 pub(crate) mod frontier;
 pub(crate) mod inclusion;
 pub(crate) mod judge;

@@ -119,6 +119,13 @@ impl Model for ElementSet {
         }
     }
 
+    fn shows(&self, op: &ElementOp) -> Option<Arc<BTreeSet<Value>>> {
+        match op {
+            ElementOp::Read(seen) => seen.clone(),
+            ElementOp::Add(..) | ElementOp::Remove(..) | ElementOp::Contains(..) => None,
+        }
+    }
+
     fn is_pure(&self, op: &ElementOp) -> bool {
         match op {
             ElementOp::Add(_, changed) | ElementOp::Remove(_, changed) => *changed == Some(false),

@@ -90,7 +90,65 @@ impl Namer<'_> {
         };
         let (first, second) = (self.zone(&older), self.zone(&newer));
         let complete = complete(&older, &first).max(complete(&newer, &second));
+        let older = self.narrowed(&older, newer.start, newer.end, true);
+        let newer = self.narrowed(&newer, older.start, older.end, false);
+        let (mut first, mut second) = (self.zone(&older), self.zone(&newer));
+        self.share(&mut first, &mut second);
         Named { violation: Violation::Crossing { older: first, newer: second }, complete }
+    }
+
+    /// Of a block a value on which something had ended before the one position, and a value on which something
+    /// began after the other, joined by as few compare-and-sets as there are. Writers are shown anyway, so
+    /// they are preferred; what began is kept where it costs nothing, if it has to be.
+    fn narrowed(&self, block: &Block, ended_before: u32, began_after: u32, keeps_start: bool) -> Block {
+        let (mut ended, mut began): (Option<(usize, u32, bool)>, Option<(usize, u32, bool)>) = (None, None);
+        if block.end == 0 {
+            // The initial value was there before all.
+            ended = Some((0, 0, false));
+        }
+        let mut best: Option<((usize, bool, bool), Block)> = None;
+        let mut value = block.head;
+        for place in 0.. {
+            let cluster = self.clusters.get(value);
+            let by = |role: usize| role == READS;
+            if let Some(role) = [WRITER, READS].into_iter().find(|role| cluster.end[*role] < ended_before)
+                && block.end != 0
+            {
+                ended = Some((place, cluster.end[role], by(role)));
+            }
+            let keeps = |role: &usize| keeps_start && cluster.start[*role] == block.start;
+            let after = |role: &usize| cluster.start[*role] > began_after;
+            let roles = || [WRITER, READS].into_iter();
+            if let Some(role) = roles().find(keeps).or(roles().find(after)) {
+                began =
+                    Some((place, cluster.start[role], if keeps_start { !keeps(&role) } else { by(role) }));
+            }
+            if let (Some((a, end, ended_by_read)), Some((b, start, other))) = (ended, began) {
+                let cost = (a.abs_diff(b), other, ended_by_read);
+                if best.is_none_or(|(least, _)| cost < least) {
+                    best = Some((cost, Block { end, start, ..*block }));
+                }
+            }
+            value = cluster.next;
+            if value == NONE {
+                break;
+            }
+        }
+        best.map_or(*block, |(_, block)| block)
+    }
+
+    /// What shows that the newer one was there may have begun late enough to show as well that it came later.
+    fn share(&self, older: &mut Zone, newer: &mut Zone) {
+        let (Some(ended), Some(shown)) = (older.first_end, newer.first_end) else { return };
+        let writer_start = self.writer_start(self.ops[older.last_start].value());
+        let writer = (writer_start > 0).then(|| self.find(&[writer_start])[0]);
+        let is_over = |op: &usize| self.ops[*op].end < self.ops[shown].start;
+        match writer.filter(is_over) {
+            Some(writer) => (older.first_end, older.links) = (Some(writer), Vec::new()),
+            None if is_over(&ended) => {}
+            None => return,
+        }
+        (newer.last_start, newer.links) = (shown, Vec::new());
     }
 
     fn zone(&self, block: &Block) -> Zone {
