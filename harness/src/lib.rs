@@ -12,4 +12,5 @@ pub mod process;
 pub mod proxy;
 pub mod results;
 pub mod run;
+pub mod schedule;
 pub mod system;

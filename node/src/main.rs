@@ -9,6 +9,12 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     console::exit_on_panic();
+    // Before the others are missed: it comes alone.
+    #[cfg(feature = "mutants")]
+    if std::env::args_os().skip(1).eq(["--list-mutants"]) {
+        print!("{}", paxos_node::mutants::Mutant::list());
+        return ExitCode::SUCCESS;
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

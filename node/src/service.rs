@@ -21,7 +21,7 @@ pub use status::{LeaderStatus, Status};
 
 use crate::kv::{
     Batch, ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Kv, MAX_BATCH_BYTES,
-    MAX_BATCH_COMMANDS, Reply, RequestId, Txn, UnknownReason,
+    MAX_BATCH_COMMANDS, OpResult, Reply, RequestId, Txn, TxnOp, TxnOutcome, UnknownReason,
 };
 use crate::paxos::{
     AppliedHash, Ballot, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Replica,
@@ -203,6 +203,10 @@ impl Service {
             return;
         }
         *latest = request.id;
+        #[cfg(feature = "mutants")]
+        if crate::mutant!(TimerResetByAnything) {
+            self.replica.postpone_election();
+        }
         let origin = Origin::Client { client, id: request.id };
         self.accept_request(origin, request.command);
     }
@@ -267,7 +271,7 @@ impl Service {
     }
 
     /// This node leads: reads wait for a barrier, updates for a slot.
-    fn serve(&mut self, origin: Origin, command: Command) {
+    fn serve(&mut self, origin: Origin, mut command: Command) {
         if let Command::Execute { txn, .. } = &command
             && txn.is_read_only()
         {
@@ -281,6 +285,15 @@ impl Service {
             self.reads.insert(token, (origin, txn.clone()));
             return;
         }
+        if crate::mutant!(CasAtPropose)
+            && let Command::Execute { txn, .. } = &mut command
+            && let [TxnOp::Cas { key, expect, value }] = txn.ops.as_slice()
+        {
+            let now = self.kv.read(&Txn { ops: vec![TxnOp::Get { key: key.clone() }] });
+            if now == TxnOutcome::Done(vec![OpResult::Value(expect.clone())]) {
+                txn.ops = vec![TxnOp::Put { key: key.clone(), value: value.clone() }];
+            }
+        }
         let bytes = command.encoded_len();
         if bytes + Batch::HEADER_BYTES > MAX_BATCH_BYTES {
             self.refuse(origin, &command, DefiniteError::TooLarge);
@@ -293,12 +306,20 @@ impl Service {
     }
 
     /// This node follows: the leader decides, and the client gets its answer from here.
-    fn forward(&mut self, origin: Origin, leader: Ballot, command: Command) {
+    fn forward(&mut self, mut origin: Origin, leader: Ballot, command: Command) {
         if self.forwarded.len() >= FORWARDED_MAX {
             self.refuse(origin, &command, DefiniteError::Overloaded);
             return;
         }
         self.departed.note(&command);
+        if crate::mutant!(ForwardedOpDroppedAcked)
+            && let Command::Execute { txn, .. } = &command
+            && txn.ops.iter().all(|op| matches!(op, TxnOp::Put { .. } | TxnOp::Append { .. }))
+        {
+            let done = TxnOutcome::Done(vec![OpResult::Done; txn.ops.len()]);
+            self.answer(origin, self.kv.applied().slot, ClientResult::Reply(Reply::Outcome(done)));
+            origin = Origin::Client { client: ClientToken(u64::MAX), id: 0 };
+        }
         let token = self.take_token();
         let give_up_at = self.now + FORWARD_ELECTION_TIMEOUTS * self.config.timing.election_ticks_max;
         let read_only = command.is_read_only();
@@ -389,7 +410,14 @@ impl Service {
             let value = Value::Batch(batch.encode());
             let Some(slot) = self.replica.propose(value.clone()) else { unreachable!("asked before") };
             if crate::mutant!(ReplyOnAccept) {
-                origins = self.answer_early(slot, &batch, origins);
+                for (command, origin) in batch.commands.iter().zip(&mut origins) {
+                    let Command::Execute { txn, .. } = command else { continue };
+                    if txn.ops.iter().all(|op| matches!(op, TxnOp::Put { .. } | TxnOp::Append { .. })) {
+                        let done = TxnOutcome::Done(vec![OpResult::Done; txn.ops.len()]);
+                        self.answer(*origin, slot, ClientResult::Reply(Reply::Outcome(done)));
+                        *origin = Origin::Client { client: ClientToken(u64::MAX), id: 0 };
+                    }
+                }
             }
             self.in_flight.insert(slot, InFlight { value, origins });
         }
@@ -430,7 +458,15 @@ impl Service {
     }
 
     fn apply(&mut self, slot: Slot, value: &Value) {
-        let replies = self.kv.apply(slot, value);
+        let mut own = None;
+        if crate::mutant!(NondeterministicApply)
+            && let Value::Batch(bytes) = value
+            && let Ok(mut batch) = Batch::decode(bytes.clone())
+        {
+            batch.time_ms = self.now * self.config.tick_ms;
+            own = Some(Value::Batch(batch.encode()));
+        }
+        let replies = self.kv.apply(slot, own.as_ref().unwrap_or(value));
         let Some(waiting) = self.in_flight.remove(&slot) else { return };
         let origins = waiting.origins.into_iter();
         match replies {
@@ -450,7 +486,7 @@ impl Service {
     fn serve_reads(&mut self) {
         let applied = self.kv.applied().slot;
         while let Some((token, slot)) = self.confirmed_reads.front().copied() {
-            if slot > applied && !crate::mutant!(ReadWithoutQuorum) {
+            if slot > applied {
                 break;
             }
             self.confirmed_reads.pop_front();
@@ -519,31 +555,6 @@ impl Service {
         self.next_token
     }
 
-    /// The `reply-on-accept` mutant: answers blind updates before anybody else has accepted them.
-    #[cfg(feature = "mutants")]
-    fn answer_early(&mut self, slot: Slot, batch: &Batch, origins: Vec<Origin>) -> Vec<Origin> {
-        use crate::kv::{OpResult, TxnOp, TxnOutcome};
-        let mut later = Vec::new();
-        for (command, origin) in batch.commands.iter().zip(origins) {
-            let blind = |op: &TxnOp| matches!(op, TxnOp::Put { .. } | TxnOp::Append { .. });
-            match command {
-                Command::Execute { txn, .. } if txn.ops.iter().all(blind) => {
-                    let done = TxnOutcome::Done(vec![OpResult::Done; txn.ops.len()]);
-                    self.answer(origin, slot, ClientResult::Reply(Reply::Outcome(done)));
-                    // Nobody waits any more, but positions must stay in step with the commands.
-                    later.push(Origin::Client { client: ClientToken(u64::MAX), id: 0 });
-                }
-                _ => later.push(origin),
-            }
-        }
-        later
-    }
-
-    #[cfg(not(feature = "mutants"))]
-    fn answer_early(&mut self, _: Slot, _: &Batch, origins: Vec<Origin>) -> Vec<Origin> {
-        origins
-    }
-
     // ---- Looking in --------------------------------------------------------------------------
 
     /// The replica, for observers.
@@ -556,33 +567,6 @@ impl Service {
     #[must_use]
     pub fn kv(&self) -> &Kv {
         &self.kv
-    }
-
-    /// What the node says of itself.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let (written, durable) = self.replica.log_position();
-        let ballot = |ballot: Ballot| LeaderStatus { round: ballot.round, node: ballot.node.0 };
-        let applied = self.kv.applied();
-        Status {
-            cluster: self.config.cluster,
-            id: self.config.id.0,
-            nodes: self.config.nodes.iter().map(|node| node.0).collect(),
-            role: self.replica.role().to_string(),
-            leader: self.replica.leader().map(ballot),
-            promised: ballot(self.replica.promised()),
-            chosen_upto: self.replica.chosen_upto().0,
-            applied: applied.slot.0,
-            applied_hash: format!("{:016x}", applied.hash),
-            last_slot: self.replica.last_slot().0,
-            lsn_written: written.0,
-            lsn_durable: durable.0,
-            queued: self.queue.len(),
-            in_flight: self.replica.in_flight(),
-            reads_waiting: self.reads.len(),
-            forwarded: self.forwarded.len(),
-            sessions: self.kv.sessions(),
-        }
     }
 }
 

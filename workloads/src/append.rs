@@ -6,7 +6,7 @@
 
 use crate::Kind;
 use crate::generator::Mix;
-use crate::rotation::{Dice, Object, Rotation};
+use crate::rotation::{Dice, Object, Question, Rotation};
 use checker::{LinearizableAppend, Value};
 
 pub(crate) const KIND: Kind = Kind {
@@ -29,10 +29,10 @@ const MIX: Mix<Ask> = Mix(&[(1, Ask::Append), (1, Ask::Read)]);
 struct List;
 
 impl Object for List {
-    fn ask(&mut self, dice: &mut Dice) -> (&'static str, Value) {
-        match MIX.draw(&mut dice.rng) {
+    fn ask(&mut self, _process: u64, dice: &mut Dice) -> Option<Question> {
+        Some(match MIX.draw(&mut dice.rng) {
             Ask::Append => ("append", Value::Int(dice.fresh_value())),
             Ask::Read => ("read", Value::Nil),
-        }
+        })
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::Kind;
 use crate::generator::Mix;
-use crate::rotation::{Asked, Dice, Object, Rotation};
-use checker::{LinearizableRegister, Value};
+use crate::rotation::{Asked, Dice, Object, Question, Rotation};
+use checker::{LinearizableRegister, OpType, Value};
 use rand::RngExt;
 
 pub(crate) const KIND: Kind = Kind {
@@ -43,22 +43,25 @@ struct Register {
 }
 
 impl Object for Register {
-    fn ask(&mut self, dice: &mut Dice) -> (&'static str, Value) {
+    fn ask(&mut self, _process: u64, dice: &mut Dice) -> Option<Question> {
         let ask = MIX.draw(&mut dice.rng);
         if matches!(ask, Ask::Read) {
-            return ("read", Value::Nil);
+            return Some(("read", Value::Nil));
         }
         let old = self.expected(dice);
         let new = dice.fresh_value();
         self.remember(new);
-        match (ask, old) {
+        Some(match (ask, old) {
             (Ask::Cas, Some(old)) => ("cas", Value::from(vec![old, new])),
             // Nothing was ever written: the first compare-and-set has nothing to expect.
             _ => ("write", Value::Int(new)),
-        }
+        })
     }
 
-    fn learn(&mut self, asked: &Asked, answer: &Value) {
+    fn learn(&mut self, asked: &Asked, ended: OpType, answer: &Value) {
+        if ended != OpType::Ok {
+            return;
+        }
         let holds = match asked.f {
             "read" => answer.as_int(),
             "cas" => asked.value.as_list().and_then(|pair| pair.last()?.as_int()),

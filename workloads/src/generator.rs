@@ -7,11 +7,11 @@ use rand_chacha::ChaCha8Rng;
 /// One operation for a process to ask of the system.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub struct Invocation {
-    /// The function: `read`, `write`, `cas`, `append`, `add`.
+    /// The function, as the table of [functions](crate#functions) has it.
     pub f: &'static str,
-    /// The object it is about, if there are several.
+    /// The object it is about; none for a transaction that names its keys itself.
     pub key: Option<i64>,
-    /// The argument: nil for a `read`, `[old, new]` for a `cas`.
+    /// The argument.
     pub value: Value,
 }
 
@@ -45,8 +45,9 @@ pub trait Generator: Send {
         let _ = op;
     }
 
-    /// One read for each key ever used, in the order of first use: what shows at the end whether
-    /// everything acknowledged is still there. May be asked several times over, of different nodes.
+    /// What shows at the end whether everything acknowledged is still there, for each key ever used,
+    /// in the order of first use: a read, mostly. Each is to be asked until it succeeds, in any order,
+    /// by processes of their own.
     fn final_reads(&self) -> Vec<Invocation>;
 }
 

@@ -18,14 +18,46 @@
 //! # Ok::<(), workloads::UnknownWorkload>(())
 //! ```
 //!
-//! `generator` holds the trait and what generators are made of; then one file per workload.
+//! # Functions
+//!
+//! A system under test is asked these, each to happen at one moment between question and answer:
+//!
+//! | f | value | does | an ok carries |
+//! |---|---|---|---|
+//! | `read` | nil | looks at a key: a value, a list, a number | what is there, nil if nothing |
+//! | `read` | {part: nil, …} | looks at several parts of a key | {part: number, …}, nil where nothing is |
+//! | `write` | v | gives the key a value | v |
+//! | `cas` | [old, new] | gives it `new`, or fails if it does not hold `old` | [old, new] |
+//! | `append`, `add` | v | puts v at the end of a list; into a set | v |
+//! | `txn` | [[f, k, v], …] | `append`, `w` and `r` of several parts of a key, or of several keys if the operation has none, together | the same, what was read filled in |
+//! | `open` | {account: amount, …} | puts money into each account | the same |
+//! | `transfer` | {from, to, amount} | moves it from one account of the key to another | the same |
+//! | `enqueue` | v | puts v at the end of a queue | v |
+//! | `dequeue` | nil | takes the first element out | the element, nil if there is none |
+//! | `increment` | n | adds to a number, 0 at first | n |
+//! | `inc`, `generate` | nil | adds 1 to a number, 0 at first | the new number |
+//! | `acquire` | owner | takes a lock if it is free | true, or false if somebody has it |
+//! | `release` | owner | frees it, or fails if the owner does not have it | owner |
+//!
+//! `generator` holds the trait and what generators are made of, `rotation` the keys that come and go,
+//! `transactions` what spans several of them; then one file per workload.
 
 mod generator;
 mod rotation;
+mod transactions;
 
 mod append;
+mod bank;
 mod cas_register;
+mod counter;
+mod list_append;
+mod lock;
+mod long_fork;
+mod monotonic;
+mod queue;
+mod rw_register;
 mod set;
+mod unique_ids;
 
 pub use generator::{Context, Generator, Invocation, Limit, Next};
 
@@ -77,7 +109,20 @@ struct Kind {
 }
 
 /// In the order in which users read them.
-const KINDS: [&Kind; 3] = [&cas_register::KIND, &set::KIND, &append::KIND];
+const KINDS: [&Kind; 12] = [
+    &cas_register::KIND,
+    &set::KIND,
+    &append::KIND,
+    &list_append::KIND,
+    &rw_register::KIND,
+    &bank::KIND,
+    &queue::KIND,
+    &counter::KIND,
+    &lock::KIND,
+    &unique_ids::KIND,
+    &long_fork::KIND,
+    &monotonic::KIND,
+];
 
 const NAMES: [&str; KINDS.len()] = {
     let mut names = [""; KINDS.len()];

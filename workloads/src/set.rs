@@ -6,7 +6,7 @@
 
 use crate::Kind;
 use crate::generator::Mix;
-use crate::rotation::{Dice, Object, Rotation};
+use crate::rotation::{Dice, Object, Question, Rotation};
 use checker::{SetCheck, Value};
 
 pub(crate) const KIND: Kind = Kind {
@@ -30,10 +30,10 @@ const MIX: Mix<Ask> = Mix(&[(3, Ask::Add), (1, Ask::Read)]);
 struct Set;
 
 impl Object for Set {
-    fn ask(&mut self, dice: &mut Dice) -> (&'static str, Value) {
-        match MIX.draw(&mut dice.rng) {
+    fn ask(&mut self, _process: u64, dice: &mut Dice) -> Option<Question> {
+        Some(match MIX.draw(&mut dice.rng) {
             Ask::Add => ("add", Value::Int(dice.fresh_value())),
             Ask::Read => ("read", Value::Nil),
-        }
+        })
     }
 }

@@ -8,6 +8,7 @@
 //! | no balance for an account | invalid |
 //! | another total | invalid |
 //! | a negative balance | invalid, unless they are allowed |
+//! | no read, of accounts of which anything was acknowledged | unknown |
 //!
 //! Where nobody tells the total it is that of the first read, so that a total wrong from the start
 //! passes. Transfers are not followed: any that keep the total will do.
@@ -19,7 +20,7 @@ use crate::explain::witness::{Anomaly, Argument};
 use crate::explain::words;
 use crate::history::History;
 use crate::history::op::Value;
-use crate::history::pair::Call;
+use crate::history::pair::{Call, Outcome};
 use crate::history::values::{ValueId, ValueView};
 use crate::linearizability::partition::Part;
 use crate::verdict::Report;
@@ -93,7 +94,9 @@ impl Bank {
                 }
                 Finding::Wrong(argument)
             }
-            None if reads == 0 => Finding::Unclear("the accounts were never read".to_owned()),
+            None if reads == 0 && part.possible().any(|(_, call, _)| call.outcome() == Outcome::Ok) => {
+                Finding::Unclear("the accounts were never read".to_owned())
+            }
             None => Finding::Fine,
         }
     }

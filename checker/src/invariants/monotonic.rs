@@ -6,8 +6,10 @@
 //! | somebody saw less than somebody saw who was done before | invalid, unless only processes count |
 //! | nobody saw it twice | unknown |
 //!
-//! What counts as seeing is what `read` and `inc` answer. In time means: the one was complete before
-//! the other began.
+//! What counts as seeing is what `read` and `inc` answer; nil is less than every number. In time means:
+//! the one was complete before the other began.
+
+use std::fmt;
 
 use super::{Finding, count, judge};
 use crate::budget::Budget;
@@ -48,16 +50,32 @@ impl Check for Monotonic {
     }
 }
 
+/// Ordered: nothing was there before the first number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Seen {
+    Nothing,
+    Number(i64),
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Seen::Nothing => f.write_str("nil"),
+            Seen::Number(number) => number.fmt(f),
+        }
+    }
+}
+
 impl Monotonic {
     fn look(&self, part: &Part<'_>, note: &mut String) -> Result<Option<Argument>, String> {
         // Everything seen: beginning, end, value, call.
-        let mut seen: Vec<(u32, u32, i64, usize)> = Vec::new();
+        let mut seen: Vec<(u32, u32, Seen, usize)> = Vec::new();
         for (number, call, span) in part.possible().filter(|(_, call, _)| matches!(call.f(), "read" | "inc"))
         {
             let Some(result) = call.result_id() else { continue };
             match part.history.values().view(result) {
-                ValueView::Int(value) => seen.push((span.start, span.end, value, number)),
-                ValueView::Nil => {}
+                ValueView::Int(value) => seen.push((span.start, span.end, Seen::Number(value), number)),
+                ValueView::Nil => seen.push((span.start, span.end, Seen::Nothing, number)),
                 _ => return Err(format!("op {} answers no whole number", call.invoke_index())),
             }
         }
@@ -65,8 +83,8 @@ impl Monotonic {
         let mut by_end = seen.clone();
         by_end.sort_by_key(|(_, end, ..)| *end);
         let mut done = by_end.iter().peekable();
-        let mut most: Option<(i64, usize)> = None;
-        let mut of_process: Table<u64, (i64, usize)> = Table::default();
+        let mut most: Option<(Seen, usize)> = None;
+        let mut of_process: Table<u64, (Seen, usize)> = Table::default();
         // In the order of beginnings.
         for (start, _, value, number) in &seen {
             while let Some((_, _, earlier, call)) = done.next_if(|(_, end, ..)| end < start) {

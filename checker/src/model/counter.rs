@@ -6,7 +6,8 @@ use crate::history::op::Value;
 use crate::history::pair::Call;
 use crate::linearizability::counter;
 
-/// `add n`, `inc` and `dec` (by one, or by their argument) and `read`; zero at first.
+/// `add n`, `inc` and `dec` (by one, or by their argument) and `read`; zero at first. A read of nil is
+/// that of a counter that nobody has touched.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counter {
     initial: i64,
@@ -56,6 +57,7 @@ impl Model for Counter {
             "dec" | "decrement" => Some(CounterOp::Add(by(call)?.wrapping_neg())),
             "read" | "get" => match call.result() {
                 None => None,
+                Some(Value::Nil) => Some(CounterOp::Read(self.initial)),
                 Some(value) => Some(CounterOp::Read(number(&value, call)?)),
             },
             _ => return Err(no_such_function("counter", call)),

@@ -15,6 +15,7 @@ mod jsonl;
 mod models;
 mod objects;
 mod online;
+mod planted;
 mod simulate;
 mod simulated;
 mod transactions;

@@ -9,7 +9,10 @@ mod interrupt;
 mod mutants;
 mod output;
 mod progress;
+mod schedule;
 mod schedules;
+mod shape;
+mod sim;
 mod test;
 mod test_all;
 mod version;
@@ -48,6 +51,10 @@ enum Command {
     /// One run: a cluster, one workload, a nemesis, a verdict
     #[command(after_help = test::EXAMPLES)]
     Test(Box<test::Arguments>),
+    /// The main workloads in turn under every kind of fault, then a planted bug that must be found
+    /// The same in virtual time, over the node's simulation: many seeds in seconds
+    #[command(after_help = sim::EXAMPLES)]
+    Sim(Box<sim::Arguments>),
     /// Every workload in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
@@ -57,6 +64,9 @@ enum Command {
     Check(check::Arguments),
     /// Writes a recorded history in another format
     Convert(convert::Arguments),
+    /// What a file of faults says, before anything runs: lint, explain, draw
+    #[command(after_help = schedule::EXAMPLES)]
+    Schedule(schedule::Arguments),
     /// What was built, and from which sources
     Version,
 }
@@ -74,10 +84,12 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(match cli.command {
         Command::Test(arguments) => with_runtime(test::main(*arguments)),
+        Command::Sim(arguments) => with_runtime(sim::main(*arguments)),
         Command::TestAll(arguments) => with_runtime(test_all::main(arguments)),
         Command::Mutants(arguments) => with_runtime(mutants::main(arguments)),
         Command::Check(arguments) => check::main(&arguments),
         Command::Convert(arguments) => convert::main(&arguments),
+        Command::Schedule(arguments) => schedule::main(&arguments),
         Command::Version => version::main(),
     })
 }

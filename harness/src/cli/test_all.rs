@@ -1,4 +1,4 @@
-//! `antipaxos test-all`: every workload, every kind of fault, and a planted bug that must be
+//! `antipaxos test-all`: the main workloads, every kind of fault, and a planted bug that must be
 //! found.
 
 use std::fmt::Write as _;

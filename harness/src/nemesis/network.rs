@@ -1,119 +1,63 @@
-//! Partitions and unruly links: one map of policies for the whole cluster, swapped in one step,
-//! with the proxies' own counters as evidence. The cure is the empty map.
+//! Partitions and unruly links, with the proxies' own counters as evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::report::FaultReport;
-use super::{Action, Direction, Trouble};
-use crate::proxy::{Counters, Link, LinkPolicy, Links, Mesh};
+use super::hands::Bite;
+use crate::proxy::{Counters, Link, LinkPolicy};
 
-/// Counters of the links concerned, when the fault was installed.
-pub type Before = BTreeMap<Direction, Counters>;
+/// Counters of the links concerned, when the action was done.
+pub type Before = BTreeMap<Link, Counters>;
 
-/// The policies that these actions ask for; where they meet on a link, all of them apply. Kills
-/// and pauses ask for none.
-pub fn policies<'a>(actions: impl IntoIterator<Item = &'a Action>) -> Links {
-    let mut links = Links::new();
-    for action in actions {
-        let (directions, policy) = match action {
-            Action::Kill(_) | Action::Pause(_) => continue,
-            Action::Cut(directions) => (directions, LinkPolicy::cut()),
-            Action::Trouble(directions, trouble) => (directions, policy(*trouble)),
-        };
-        for &(from, to) in directions {
-            let both = links.entry(Link::between(from, to)).or_default();
-            *both = LinkPolicy {
-                cut: both.cut || policy.cut,
-                delay_us: both.delay_us.max(policy.delay_us),
-                jitter_us: both.jitter_us.max(policy.jitter_us),
-                drop_ppm: both.drop_ppm.max(policy.drop_ppm),
-                duplicate_ppm: both.duplicate_ppm.max(policy.duplicate_ppm),
-                reorder_ppm: both.reorder_ppm.max(policy.reorder_ppm),
-                kinds: None,
-            };
-        }
-    }
-    links
+/// Reads the counters of these links.
+pub fn read(counters: impl Fn(Link) -> Counters, links: &BTreeSet<Link>) -> Before {
+    links.iter().map(|&link| (link, counters(link))).collect()
 }
 
-fn policy(trouble: Trouble) -> LinkPolicy {
-    let clean = LinkPolicy::default();
-    match trouble {
-        Trouble::Delay { delay_ms, jitter_ms } => {
-            // "Give or take" around the mean; the policy's jitter only adds.
-            let least_ms = delay_ms.saturating_sub(jitter_ms);
-            LinkPolicy {
-                delay_us: u64::from(least_ms) * 1_000,
-                jitter_us: u64::from(jitter_ms) * 2_000,
-                ..clean
-            }
-        }
-        Trouble::Drop { ppm } => LinkPolicy { drop_ppm: ppm, ..clean },
-        Trouble::Duplicate { ppm } => LinkPolicy { duplicate_ppm: ppm, ..clean },
-        Trouble::Reorder { ppm } => LinkPolicy { reorder_ppm: ppm, ..clean },
+/// Just before the undoing: bites if, for each thing that the policy does, the counters of enough of
+/// the links show it.
+pub fn examine(counters: impl Fn(Link) -> Counters, policy: &LinkPolicy, before: &Before, bite: &mut Bite) {
+    bite.bit = true;
+    let links: BTreeSet<Link> = before.keys().copied().collect();
+    for (what, count) in effects(policy) {
+        let hurt = before.iter().map(|(&link, before)| count(&counters(link).since(before)));
+        let (links_hurt, total) =
+            hurt.fold((0, 0), |(links, all), hurt| (links + usize::from(hurt > 0), all + hurt));
+        bite.evidence.push(format!("{total} {what} on {links_hurt} of {} links", links.len()));
+        bite.bit &= links_hurt >= links_hurt_min(policy, &links);
     }
 }
 
-/// Puts the map in force; a refusal makes the fault indeterminate.
-pub fn install(mesh: &Mesh, links: Links, report: &mut FaultReport) {
-    if let Err(error) = mesh.set_links(links) {
-        report.doubt(error.to_string());
-    }
+type Count = fn(&Counters) -> u64;
+
+/// What a policy does, each with the counter that proves it.
+fn effects(policy: &LinkPolicy) -> Vec<(&'static str, Count)> {
+    let effects: [(bool, &'static str, Count); 9] = [
+        (policy.cut, "bytes or connections stalled", |counted| {
+            counted.stalled_bytes + counted.stalled_connections
+        }),
+        (policy.delay_us > 0 || policy.jitter_us > 0, "frames delayed", |counted| counted.delayed),
+        (policy.drop_ppm > 0, "frames dropped", |counted| counted.dropped),
+        (policy.duplicate_ppm > 0, "frames duplicated", |counted| counted.duplicated),
+        (policy.reorder_ppm > 0, "frames reordered", |counted| counted.reordered),
+        (policy.corrupt_ppm > 0, "frames damaged", |counted| counted.corrupted),
+        (policy.hold, "frames held", |counted| counted.held),
+        (policy.bytes_per_s.is_some(), "bytes throttled", |counted| counted.throttled_bytes),
+        (policy.half_open, "ends concealed or connections stalled", |counted| {
+            counted.swallowed_ends + counted.stalled_connections
+        }),
+    ];
+    effects.into_iter().filter(|(does, ..)| *does).map(|(_, what, count)| (what, count)).collect()
 }
 
-/// Reads the counters of the links that an action concerns.
-pub fn read(mesh: &Mesh, action: &Action) -> Before {
-    match action {
-        Action::Kill(_) | Action::Pause(_) => Before::new(),
-        Action::Cut(directions) | Action::Trouble(directions, _) => directions
-            .iter()
-            .map(|&(from, to)| ((from, to), mesh.counters(Link::between(from, to))))
-            .collect(),
-    }
-}
-
-/// Just before the cure: bites if the counters of enough of the links concerned show it.
-pub fn examine(mesh: &Mesh, action: &Action, before: &Before, report: &mut FaultReport) {
-    let mut links_hurt = 0;
-    let mut total = 0;
-    for (&(from, to), before) in before {
-        let since = mesh.counters(Link::between(from, to)).since(before);
-        let hurt = hurt(action, &since);
-        links_hurt += u32::from(hurt > 0);
-        total += hurt;
-    }
-    let what = match action {
-        Action::Kill(_) | Action::Pause(_) => return,
-        Action::Cut(_) => "bytes or connections stalled",
-        Action::Trouble(_, Trouble::Delay { .. }) => "frames delayed",
-        Action::Trouble(_, Trouble::Drop { .. }) => "frames dropped",
-        Action::Trouble(_, Trouble::Duplicate { .. }) => "frames duplicated",
-        Action::Trouble(_, Trouble::Reorder { .. }) => "frames reordered",
-    };
-    report.evidence.push(format!("{total} {what} on {links_hurt} of {} links", before.len()));
-    report.bit = links_hurt >= links_hurt_min(action);
-}
-
-/// On how many links a fault must show. A cut both ways has parted somebody only if it kept apart
+/// On how many links an effect must show. A cut both ways has parted somebody only if it kept apart
 /// more than one pair of speaker and hearer; but followers hardly speak with each other, so a node
 /// that is cut off in one direction may well show on its link with the leader alone.
-fn links_hurt_min(action: &Action) -> u32 {
-    match action {
-        Action::Cut(links) if links.len() > 2 && links.iter().all(|&(a, b)| links.contains(&(b, a))) => 2,
-        _ => 1,
-    }
-}
-
-/// How much of what this action does was counted.
-fn hurt(action: &Action, since: &Counters) -> u64 {
-    match action {
-        Action::Kill(_) | Action::Pause(_) => 0,
-        Action::Cut(_) => since.stalled_bytes + since.stalled_connections,
-        Action::Trouble(_, Trouble::Delay { .. }) => since.delayed,
-        Action::Trouble(_, Trouble::Drop { .. }) => since.dropped,
-        Action::Trouble(_, Trouble::Duplicate { .. }) => since.duplicated,
-        Action::Trouble(_, Trouble::Reorder { .. }) => since.reordered,
-    }
+fn links_hurt_min(policy: &LinkPolicy, links: &BTreeSet<Link>) -> usize {
+    let back = |link: &Link| match link.from {
+        crate::proxy::Endpoint::Node(from) => links.contains(&Link::between(link.to, from)),
+        crate::proxy::Endpoint::Clients => false,
+    };
+    if policy.cut && links.len() > 2 && links.iter().all(back) { 2 } else { 1 }
 }
 
 #[cfg(test)]
@@ -121,34 +65,29 @@ mod tests {
     use super::*;
     use crate::system::NodeId;
 
-    #[test]
-    fn policies_that_meet_on_a_link_all_apply() {
-        let (a, b) = (NodeId(1), NodeId(2));
-        let slow = Action::Trouble([(a, b), (b, a)].into(), Trouble::Delay { delay_ms: 50, jitter_ms: 20 });
-        let cut = Action::Cut([(a, b)].into());
-        let links = policies([&slow, &cut, &Action::Kill(vec![a])]);
-        assert_eq!(links.len(), 2);
-        let both = &links[&Link::between(a, b)];
-        assert!(both.cut && both.delay_us == 30_000);
-        let delayed = &links[&Link::between(b, a)];
-        assert_eq!((delayed.delay_us, delayed.jitter_us), (30_000, 40_000));
+    fn links(pairs: &[(u16, u16)]) -> BTreeSet<Link> {
+        pairs.iter().map(|&(a, b)| Link::between(NodeId(a), NodeId(b))).collect()
     }
 
     #[test]
     fn a_cut_both_ways_must_show_on_two_links() {
-        let n = NodeId;
-        let one_way = Action::Cut([(n(1), n(2)), (n(1), n(3)), (n(1), n(4))].into());
-        let isolated = Action::Cut([(n(1), n(2)), (n(2), n(1)), (n(1), n(3)), (n(3), n(1))].into());
-        let pair = Action::Cut([(n(1), n(2)), (n(2), n(1))].into());
-        assert_eq!([&one_way, &isolated, &pair].map(links_hurt_min), [1, 2, 1]);
+        let one_way = links(&[(1, 2), (1, 3), (1, 4)]);
+        let isolated = links(&[(1, 2), (2, 1), (1, 3), (3, 1)]);
+        let pair = links(&[(1, 2), (2, 1)]);
+        assert_eq!(
+            [&one_way, &isolated, &pair].map(|links| links_hurt_min(&LinkPolicy::cut(), links)),
+            [1, 2, 1]
+        );
     }
 
     #[test]
-    fn each_trouble_is_proven_by_its_own_counter() {
+    fn each_effect_is_proven_by_its_own_counter() {
         let counted = Counters { dropped: 3, delayed: 5, ..Counters::default() };
-        let links = [(NodeId(1), NodeId(2))];
-        let drop = Action::Trouble(links.into(), Trouble::Drop { ppm: 1 });
-        assert_eq!(hurt(&drop, &counted), 3);
-        assert_eq!(hurt(&Action::Cut(links.into()), &counted), 0);
+        let proven = |policy: LinkPolicy| {
+            effects(&policy).iter().map(|(_, count)| count(&counted)).collect::<Vec<_>>()
+        };
+        assert_eq!(proven(LinkPolicy { drop_ppm: 1, jitter_us: 1, ..LinkPolicy::default() }), [5, 3]);
+        assert_eq!(proven(LinkPolicy::cut()), [0]);
+        assert_eq!(proven(LinkPolicy::default()), Vec::<u64>::new());
     }
 }

@@ -1,50 +1,35 @@
-//! SIGSTOP, with the process state in /proc as evidence; its cure is SIGCONT.
+//! SIGSTOP, with the process state in /proc as evidence.
 
 use std::fs;
 
-use super::report::FaultReport;
+use super::hands::Bite;
+use super::victim::Stopped;
 use crate::run::cluster::Cluster;
 use crate::system::NodeId;
 
-/// Nodes that were stopped, with their process ids.
-pub type Stopped = Vec<(NodeId, u32)>;
-
 /// Pauses these nodes, together, each confirmed by `waitpid`.
-pub async fn install(cluster: &Cluster, nodes: &[NodeId], report: &mut FaultReport) -> Stopped {
+pub async fn install(cluster: &Cluster, nodes: &[NodeId], bite: &mut Bite) -> Stopped {
     let mut stopped = Stopped::new();
     for (node, result) in cluster.pause(nodes).await {
         match result {
             Ok(Some(pid)) => stopped.push((node, pid)),
-            Ok(None) => report.doubt(format!("{node} was down")),
-            Err(error) => report.doubt(error.to_string()),
+            Ok(None) => bite.doubt(format!("{node} was down")),
+            Err(error) => bite.doubt(error.to_string()),
         }
     }
     stopped
 }
 
-/// Just before the cure: bites if every node is still stopped, so was so all the time.
-pub fn examine(nodes: &[NodeId], stopped: &Stopped, report: &mut FaultReport) {
-    report.bit = stopped.len() == nodes.len();
+/// Just before the undoing: bites if every node is still stopped, so was so all the time.
+pub fn examine(nodes: &[NodeId], stopped: &Stopped, bite: &mut Bite) {
+    bite.bit = stopped.len() == nodes.len();
     for &(node, pid) in stopped {
         let state =
             fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| process_state(&stat));
-        match state {
-            Some('T') => report.evidence.push(format!("{node}: pid {pid} state T")),
-            other => {
-                let state = other.map_or_else(|| "gone".to_owned(), |state| state.to_string());
-                report.evidence.push(format!("{node}: pid {pid} state {state}"));
-                report.doubt(format!("{node} was not stopped all the time"));
-                report.bit = false;
-            }
-        }
-    }
-}
-
-/// Lets them run on.
-pub async fn cure(cluster: &Cluster, nodes: &[NodeId], report: &mut FaultReport) {
-    for (_, result) in cluster.resume(nodes).await {
-        if let Err(error) = result {
-            report.doubt(error.to_string());
+        let shown = state.map_or_else(|| "gone".to_owned(), |state| state.to_string());
+        bite.evidence.push(format!("{node}: pid {pid} state {shown}"));
+        if state != Some('T') {
+            bite.doubt(format!("{node} was not stopped all the time"));
         }
     }
 }

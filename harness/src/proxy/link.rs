@@ -3,17 +3,22 @@
 //! Everything here runs on the mesh's single thread; a connection is one task with two
 //! [`Pump`]s.
 
+use super::bucket::Bucket;
 use super::counters::{Tally, count};
+use super::ends::{Ends, Side};
+use super::held::{HeldFrame, Shelf};
 use super::mesh::FrameReader;
-use super::policy::{Link, Links};
+use super::policy::{Endpoint, Link};
 use super::pump::Pump;
+use super::regime::{Post, Regime};
 use futures_util::FutureExt as _;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::Duration;
-use tokio::io::Interest;
+use tokio::io::{AsyncWriteExt as _, Interest, copy, sink};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -34,10 +39,13 @@ const DIAL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to let file descriptors come free after accepting has failed.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
+/// How long a node may take to answer the held requests of clients that are gone.
+const LATE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What a link's tasks share.
 pub(super) struct LinkContext {
     pub(super) link: Link,
-    pub(super) policies: watch::Receiver<Arc<Links>>,
+    pub(super) post: Arc<Post>,
     pub(super) upstream: watch::Receiver<Option<SocketAddr>>,
     pub(super) tally: Arc<Tally>,
     pub(super) frames: Option<FrameReader>,
@@ -46,6 +54,22 @@ pub(super) struct LinkContext {
     pub(super) seed: u64,
     /// [`CUT_STALL_MAX`], but in tests.
     pub(super) cut_stall_max: Duration,
+    /// Frames that are held, and those of them that have no connection any more.
+    pub(super) shelf: Shelf,
+    /// What may go to the node, and what may come back.
+    pub(super) there: Mutex<Bucket>,
+    /// See `there`.
+    pub(super) back: Mutex<Bucket>,
+    /// The connections that there are, by ordinal.
+    pub(super) connections: Mutex<BTreeMap<u64, Standing>>,
+}
+
+/// A connection that there is.
+pub(super) struct Standing {
+    /// A word resets it.
+    pub(super) reset: oneshot::Sender<()>,
+    /// Hears nothing, but notices when both its sockets are closed.
+    pub(super) gone: mpsc::Receiver<()>,
 }
 
 /// A connection ended by RST, or as if by one.
@@ -54,6 +78,7 @@ pub(super) struct Reset;
 /// Serves one link for as long as the mesh lives.
 pub(super) async fn serve(context: Arc<LinkContext>, listener: TcpListener) {
     let mut connections = JoinSet::new();
+    let mut regimes = context.post.subscribe();
     let mut ordinal = 0;
     loop {
         tokio::select! {
@@ -66,55 +91,115 @@ pub(super) async fn serve(context: Arc<LinkContext>, listener: TcpListener) {
                 Err(_) => sleep(ACCEPT_RETRY).await,
             },
             Some(_) = connections.join_next() => {}
+            Ok(()) = regimes.changed() => {
+                let requests = context.late_requests(&regimes.borrow_and_update());
+                if !requests.is_empty() {
+                    connections.spawn(carry(context.clone(), requests));
+                }
+            }
         }
     }
 }
 
 async fn connection(context: Arc<LinkContext>, mut accepted: TcpStream, ordinal: u64) {
-    if context.relay(&mut accepted, ordinal).await.is_err() {
+    let (reset, asked) = oneshot::channel();
+    let (here, gone) = mpsc::channel();
+    lock(&context.connections).insert(ordinal, Standing { reset, gone });
+    let result = context.relay(&mut accepted, ordinal, asked).await;
+    lock(&context.connections).remove(&ordinal);
+    if result.is_err() {
         // With a linger time of zero, closing sends RST. If it can't be set, a FIN must do.
         let _ = accepted.set_zero_linger();
+    }
+    drop(accepted);
+    drop(here);
+}
+
+/// Brings the node requests that were held for longer than their clients' connections lived, on a
+/// connection of their own: another client's would be answered what it never asked.
+async fn carry(context: Arc<LinkContext>, requests: Vec<HeldFrame>) {
+    let carried = async {
+        let mut node = context.dial().await?;
+        let (mut from_node, mut to_node) = node.split();
+        let ask = async {
+            for request in &requests {
+                to_node.write_all(&request.bytes).await.ok()?;
+            }
+            to_node.shutdown().await.ok()
+        };
+        let mut nobody = sink();
+        let (asked, _) = tokio::join!(ask, copy(&mut from_node, &mut nobody));
+        asked
+    };
+    let tally = &context.tally;
+    match timeout(LATE_PATIENCE, carried).await {
+        Ok(Some(())) => {
+            count(&tally.released, requests.len());
+            count(&tally.released_later, requests.len());
+        }
+        Ok(None) | Err(_) => count(&tally.held_lost, requests.len()),
     }
 }
 
 impl LinkContext {
-    async fn relay(&self, accepted: &mut TcpStream, ordinal: u64) -> Result<(), Reset> {
-        if !self.healed(accepted).await? {
-            return Ok(());
-        }
-        let Some(mut upstream) = self.dial().await else {
-            count(&self.tally.refused, 1);
-            return Err(Reset);
+    async fn relay(
+        &self,
+        accepted: &mut TcpStream,
+        ordinal: u64,
+        mut asked: oneshot::Receiver<()>,
+    ) -> Result<(), Reset> {
+        let upstream = tokio::select! {
+            upstream = self.open(accepted) => upstream?,
+            _ = &mut asked => {
+                count(&self.tally.resets, 1);
+                return Err(Reset);
+            }
         };
+        let Some(mut upstream) = upstream else { return Ok(()) };
         count(&self.tally.connections, 1);
         // Small frames must not wait for each other's acknowledgements; failing that, they do.
         let _ = accepted.set_nodelay(true);
         let _ = upstream.set_nodelay(true);
         let result = {
+            let ends = Ends::default();
             let (from_dialler, to_dialler) = accepted.split();
             let (from_node, to_node) = upstream.split();
-            let there = Pump::new(self, ordinal * 2, from_dialler, to_node);
-            let back = Pump::new(self, ordinal * 2 + 1, from_node, to_dialler);
-            tokio::try_join!(there.run(), back.run())
+            let there = Pump::new(self, Side::Dialler, ordinal, &ends, from_dialler, to_node);
+            let back = Pump::new(self, Side::Node, ordinal, &ends, from_node, to_dialler);
+            let pumps = async { tokio::try_join!(there.run(), back.run()).map(|_| ()) };
+            tokio::select! {
+                result = pumps => result,
+                _ = asked => Err(Reset),
+            }
         };
         if result.is_err() {
             count(&self.tally.resets, 1);
             let _ = upstream.set_zero_linger();
         }
-        result.map(|_| ())
+        result
     }
 
-    /// Waits until the link is not cut. False if the dialler gave up in the meantime: across a
+    /// The connection onwards; `None` if the dialler gave up waiting for it.
+    async fn open(&self, accepted: &TcpStream) -> Result<Option<TcpStream>, Reset> {
+        if !self.healed(accepted).await? {
+            return Ok(None);
+        }
+        let upstream = self.dial().await;
+        count(&self.tally.refused, usize::from(upstream.is_none()));
+        upstream.map(Some).ok_or(Reset)
+    }
+
+    /// Waits until connections get through. False if the dialler gave up in the meantime: across a
     /// real partition, its connection would never have come to be.
     async fn healed(&self, accepted: &TcpStream) -> Result<bool, Reset> {
-        let mut policies = self.policies.clone();
-        if !self.is_cut(&mut policies) {
+        let mut regimes = self.post.subscribe();
+        if !self.stalls(&regimes.borrow_and_update()) {
             return Ok(true);
         }
         count(&self.tally.stalled_connections, 1);
         let healed = async {
-            while self.is_cut(&mut policies) {
-                policies.changed().await.map_err(|_| Reset)?;
+            while self.stalls(&regimes.borrow_and_update()) {
+                regimes.changed().await.map_err(|_| Reset)?;
             }
             Ok(())
         };
@@ -123,8 +208,19 @@ impl LinkContext {
         Ok(!matches!(ready, Some(Ok(ready)) if ready.is_read_closed()))
     }
 
-    fn is_cut(&self, policies: &mut watch::Receiver<Arc<Links>>) -> bool {
-        policies.borrow_and_update().get(&self.link).is_some_and(|policy| policy.cut)
+    /// Whether new connections have to wait.
+    fn stalls(&self, regime: &Regime) -> bool {
+        let policy = regime.policy(self.link);
+        policy.cut || policy.half_open
+    }
+
+    /// Takes the clients' requests that are held no longer and have no connection. (Those of nodes
+    /// wait for their next one.)
+    fn late_requests(&self, regime: &Regime) -> Vec<HeldFrame> {
+        if self.link.from != Endpoint::Clients || self.stalls(regime) {
+            return Vec::new();
+        }
+        self.shelf.take(regime.policy(self.link))
     }
 
     async fn dial(&self) -> Option<TcpStream> {
@@ -139,4 +235,9 @@ impl LinkContext {
     pub(super) fn now_us(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+/// Locks what only a panic could have left locked: all of it is whole between two statements.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

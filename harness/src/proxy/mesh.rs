@@ -1,23 +1,29 @@
 //! All links of a cluster: their addresses, their policies, their thread.
 
 use super::counters::{Counters, Tally};
-use super::link::{self, CUT_STALL_MAX, LinkContext, SOCKET_BUFFER_BYTES};
+use super::held::Shelf;
+use super::link::{self, CUT_STALL_MAX, LinkContext, SOCKET_BUFFER_BYTES, Standing, lock};
 use super::policy::{Endpoint, Link, Links, PolicyError};
+use super::regime::{Post, SIGHTINGS_MAX, Sighting, Watch};
 use crate::system::{FrameInfo, NodeId, System};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// Connections that may wait to be accepted, per link.
 const BACKLOG: u32 = 1024;
+
+/// How long [`Mesh::reset`] waits for its connections to be gone: a matter of microseconds, unless the
+/// machine is in distress.
+pub const RESET_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Reads what a proxy may know about a frame, from what follows its length prefix.
 pub type FrameReader = Arc<dyn Fn(&[u8]) -> Option<FrameInfo> + Send + Sync>;
@@ -40,14 +46,15 @@ pub enum MeshError {
 
 struct LinkEntry {
     address: SocketAddr,
-    tally: Arc<Tally>,
+    context: Arc<LinkContext>,
 }
 
 /// The proxies of one run. Closes every connection and ends its thread on drop.
 pub struct Mesh {
     links: BTreeMap<Link, LinkEntry>,
     upstreams: BTreeMap<NodeId, watch::Sender<Option<SocketAddr>>>,
-    policies: watch::Sender<Arc<Links>>,
+    post: Arc<Post>,
+    sightings: Mutex<Option<mpsc::Receiver<Sighting>>>,
     frames_known: bool,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -92,7 +99,8 @@ impl Mesh {
     ) -> Result<Mesh, MeshError> {
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(MeshError::Start)?;
-        let (policies, policies_seen) = watch::channel(Arc::new(Links::new()));
+        let (sighting, sightings) = mpsc::channel(SIGHTINGS_MAX);
+        let post = Arc::new(Post::new(sighting));
         let frames_known = frames.is_some();
         let epoch = Instant::now();
         let mut links = BTreeMap::new();
@@ -109,18 +117,22 @@ impl Mesh {
                     listen().map_err(|source| MeshError::Listen { link, source })?
                 };
                 let tally = Arc::new(Tally::default());
-                let context = LinkContext {
+                let context = Arc::new(LinkContext {
                     link,
-                    policies: policies_seen.clone(),
+                    post: post.clone(),
                     upstream: upstream_seen.clone(),
-                    tally: tally.clone(),
+                    shelf: Shelf::new(tally.clone()),
+                    tally,
                     frames: frames.clone(),
                     epoch,
                     seed: link_seed(seed, link),
                     cut_stall_max,
-                };
-                links.insert(link, LinkEntry { address, tally });
-                serving.push((Arc::new(context), listener));
+                    there: Mutex::default(),
+                    back: Mutex::default(),
+                    connections: Mutex::default(),
+                });
+                links.insert(link, LinkEntry { address, context: context.clone() });
+                serving.push((context, listener));
             }
         }
         let (stop, stopped) = oneshot::channel();
@@ -134,7 +146,9 @@ impl Mesh {
             });
         };
         let thread = thread::Builder::new().name("mesh".into()).spawn(body).map_err(MeshError::Start)?;
-        Ok(Mesh { links, upstreams, policies, frames_known, stop: Some(stop), thread: Some(thread) })
+        let sightings = Mutex::new(Some(sightings));
+        let (stop, thread) = (Some(stop), Some(thread));
+        Ok(Mesh { links, upstreams, post, sightings, frames_known, stop, thread })
     }
 
     /// Where `link` is dialled: the same for the whole run.
@@ -167,37 +181,115 @@ impl Mesh {
         }
     }
 
-    /// Replaces the policies of all links at once; links that are not in the map become clean.
+    /// Replaces the policies of all links at once; links that are not in the map become clean. The
+    /// watches stay, and one that has yet to come may replace the map again: see [`Mesh::set`].
     ///
     /// # Errors
     /// [`PolicyError`]: the map is refused as a whole, and the old one stays.
     pub fn set_links(&self, links: Links) -> Result<(), PolicyError> {
-        for (&link, policy) in &links {
-            if !self.links.contains_key(&link) {
-                return Err(PolicyError::NoSuchLink(link));
-            }
+        self.check(&links)?;
+        self.post.change(Some(links), None);
+        Ok(())
+    }
+
+    /// Replaces all watches at once; the policies stay. A watch whose id was in force before goes on
+    /// counting, from where it is to where it may now look.
+    ///
+    /// # Errors
+    /// [`PolicyError`]: the set is refused as a whole, and the old one stays.
+    pub fn watch(&self, watches: Vec<Watch>) -> Result<(), PolicyError> {
+        self.check_watches(&watches)?;
+        self.post.change(None, Some(watches));
+        Ok(())
+    }
+
+    /// [`Mesh::set_links`] and [`Mesh::watch`] in one step: no frame sees the new one of these with
+    /// the old one of those, and no old watch undoes the new map.
+    ///
+    /// # Errors
+    /// [`PolicyError`]: both are refused, and the old ones stay.
+    pub fn set(&self, links: Links, watches: Vec<Watch>) -> Result<(), PolicyError> {
+        self.check(&links)?;
+        self.check_watches(&watches)?;
+        self.post.change(Some(links), Some(watches));
+        Ok(())
+    }
+
+    fn check(&self, links: &Links) -> Result<(), PolicyError> {
+        for (&link, policy) in links {
+            self.exists(link)?;
             policy.check(link, self.frames_known)?;
         }
-        self.policies.send_replace(Arc::new(links));
         Ok(())
+    }
+
+    fn check_watches(&self, watches: &[Watch]) -> Result<(), PolicyError> {
+        let mut ids = BTreeSet::new();
+        for watch in watches {
+            if !ids.insert(watch.id) {
+                return Err(PolicyError::WatchTwice(watch.id));
+            }
+            for &link in &watch.links {
+                self.exists(link)?;
+                if !self.frames_known {
+                    return Err(PolicyError::NeedsFrames(link));
+                }
+            }
+            if let Some(then) = &watch.then {
+                self.check(then)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn exists(&self, link: Link) -> Result<(), PolicyError> {
+        if self.links.contains_key(&link) { Ok(()) } else { Err(PolicyError::NoSuchLink(link)) }
+    }
+
+    /// What the watches saw, in the order in which they saw it; `None` for all but the first to ask.
+    pub fn sightings(&self) -> Option<mpsc::Receiver<Sighting>> {
+        lock(&self.sightings).take()
+    }
+
+    /// How many sightings were lost, because nobody took them in time.
+    #[must_use]
+    pub fn sightings_lost(&self) -> u64 {
+        self.post.sightings_lost()
+    }
+
+    /// Resets all connections that there are on these links, on both sides, whatever their policies;
+    /// new ones may come at once. Says how many they were; unknown links have none. Blocks until they
+    /// are gone (at most [`RESET_PATIENCE`]), so that what comes next does not find them.
+    pub fn reset(&self, links: &BTreeSet<Link>) -> usize {
+        let entries = links.iter().filter_map(|link| self.links.get(link));
+        let standing = entries.flat_map(|entry| std::mem::take(&mut *lock(&entry.context.connections)));
+        // One that does not listen any more has just ended by itself.
+        let ask = |(_, Standing { reset, gone })| reset.send(()).is_ok().then_some(gone);
+        let asked: Vec<_> = standing.filter_map(ask).collect();
+        let deadline = Instant::now() + RESET_PATIENCE;
+        for gone in &asked {
+            // An error says that it is gone, or that the patience is.
+            let _ = gone.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        }
+        asked.len()
     }
 
     /// The policies in force.
     #[must_use]
     pub fn policies(&self) -> Arc<Links> {
-        self.policies.borrow().clone()
+        self.post.now().links.clone()
     }
 
     /// What happened on `link` so far; zeros if there is no such link.
     #[must_use]
     pub fn counters(&self, link: Link) -> Counters {
-        self.links.get(&link).map(|entry| entry.tally.read()).unwrap_or_default()
+        self.links.get(&link).map(|entry| entry.context.tally.read()).unwrap_or_default()
     }
 
     /// What happened on every link so far.
     #[must_use]
     pub fn all_counters(&self) -> BTreeMap<Link, Counters> {
-        self.links.iter().map(|(&link, entry)| (link, entry.tally.read())).collect()
+        self.links.iter().map(|(&link, entry)| (link, entry.context.tally.read())).collect()
     }
 
     /// Whether the proxy thread still runs; if not, the harness itself has failed.

@@ -1,16 +1,14 @@
-//! What a link does to the frames that cross it: pure and seeded.
+//! What is asked of a link: data, and what makes sense of it.
 //!
-//! [`LinkPolicy`] is data; a [`Decider`] turns it, a seed and the time into the [`Fate`] of each
-//! unit. It promises: the same seed and the same sequence of units and policies give the same
-//! fates; without `reorder_ppm` the first copies leave in the order in which they came; an
-//! ineffective policy draws no randomness and touches nothing.
+//! [`LinkPolicy`] is the whole vocabulary of what a link may do to what crosses it;
+//! [`Decider`](super::decider::Decider) carries it out. Pure.
 
 use crate::system::NodeId;
-use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZeroU64;
 
 /// Probabilities are in parts per million.
 pub const PPM: u32 = 1_000_000;
@@ -18,12 +16,8 @@ pub const PPM: u32 = 1_000_000;
 /// The longest delay or jitter accepted: a minute outlasts every timeout that could care.
 pub const DELAY_US_MAX: u64 = 60_000_000;
 
-/// How long a frame is held back so that others overtake it: random, up to this. Several
-/// heartbeats' time, so that a frame can arrive in another ballot.
-pub const REORDER_HOLD_US_MAX: u64 = 100_000;
-
-/// How long after the original a second copy leaves: random, up to this.
-pub const DUPLICATE_LAG_US_MAX: u64 = 100_000;
+/// Layers of one policy: more than faults that can be active on a link at a time.
+pub const LAYERS_MAX: usize = 16;
 
 /// Who dials.
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
@@ -76,26 +70,58 @@ impl fmt::Display for Link {
 pub type Links = BTreeMap<Link, LinkPolicy>;
 
 /// What a link does to what crosses it. The default does nothing.
+///
+/// Three fields concern the stream and so everything on it: `cut`, `half_open`, `bytes_per_s`. The
+/// others concern frames, and only those of `kinds` if it is given.
 #[derive(Clone, Eq, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LinkPolicy {
     /// Black hole: see the [module](super).
     pub cut: bool,
-    /// Every unit is held this long, microseconds.
+    /// Neither end hears of the other's end: see the [module](super).
+    pub half_open: bool,
+    /// At most so many bytes per second go each way, all connections of the link together.
+    pub bytes_per_s: Option<NonZeroU64>,
+    /// Every unit is this late, microseconds.
     pub delay_us: u64,
-    /// And up to this much longer, uniformly, microseconds.
+    /// And up to this much later, uniformly, microseconds.
     pub jitter_us: u64,
     /// This share of frames vanishes.
     pub drop_ppm: u32,
     /// This share of frames comes twice.
     pub duplicate_ppm: u32,
-    /// This share of frames is held back while others overtake it.
+    /// This share of frames is put back while others overtake it.
     pub reorder_ppm: u32,
-    /// Only frames of these kinds are harmed (a cut harms all); `None`: every kind.
+    /// In this share of frames one byte is changed, never one of the length prefix.
+    pub corrupt_ppm: u32,
+    /// Frames are kept until the policy changes, and nothing else is done to them: see the
+    /// [module](super).
+    pub hold: bool,
+    /// Only frames of these kinds are harmed; `None`: every kind.
     pub kinds: Option<BTreeSet<String>>,
+    /// What is done besides, mostly to frames of other kinds; of all that concerns a frame, the
+    /// worst of each applies. Layers concern frames alone and have no layers themselves;
+    /// [`LinkPolicy::add`] makes them where they are needed.
+    pub also: Vec<LinkPolicy>,
 }
 
-/// Why a map of policies was refused.
+/// What holds for a link that no map mentions.
+pub(super) static CLEAN: LinkPolicy = LinkPolicy {
+    cut: false,
+    half_open: false,
+    bytes_per_s: None,
+    delay_us: 0,
+    jitter_us: 0,
+    drop_ppm: 0,
+    duplicate_ppm: 0,
+    reorder_ppm: 0,
+    corrupt_ppm: 0,
+    hold: false,
+    kinds: None,
+    also: Vec::new(),
+};
+
+/// Why a map of policies, or a set of watches, was refused.
 #[derive(Clone, Eq, PartialEq, Debug, thiserror::Error)]
 pub enum PolicyError {
     /// The mesh has no such link.
@@ -121,11 +147,25 @@ pub enum PolicyError {
         /// Its value.
         value: u64,
     },
-    /// Message-lossy, or by kind, on a stream whose frames are not known.
+    /// Message-lossy, by kind, or watched, on a stream whose frames are not known.
     #[error(
-        "{0}: dropping, duplicating, reordering and kinds need a system whose frames are known; on a plain byte stream they would make false bugs"
+        "{0}: dropping, duplicating, reordering, corrupting, holding, kinds and watches need a system whose frames are known; on a plain byte stream they would make false bugs"
     )]
     NeedsFrames(Link),
+    /// A layer that is more than one.
+    #[error("{0}: a layer concerns frames alone: no cut, half_open, bytes_per_s, and no layers of its own")]
+    Layer(Link),
+    /// More than [`LAYERS_MAX`].
+    #[error("{link}: {layers} layers: at most {LAYERS_MAX}")]
+    Layers {
+        /// The link.
+        link: Link,
+        /// How many.
+        layers: usize,
+    },
+    /// Two watches of one set are called the same.
+    #[error("two watches have the id {0}")]
+    WatchTwice(u64),
 }
 
 impl LinkPolicy {
@@ -135,20 +175,133 @@ impl LinkPolicy {
         LinkPolicy { cut: true, ..LinkPolicy::default() }
     }
 
-    /// Whether it loses, doubles or reorders messages: more than TCP could show.
+    /// Lets this apply as well: of what concerns the stream the worse, and to each frame the worst of
+    /// what concerns its kind.
+    pub fn add(&mut self, other: &LinkPolicy) {
+        self.cut |= other.cut;
+        self.half_open |= other.half_open;
+        self.bytes_per_s = self.bytes_per_s.into_iter().chain(other.bytes_per_s).min();
+        for layer in other.layers().filter(|layer| layer.harms_frames_itself()) {
+            if !self.harms_frames() {
+                self.kinds.clone_from(&layer.kinds);
+            }
+            if self.kinds == layer.kinds {
+                self.worsen(layer);
+            } else if let Some(same) = self.also.iter_mut().find(|own| own.kinds == layer.kinds) {
+                same.worsen(layer);
+            } else {
+                let mut added = LinkPolicy { kinds: layer.kinds.clone(), ..LinkPolicy::default() };
+                added.worsen(layer);
+                self.also.push(added);
+            }
+        }
+    }
+
+    /// Whether it loses, doubles, reorders, changes or keeps messages: more than TCP could show.
     #[must_use]
     pub fn is_message_lossy(&self) -> bool {
-        self.drop_ppm > 0 || self.duplicate_ppm > 0 || self.reorder_ppm > 0
+        self.layers().any(LinkPolicy::is_message_lossy_itself)
     }
 
     /// Whether it does nothing at all.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        !self.cut && !self.harms_frames()
+        !self.cut && !self.half_open && self.bytes_per_s.is_none() && !self.harms_frames()
     }
 
-    fn harms_frames(&self) -> bool {
-        self.is_message_lossy() || self.delay_us > 0 || self.jitter_us > 0
+    /// Whether it tells frames apart by their kinds.
+    #[must_use]
+    pub fn names_kinds(&self) -> bool {
+        self.layers().any(|layer| layer.kinds.is_some())
+    }
+
+    /// Whether it keeps frames of this kind.
+    #[must_use]
+    pub fn holds(&self, kind: Option<&str>) -> bool {
+        self.layers().any(|layer| layer.hold && layer.concerns(kind))
+    }
+
+    /// All that is done to frames of this kind, as one layer; `None` if nothing is.
+    pub(super) fn concerning(&self, kind: Option<&str>) -> Option<Cow<'_, LinkPolicy>> {
+        if self.also.is_empty() {
+            return (self.harms_frames_itself() && self.concerns(kind)).then_some(Cow::Borrowed(self));
+        }
+        let mut worst = LinkPolicy::default();
+        for layer in self.layers().filter(|layer| layer.concerns(kind)) {
+            worst.worsen(layer);
+        }
+        worst.harms_frames_itself().then_some(Cow::Owned(worst))
+    }
+
+    fn layers(&self) -> impl Iterator<Item = &LinkPolicy> {
+        std::iter::once(self).chain(&self.also)
+    }
+
+    /// Whether it does anything to frames.
+    #[must_use]
+    pub fn harms_frames(&self) -> bool {
+        self.layers().any(LinkPolicy::harms_frames_itself)
+    }
+
+    fn harms_frames_itself(&self) -> bool {
+        self.is_message_lossy_itself() || self.delay_us > 0 || self.jitter_us > 0
+    }
+
+    fn is_message_lossy_itself(&self) -> bool {
+        let shares = [self.drop_ppm, self.duplicate_ppm, self.reorder_ppm, self.corrupt_ppm];
+        self.hold || shares != [0; 4]
+    }
+
+    /// What it does, for people: `delay 20–60 ms, drop 5 % of accept`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut words = Vec::new();
+        if self.cut {
+            words.push("cut".to_owned());
+        }
+        if self.half_open {
+            words.push("half-open".to_owned());
+        }
+        if let Some(bytes_per_s) = self.bytes_per_s {
+            words.push(format!("at most {bytes_per_s} bytes/s"));
+        }
+        let layers = self.layers().filter(|layer| layer.harms_frames_itself());
+        words.extend(layers.map(LinkPolicy::describe_frames));
+        words.join(", ")
+    }
+
+    fn describe_frames(&self) -> String {
+        // Tenths of a percent are enough for people.
+        let percent = |ppm: u32| (f64::from(ppm) / 1_000.0).round() / 10.0;
+        let mut words = Vec::new();
+        if self.delay_us > 0 || self.jitter_us > 0 {
+            let (least, most) = (self.delay_us / 1000, (self.delay_us + self.jitter_us) / 1000);
+            words.push(if least == most {
+                format!("delay {least} ms")
+            } else {
+                format!("delay {least}–{most} ms")
+            });
+        }
+        let shares = [
+            ("drop", self.drop_ppm),
+            ("duplicate", self.duplicate_ppm),
+            ("reorder", self.reorder_ppm),
+            ("corrupt", self.corrupt_ppm),
+        ];
+        words.extend(
+            shares
+                .into_iter()
+                .filter(|(_, ppm)| *ppm > 0)
+                .map(|(word, ppm)| format!("{word} {} %", percent(ppm))),
+        );
+        if self.hold {
+            words.push("hold".to_owned());
+        }
+        let mut words = words.join(", ");
+        if let Some(kinds) = &self.kinds {
+            words += &format!(" of {}", kinds.iter().cloned().collect::<Vec<_>>().join(", "));
+        }
+        words
     }
 
     fn concerns(&self, kind: Option<&str>) -> bool {
@@ -159,15 +312,40 @@ impl LinkPolicy {
         }
     }
 
+    /// Takes over whatever `other` itself does worse to frames.
+    fn worsen(&mut self, other: &LinkPolicy) {
+        self.delay_us = self.delay_us.max(other.delay_us);
+        self.jitter_us = self.jitter_us.max(other.jitter_us);
+        self.drop_ppm = self.drop_ppm.max(other.drop_ppm);
+        self.duplicate_ppm = self.duplicate_ppm.max(other.duplicate_ppm);
+        self.reorder_ppm = self.reorder_ppm.max(other.reorder_ppm);
+        self.corrupt_ppm = self.corrupt_ppm.max(other.corrupt_ppm);
+        self.hold |= other.hold;
+    }
+
     /// Checks one entry of a map.
     ///
     /// # Errors
-    /// All of [`PolicyError`] but `NoSuchLink`.
+    /// All of [`PolicyError`] but `NoSuchLink` and `WatchTwice`.
     pub fn check(&self, link: Link, frames_known: bool) -> Result<(), PolicyError> {
+        if self.also.len() > LAYERS_MAX {
+            return Err(PolicyError::Layers { link, layers: self.also.len() });
+        }
+        for layer in &self.also {
+            let of_streams = layer.cut || layer.half_open || layer.bytes_per_s.is_some();
+            if of_streams || !layer.also.is_empty() {
+                return Err(PolicyError::Layer(link));
+            }
+        }
+        self.layers().try_for_each(|layer| layer.check_itself(link, frames_known))
+    }
+
+    fn check_itself(&self, link: Link, frames_known: bool) -> Result<(), PolicyError> {
         let shares = [
             ("drop_ppm", self.drop_ppm),
             ("duplicate_ppm", self.duplicate_ppm),
             ("reorder_ppm", self.reorder_ppm),
+            ("corrupt_ppm", self.corrupt_ppm),
         ];
         for (field, value) in shares {
             if value > PPM {
@@ -179,90 +357,9 @@ impl LinkPolicy {
                 return Err(PolicyError::Delay { link, field, value });
             }
         }
-        if !frames_known && (self.is_message_lossy() || self.kinds.is_some()) {
+        if !frames_known && (self.is_message_lossy_itself() || self.kinds.is_some()) {
             return Err(PolicyError::NeedsFrames(link));
         }
         Ok(())
-    }
-}
-
-/// What a unit is, and so what may be done to it.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-pub enum Nature {
-    /// A frame: may be lost, doubled, reordered.
-    Message,
-    /// A piece of a stream without frames: may be delayed.
-    Chunk,
-}
-
-/// What becomes of one unit (a frame, or a chunk of a stream without frames).
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-pub enum Fate {
-    /// It goes on as it came.
-    Forward,
-    /// It goes on when its time has come.
-    Hold {
-        /// When, microseconds on the mesh's clock.
-        due_us: u64,
-        /// It was held back to be overtaken, so it needn't keep its place.
-        overtaken: bool,
-        /// When its second copy leaves, if it has one.
-        copy_due_us: Option<u64>,
-    },
-    /// It vanishes.
-    Drop,
-}
-
-/// Decides the fates of one direction of one connection.
-#[derive(Debug)]
-pub struct Decider {
-    random: ChaCha8Rng,
-    /// When the last unit that keeps its place leaves; the next one leaves no earlier.
-    last_due_us: u64,
-}
-
-impl Decider {
-    /// A decider with its own randomness.
-    #[must_use]
-    pub fn new(seed: u64) -> Decider {
-        Decider { random: ChaCha8Rng::seed_from_u64(seed), last_due_us: 0 }
-    }
-
-    /// The fate of a unit that arrived at `now_us`, which must not run backwards. `policy.cut` is
-    /// not looked at: a cut link decides nothing before it heals.
-    pub fn decide(&mut self, policy: &LinkPolicy, now_us: u64, kind: Option<&str>, nature: Nature) -> Fate {
-        // A harmless unit still may not overtake those that are waiting.
-        let in_place = self.last_due_us.max(now_us);
-        if !policy.harms_frames() || !policy.concerns(kind) {
-            return self.keep_place(in_place, now_us, None);
-        }
-        let is_message = nature == Nature::Message;
-        if is_message && self.chance(policy.drop_ppm) {
-            return Fate::Drop;
-        }
-        let delayed = now_us + policy.delay_us + self.up_to(policy.jitter_us);
-        let doubled = is_message && self.chance(policy.duplicate_ppm);
-        let copy_due_us = doubled.then(|| delayed + self.up_to(DUPLICATE_LAG_US_MAX));
-        if is_message && self.chance(policy.reorder_ppm) {
-            let due_us = delayed + 1 + self.up_to(REORDER_HOLD_US_MAX - 1);
-            return Fate::Hold { due_us, overtaken: true, copy_due_us };
-        }
-        self.keep_place(delayed.max(in_place), now_us, copy_due_us)
-    }
-
-    fn keep_place(&mut self, due_us: u64, now_us: u64, copy_due_us: Option<u64>) -> Fate {
-        if due_us <= now_us && copy_due_us.is_none() {
-            return Fate::Forward;
-        }
-        self.last_due_us = due_us;
-        Fate::Hold { due_us, overtaken: false, copy_due_us }
-    }
-
-    fn chance(&mut self, ppm: u32) -> bool {
-        ppm > 0 && self.random.random_range(0..PPM) < ppm
-    }
-
-    fn up_to(&mut self, us: u64) -> u64 {
-        if us == 0 { 0 } else { self.random.random_range(0..=us) }
     }
 }

@@ -15,6 +15,8 @@ pub const VALID_RUNS_MAX: usize = 20;
 /// Runs that may start within one second under the same name.
 const SAME_NAME_MAX: u32 = 100;
 
+/// What a run did to its cluster, as a schedule that repeats it.
+pub const RESOLVED_FILE: &str = "schedule.resolved.toml";
 /// The verdict's file: also how retention knows which runs were valid.
 pub const VERDICT_FILE: &str = "verdict.json";
 

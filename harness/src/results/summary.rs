@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::latency::Quantiles;
-use crate::nemesis::report::KindTally;
+use crate::nemesis::report::FaultTally;
 use crate::run::recorder::Counts;
 use crate::run::verdict::{Answer, RunVerdict};
 
@@ -23,8 +23,8 @@ pub struct Summary {
     pub not_issued: u64,
     /// Seconds under load.
     pub seconds: f64,
-    /// Faults per kind.
-    pub faults: Vec<KindTally>,
+    /// How often each fault came up, and bit.
+    pub faults: Vec<FaultTally>,
     /// How often another node, or the same in a new ballot, came to lead.
     pub leader_changes: u64,
     /// Latencies per operation type.
@@ -82,7 +82,7 @@ impl Summary {
             return writeln!(out, "  faults    none were asked for");
         }
         let cells: Vec<String> =
-            self.faults.iter().map(|tally| format!("{} {}/{}", tally.kind, tally.bit, tally.drawn)).collect();
+            self.faults.iter().map(|tally| format!("{} {}/{}", tally.fault, tally.bit, tally.drawn)).collect();
         for (number, line) in cells.chunks(4).enumerate() {
             let label = if number == 0 { "faults" } else { "" };
             writeln!(out, "  {label:<9} {}", line.join("  "))?;

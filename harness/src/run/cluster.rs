@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::nemesis::plan::Condition;
 use crate::process::{ExitInfo, ExitKind, NodeProcess, ProcessError, SpawnSpec, launcher};
 use crate::proxy::{Link, Mesh, MeshError};
+use crate::schedule::Condition;
 use crate::system::{NodeId, NodePlace, NodeStatus, StatusError, System, Target};
 
 /// How long a node may take from its start until it serves: recovery reads its whole log.
@@ -315,6 +315,22 @@ impl Cluster {
             self.mesh.set_upstream(node, None);
         }
         results
+    }
+
+    /// Removes the data of a node that is down, as if its disk had been replaced; gives how many files
+    /// there were.
+    pub fn wipe(&self, node: NodeId) -> Result<usize, ClusterError> {
+        let state = self.node(node);
+        // Held so that nobody starts it meanwhile.
+        let held = state.held();
+        let path = &state.place.data;
+        let trouble = |source| ClusterError::Place { node, path: path.clone(), source };
+        if held.process.is_some() {
+            return Err(trouble(io::Error::new(io::ErrorKind::ResourceBusy, "the node still runs")));
+        }
+        let files = std::fs::read_dir(path).map_err(trouble)?.count();
+        std::fs::remove_dir_all(path).map_err(trouble)?;
+        Ok(files)
     }
 
     /// SIGSTOPs these nodes, together; gives their process ids.

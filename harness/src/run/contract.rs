@@ -1,15 +1,16 @@
 //! The fault contract: what may be demanded of a cluster that was hurt like this.
 //!
-//! One table in code, used by the verdict and printed in the docs. A fault that destroys what
-//! was made durable on a voting node would void the demand for safety (one forgetful acceptor is
-//! enough to lose a chosen value); none of the faults below does: a killed process loses its
-//! memory, but what it wrote survives in the page cache of the running machine, and links lose
-//! only frames that Paxos never relied on.
-
-use std::collections::BTreeSet;
+//! Reckoned from what was really done ([`Damage`]), not from the names of faults, so that faults may
+//! overlap: a killed process loses its memory, but what it wrote survives in the page cache of the
+//! running machine, and links lose only frames that Paxos never relied on, so neither voids the
+//! demand for safety. A fault that destroys what was made durable on a voting node does: one
+//! forgetful acceptor is enough to lose a chosen value. [`render`] writes the contract out for every
+//! kind of fault, and the docs hold what it writes.
 
 use super::verdict::Answer;
-use crate::nemesis::Kind;
+use crate::nemesis::{FaultReport, Outcome};
+use crate::schedule::{Action, Contract, Damage, Example, examples};
+use crate::system::NodeId;
 
 /// What the verdict may demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,80 +23,23 @@ pub struct Demands {
     pub liveness_after: bool,
 }
 
-/// One row of the table.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// The fault.
-    pub kind: Kind,
-    /// What of the nodes' durable state it destroys.
-    pub durable_loss: &'static str,
-    /// What may be demanded of a cluster of `nodes`.
-    pub demands: fn(nodes: usize) -> Demands,
-    /// Why.
-    pub because: &'static str,
-}
-
-/// Safety always; progress only while a quorum that all hear each other is sure to be left.
-fn with_a_quorum_left(nodes: usize) -> Demands {
-    Demands { safety: true, progress_during: nodes >= 3, liveness_after: true }
-}
-
-/// Safety always; no progress while it lasts.
-fn without_a_quorum(_nodes: usize) -> Demands {
-    Demands { safety: true, progress_during: false, liveness_after: true }
-}
-
-/// A majority is left only where the split is uneven.
-fn with_halves(nodes: usize) -> Demands {
-    Demands { safety: true, progress_during: nodes >= 3 && nodes % 2 == 1, liveness_after: true }
-}
-
-/// The table.
-pub const TABLE: [Row; 16] = {
-    const NONE: &str = "none";
-    const QUORUM: &str = "a majority is left, and all of it is connected";
-    const OUTAGE: &str = "no quorum is left until the cure";
-    const LOSSY: &str = "safety never rests on delivery; progress is only probable while it lasts";
-    const fn row(kind: Kind, demands: fn(usize) -> Demands, because: &'static str) -> Row {
-        Row { kind, durable_loss: NONE, demands, because }
+impl Demands {
+    /// What may be demanded of a cluster with this damage.
+    pub fn of(damage: &Damage) -> Demands {
+        let safety = damage.keeps_durable_state();
+        // Who lost its disk has also lost what it promised: nobody knows what such a cluster does.
+        Demands { safety, progress_during: safety && damage.allows_progress(), liveness_after: safety }
     }
-    [
-        row(Kind::KillOne, with_a_quorum_left, QUORUM),
-        row(Kind::KillMinority, with_a_quorum_left, QUORUM),
-        row(Kind::KillLeader, with_a_quorum_left, QUORUM),
-        row(Kind::KillAll, without_a_quorum, OUTAGE),
-        row(Kind::PauseOne, with_a_quorum_left, QUORUM),
-        row(Kind::PauseMinority, with_a_quorum_left, QUORUM),
-        row(Kind::PauseLeader, with_a_quorum_left, QUORUM),
-        row(Kind::PauseAll, without_a_quorum, OUTAGE),
-        row(Kind::PartitionHalves, with_halves, "the larger half is a majority if the number is odd"),
-        row(Kind::PartitionIsolateLeader, with_a_quorum_left, QUORUM),
-        row(Kind::PartitionIsolateRandom, with_a_quorum_left, QUORUM),
-        row(
-            Kind::PartitionOneWay,
-            without_a_quorum,
-            "a node that can only speak may keep deposing the others' leader",
-        ),
-        row(Kind::LinkDelay, without_a_quorum, LOSSY),
-        row(Kind::LinkDrop, without_a_quorum, LOSSY),
-        row(Kind::LinkDuplicate, without_a_quorum, LOSSY),
-        row(Kind::LinkReorder, without_a_quorum, LOSSY),
-    ]
-};
 
-/// The row of a fault.
-pub fn row(kind: Kind) -> &'static Row {
-    TABLE.iter().find(|row| row.kind == kind).expect("the table has a row for every kind, as its test shows")
-}
-
-/// What may be demanded of a whole run in which all of these were installed.
-pub fn demands(kinds: &BTreeSet<Kind>, nodes: usize) -> Demands {
-    let calm = Demands { safety: true, progress_during: true, liveness_after: true };
-    kinds.iter().map(|&kind| (row(kind).demands)(nodes)).fold(calm, |all, one| Demands {
-        safety: all.safety && one.safety,
-        progress_during: all.progress_during && one.progress_during,
-        liveness_after: all.liveness_after && one.liveness_after,
-    })
+    /// What may be demanded at the end of a run in which these faults were done.
+    pub fn of_run(contract: Contract, faults: &[FaultReport]) -> Demands {
+        let done = faults.iter().filter(|fault| !matches!(fault.outcome, Outcome::Skipped(_)));
+        let wiped =
+            |fault: &FaultReport| fault.actions.iter().any(|done| matches!(done.action, Action::Wipe(_)));
+        let safety = !done.into_iter().any(wiped);
+        let live = safety && contract == Contract::SafetyAndLiveness;
+        Demands { safety, progress_during: live, liveness_after: live }
+    }
 }
 
 /// A demand that the contract does not allow turns "invalid" into "unknown".
@@ -103,23 +47,23 @@ pub fn weigh(answer: Answer, demanded: bool) -> Answer {
     if answer == Answer::Invalid && !demanded { Answer::Unknown } else { answer }
 }
 
-/// The table for a cluster of `nodes`, in Markdown.
-pub fn render(nodes: usize) -> String {
+/// The contract for a cluster of `nodes` whose first node leads, in Markdown.
+pub fn render(nodes: u16) -> String {
     let word = |demanded| if demanded { "demanded" } else { "no" };
     let mut table = String::from(
-        "| fault | durable state lost | safety | progress while it lasts | progress afterwards | because |\n\
+        "| fault | for example | safety | progress while it lasts | progress afterwards | because |\n\
          |---|---|---|---|---|---|\n",
     );
-    for row in &TABLE {
-        let Demands { safety, progress_during, liveness_after } = (row.demands)(nodes);
+    let all: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
+    for Example { name, action, because } in examples(nodes) {
+        let Demands { safety, progress_during, liveness_after } =
+            Demands::of(&Damage::of(&all, [], [&action]));
         table += &format!(
-            "| `{}` | {} | {} | {} | {} | {} |\n",
-            row.kind,
-            row.durable_loss,
+            "| `{name}` | {} | {} | {} | {} | {because} |\n",
+            action.describe().replace('|', "\\|"),
             word(safety),
             word(progress_during),
             word(liveness_after),
-            row.because
         );
     }
     table
@@ -128,14 +72,7 @@ pub fn render(nodes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_kind_has_exactly_one_row() {
-        for kind in Kind::ALL {
-            assert_eq!(TABLE.iter().filter(|row| row.kind == kind).count(), 1, "{kind}");
-            assert_eq!(row(kind).kind, kind);
-        }
-    }
+    use crate::nemesis::report::ActionReport;
 
     #[test]
     fn the_docs_hold_the_table() {
@@ -144,9 +81,17 @@ mod tests {
     }
 
     #[test]
-    fn no_fault_of_today_voids_safety_or_recovery() {
-        let demands = demands(&Kind::ALL.into_iter().collect(), 5);
-        assert!(demands.safety && demands.liveness_after && !demands.progress_during);
+    fn only_a_wiped_disk_voids_a_run() {
+        let done = |action: Action| {
+            let told = ActionReport { words: action.describe(), action, start_ns: 0, end_ns: 1, bit: true };
+            FaultReport { actions: vec![told], ..FaultReport::begin(0, "fault", 0) }
+        };
+        let (kill, wipe) = (done(Action::Kill(vec![NodeId(1)])), done(Action::Wipe(vec![NodeId(1)])));
+        let skipped = FaultReport { outcome: Outcome::Skipped(String::new()), ..wipe.clone() };
+        let demands = |faults: &[FaultReport]| Demands::of_run(Contract::SafetyAndLiveness, faults);
+        assert!(demands(&[kill.clone(), skipped]).safety);
+        assert!(!demands(&[kill.clone(), wipe]).safety);
+        assert!(!Demands::of_run(Contract::Safety, &[kill]).liveness_after);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 use super::phase::Phase;
 use super::recorder::Counts;
 use super::verdict::{Answer, Part, Subject};
-use crate::nemesis::Kind;
 use crate::nemesis::report::{FaultReport, Outcome, tally};
+use crate::schedule::Schedule;
 
 /// Operations that must succeed in a phase for it to count: a few per client would do, fewer
 /// than this means that the phase saw a dead cluster.
@@ -16,9 +16,9 @@ pub const OK_OPS_MIN: u64 = 10;
 /// What a run did, as far as coverage cares.
 #[derive(Clone, Copy, Debug)]
 pub struct Done<'run> {
-    /// The kinds that were asked for.
-    pub requested: &'run [Kind],
-    /// Every fault that was drawn.
+    /// What was to be done.
+    pub schedule: &'run Schedule,
+    /// What came of it.
     pub faults: &'run [FaultReport],
     /// Client operations per phase under load.
     pub phases: &'run [(Phase, Counts)],
@@ -31,11 +31,10 @@ pub struct Done<'run> {
 /// Judges it.
 pub fn judge(done: &Done<'_>) -> Part {
     let mut missing = Vec::new();
-    let tallies = tally(done.requested, done.faults);
-    for tally in &tallies {
-        if tally.bit == 0 && done.requested.contains(&tally.kind) {
-            missing.push(format!("{}: {}", tally.kind, why_not(tally.kind, done.faults)));
-        }
+    let tallies = tally(done.schedule, done.faults);
+    let required = tallies.iter().filter(|tally| tally.required).count();
+    for tally in tallies.iter().filter(|tally| tally.required && tally.bit == 0) {
+        missing.push(format!("{}: {}", tally.fault, why_not(&tally.fault, done.faults)));
     }
     let silent = missing.len();
     for (phase, counts) in done.phases {
@@ -59,7 +58,7 @@ pub fn judge(done: &Done<'_>) -> Part {
     }
     let mut reasons = Vec::new();
     if silent > 0 {
-        reasons.push(format!("{silent} of {} requested kinds of faults never bit", done.requested.len()));
+        reasons.push(format!("{silent} of {required} required faults never bit"));
     }
     if thin > 0 {
         reasons.push(format!(
@@ -74,9 +73,9 @@ pub fn judge(done: &Done<'_>) -> Part {
 }
 
 /// The last thing that is known about why a kind never bit.
-fn why_not(kind: Kind, faults: &[FaultReport]) -> String {
-    let Some(last) = faults.iter().rev().find(|report| report.kind == kind) else {
-        return "there was no time for it (a longer --time-limit, or fewer kinds)".to_owned();
+fn why_not(fault: &str, faults: &[FaultReport]) -> String {
+    let Some(last) = faults.iter().rev().find(|report| report.fault == fault) else {
+        return "there was no time for it (a longer --time-limit, or fewer faults)".to_owned();
     };
     match &last.outcome {
         Outcome::Installed => format!("installed, but it met nothing to hurt ({})", last.evidence.join("; ")),
@@ -88,9 +87,16 @@ fn why_not(kind: Kind, faults: &[FaultReport]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::{Kind, Preset};
+    use std::time::Duration;
+
+    fn owing(kinds: &[Kind]) -> Schedule {
+        let preset = Preset { kinds: kinds.to_vec(), owed: kinds.to_vec(), interval: Duration::from_secs(2) };
+        preset.schedule(Duration::from_secs(20), Duration::ZERO)
+    }
 
     fn report(kind: Kind, outcome: Outcome, bit: bool) -> FaultReport {
-        FaultReport { outcome, bit, ..FaultReport::skipped(0, kind, String::new(), 0) }
+        FaultReport { outcome, bit, ..FaultReport::begin(0, kind.name(), 0) }
     }
 
     fn counts(ok: u64) -> Counts {
@@ -102,7 +108,7 @@ mod tests {
         let faults = [report(Kind::KillOne, Outcome::Installed, true)];
         let phases = [(Phase::WarmUp, counts(50)), (Phase::Faults, counts(90))];
         let done = Done {
-            requested: &[Kind::KillOne],
+            schedule: &owing(&[Kind::KillOne]),
             faults: &faults,
             phases: &phases,
             final_reads: (4, 0),
@@ -120,9 +126,8 @@ mod tests {
             report(Kind::LinkDrop, Outcome::Indeterminate("the proxy is gone".to_owned()), false),
         ];
         let phases = [(Phase::WarmUp, counts(50)), (Phase::Faults, counts(3))];
-        let requested = [Kind::KillLeader, Kind::PauseAll, Kind::LinkDrop];
         let part = judge(&Done {
-            requested: &requested,
+            schedule: &owing(&[Kind::KillLeader, Kind::PauseAll, Kind::LinkDrop]),
             faults: &faults,
             phases: &phases,
             final_reads: (4, 1),
@@ -131,13 +136,13 @@ mod tests {
         assert_eq!(part.answer, Answer::Unknown);
         assert_eq!(
             part.reason,
-            "3 of 3 requested kinds of faults never bit; too few operations succeeded in 1 phase; 1 final reads are missing"
+            "3 of 3 required faults never bit; too few operations succeeded in 1 phase; 1 final reads are missing"
         );
         assert_eq!(
             part.details,
             [
                 "kill:leader: skipped: nobody leads",
-                "pause:all: there was no time for it (a longer --time-limit, or fewer kinds)",
+                "pause:all: there was no time for it (a longer --time-limit, or fewer faults)",
                 "link:drop: indeterminate: the proxy is gone",
                 "faults: only 3 of 100 operations succeeded",
                 "final reads: 1 of 4 never succeeded",
@@ -152,7 +157,7 @@ mod tests {
             report(Kind::KillLeader, Outcome::Installed, true),
         ];
         let done = Done {
-            requested: &[Kind::KillLeader],
+            schedule: &owing(&[Kind::KillLeader]),
             faults: &faults,
             phases: &[],
             final_reads: (0, 0),

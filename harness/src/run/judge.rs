@@ -8,12 +8,12 @@ use checker::{Budget, Check, History, Report, Verdict};
 use super::contract::{self, Demands};
 use super::coverage::{self, Done};
 use super::heartbeat::Stall;
-use super::liveness;
+use super::liveness::{self, Window};
 use super::options::Options;
 use super::phases::Facts;
 use super::stop::StopReason;
 use super::verdict::{Answer, Part, RunVerdict, Subject};
-use crate::nemesis::{FaultReport, Outcome};
+use crate::schedule::Contract;
 use crate::system::WhiteBoxReport;
 
 /// What the check of the whole history may spend: the default minute would double a short run.
@@ -58,14 +58,9 @@ pub struct Evidence<'run> {
 
 /// The verdict in its parts, folded.
 pub fn judge(evidence: &Evidence<'_>) -> RunVerdict {
-    let installed = evidence
-        .facts
-        .faults
-        .iter()
-        .filter(|fault| !matches!(fault.outcome, Outcome::Skipped(_)))
-        .map(|fault| fault.kind)
-        .collect();
-    let demands = contract::demands(&installed, usize::from(evidence.options.nodes));
+    let contract =
+        evidence.facts.schedule.as_ref().map_or_else(Contract::default, |schedule| schedule.contract);
+    let demands = Demands::of_run(contract, &evidence.facts.faults);
     let parts = vec![
         history(evidence, demands),
         nodes(evidence, demands),
@@ -160,32 +155,25 @@ fn liveness(evidence: &Evidence<'_>, demands: Demands) -> Part {
     };
     let mut part = liveness::judge(recovery, facts.stopped.is_some());
     part.answer = contract::weigh(part.answer, demands.liveness_after);
-    let stuck = stuck(facts, usize::from(evidence.options.nodes));
+    let stuck: Vec<String> =
+        facts.windows.iter().filter(|window| window.ok == 0).map(Window::stuck).collect();
     if let Some(first) = stuck.first() {
-        part.answer = Answer::Invalid;
+        part.answer = contract::weigh(Answer::Invalid, demands.progress_during);
         part.reason = format!("{first}; {}", part.reason);
         part.details.extend(stuck);
     }
     part
 }
 
-/// Faults that left a quorum connected, lasted long enough to get over them, and during which
-/// nothing succeeded all the same.
-fn stuck(facts: &Facts, nodes: usize) -> Vec<String> {
-    let demanded = |fault: &&FaultReport| {
-        let demands = (contract::row(fault.kind).demands)(nodes);
-        demands.progress_during && fault.beneath.is_empty() && fault.outcome == Outcome::Installed
-    };
-    let silent = facts.faults.iter().filter(demanded).filter(|fault| fault.progress == Some(0));
-    silent
-        .map(|fault| format!("no operation succeeded long into {} ({})", fault.kind, fault.action))
-        .collect()
-}
-
 fn coverage(evidence: &Evidence<'_>) -> Part {
     let facts = evidence.facts;
+    // What was never begun was never covered.
+    let schedule = facts
+        .schedule
+        .clone()
+        .unwrap_or_else(|| evidence.options.faults.schedule(Duration::ZERO, Duration::ZERO));
     let mut part = coverage::judge(&Done {
-        requested: &evidence.options.owed,
+        schedule: &schedule,
         faults: &facts.faults,
         phases: &facts.phases,
         final_reads: facts.final_reads.unwrap_or_default(),

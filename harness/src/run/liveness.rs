@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::verdict::{Answer, Part, Subject};
 
 /// How long after the last cure a leader must lead and operations must succeed again: twenty
@@ -40,6 +42,33 @@ impl Recovery {
     /// Whether there is nothing left to wait for.
     pub fn is_complete(&self) -> bool {
         self.elected_after.is_some() && self.answered_after.is_some() && self.caught_up_after.is_some()
+    }
+}
+
+/// How long a cluster may take to get over the beginning of a fault: clients time out, a new leader
+/// is elected.
+pub const GET_OVER: Duration = Duration::from_secs(5);
+/// The shortest window in which the absence of any success means something.
+pub const WINDOW_MIN: Duration = Duration::from_secs(2);
+/// Operations that must have come to an end in it for their failure to mean something.
+pub const WINDOW_OPS_MIN: u64 = 5;
+
+/// A stretch in which a cluster that was hurt had to make progress: long enough after the last change
+/// of what is done to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// The faults in force.
+    pub faults: String,
+    /// How long it lasted.
+    pub millis: u64,
+    /// Operations that began and succeeded in it.
+    pub ok: u64,
+}
+
+impl Window {
+    /// The complaint about one in which nothing succeeded.
+    pub fn stuck(&self) -> String {
+        format!("no operation succeeded in {} ms long into {}", self.millis, self.faults)
     }
 }
 

@@ -3,7 +3,7 @@
 //! [`phases`] is the story, to be read first. [`recorder`] is the only writer of the history;
 //! [`clients`] ask, [`arrivals`] says when; [`observer`] knows who leads; [`online`] judges while
 //! the run goes on. At the end [`judge`] draws the [`verdict`] from recorded facts, part by part:
-//! [`coverage`], [`liveness`], and what the fault [`contract`] allows to be demanded.
+//! [`coverage`], [`liveness`] (which [`vigil`] watches over while faults last), and what the fault [`contract`] allows to be demanded.
 
 pub mod arrivals;
 pub mod clients;
@@ -14,6 +14,7 @@ pub mod files;
 pub mod heartbeat;
 pub mod judge;
 pub mod liveness;
+pub mod lookout;
 pub mod observer;
 pub mod online;
 pub mod options;
@@ -23,6 +24,7 @@ pub mod progress;
 pub mod recorder;
 pub mod stop;
 pub mod verdict;
+pub mod vigil;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -41,9 +43,10 @@ use self::progress::Progress;
 use self::recorder::Recorder;
 use self::stop::{Stop, StopReason};
 use self::verdict::{Answer, RunVerdict};
-use crate::nemesis::report;
+use crate::nemesis::report::{self, FaultTally};
 use crate::results::manifest::{Commit, Machine, Manifest};
 use crate::results::schedule;
+use crate::results::store::RESOLVED_FILE;
 use crate::results::store::{RunFolder, Store, StoreError, VERDICT_FILE};
 use crate::results::summary::Summary;
 use crate::results::utc::Utc;
@@ -180,7 +183,8 @@ pub async fn run(
             "ops": stage.recorder.counts(),
             "phases": facts.phases,
             "not_issued": facts.not_issued,
-            "faults": report::tally(&stage.options.owed, &facts.faults),
+            "faults": tallies(&facts),
+            "windows": facts.windows,
             "leader_changes": facts.leader_changes,
             "latencies": latencies,
             "last_status": facts.last_status,
@@ -292,13 +296,17 @@ fn summary(stage: &Stage, facts: &Facts, verdict: &RunVerdict, repeat: &str) -> 
         ops: stage.recorder.counts(),
         not_issued: facts.not_issued,
         seconds: facts.seconds,
-        faults: report::tally(&stage.options.owed, &facts.faults),
+        faults: tallies(facts),
         leader_changes: facts.leader_changes,
         latencies: stage.load.latencies().quantiles(),
         open_loop: stage.options.rate.is_some(),
         folder: stage.folder.path().display().to_string(),
         repeat: repeat.to_owned(),
     }
+}
+
+fn tallies(facts: &Facts) -> Vec<FaultTally> {
+    facts.schedule.as_ref().map(|schedule| report::tally(schedule, &facts.faults)).unwrap_or_default()
 }
 
 fn leave_results(
@@ -310,8 +318,10 @@ fn leave_results(
     store: &Store,
 ) -> Result<(), RunError> {
     let folder: &RunFolder = &stage.folder;
-    let Options { seed, nodes, keep_data, .. } = stage.options;
-    folder.write("schedule.resolved.toml", &schedule::render(seed, usize::from(nodes), &facts.faults))?;
+    let keep_data = stage.options.keep_data;
+    if let Some(resolved) = schedule::resolved(&stage.options, facts) {
+        folder.write(RESOLVED_FILE, &resolved.to_toml())?;
+    }
     folder.write("summary.txt", &summary.render())?;
     let mut latencies = stage.load.latencies();
     latencies.rotate(std::time::Duration::from_nanos(stage.recorder.now_ns()));

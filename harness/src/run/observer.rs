@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::cluster::Cluster;
 use super::files;
 use super::stop::{Stop, StopReason};
+use crate::schedule::Ballot;
 use crate::system::{NodeId, NodeStatus, StatusError};
 
 /// Between two questions to one node: well below an election timeout.
@@ -17,9 +18,6 @@ const POLL: Duration = Duration::from_millis(100);
 const ANSWER_MAX: Duration = Duration::from_millis(500);
 /// How old an answer may be and still count for who leads now.
 const FRESH: Duration = Duration::from_millis(800);
-
-/// A ballot as nodes tell it: round, then node.
-pub type Ballot = (u64, u16);
 
 /// What the nodes said last.
 #[derive(Default)]
@@ -105,12 +103,23 @@ impl Observer {
             .map(|(&node, _)| node)
     }
 
-    /// What [`Observer::leader`] goes by: who led, in which ballot, and how long ago that was told.
-    pub fn leading(&self) -> Option<(NodeId, Option<Ballot>, Duration)> {
-        let node = self.leader()?;
+    /// The same with its ballot, and everybody else who says that it leads; the highest ballot first.
+    pub fn leaders(&self) -> Vec<(NodeId, Ballot)> {
+        let Some(moment) = Instant::now().checked_sub(FRESH) else { return Vec::new() };
         let seen = self.lock();
-        let (at, status) = seen.answers.get(&node)?;
-        Some((node, status.ballot, at.elapsed()))
+        let leads = |(&node, (at, status)): (&NodeId, &(Instant, NodeStatus))| {
+            (*at >= moment && status.is_leader()).then(|| (node, status.ballot.unwrap_or_default()))
+        };
+        let mut leaders: Vec<(NodeId, Ballot)> = seen.answers.iter().filter_map(leads).collect();
+        leaders.sort_by_key(|&(_, ballot)| std::cmp::Reverse(ballot));
+        leaders
+    }
+
+    /// The last slot that each node said it had applied.
+    pub fn applied(&self) -> BTreeMap<NodeId, u64> {
+        let told =
+            |(&node, (_, status)): (&NodeId, &(Instant, NodeStatus))| Some((node, status.applied?.slot));
+        self.lock().answers.iter().filter_map(told).collect()
     }
 
     /// How often leadership changed: elections seen, but for the first.

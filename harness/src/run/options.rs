@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::nemesis::{Family, Kind};
+use crate::schedule::{Family, Kind, Preset, Schedule};
 
 /// One run.
 #[derive(Clone, Debug, Serialize)]
@@ -20,12 +20,8 @@ pub struct Options {
     pub rate: Option<f64>,
     /// Warm-up and faults together.
     pub time_limit: Duration,
-    /// The kinds of faults that may come.
-    pub nemesis: Vec<Kind>,
-    /// Those of them that must have bitten for the run to count: drawn first.
-    pub owed: Vec<Kind>,
-    /// The usual length of a fault, and of the calm after it.
-    pub nemesis_interval: Duration,
+    /// What is done to the cluster.
+    pub faults: Faults,
     /// Decides the plan and the operations.
     pub seed: u64,
     /// Keys in use at a time.
@@ -46,6 +42,65 @@ pub struct Options {
     pub stop_early: bool,
 }
 
+/// What is done to the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Faults {
+    /// What `--nemesis` names, until the time limit.
+    Nemesis(Preset),
+    /// What a file says.
+    Schedule {
+        /// Where it was read.
+        file: PathBuf,
+        /// What it says.
+        schedule: Box<Schedule>,
+    },
+}
+
+impl Faults {
+    /// Nothing at all.
+    pub fn none() -> Faults {
+        Faults::nemesis(&[], Duration::from_secs(5))
+    }
+
+    /// These kinds, all of them owed.
+    pub fn nemesis(kinds: &[Kind], interval: Duration) -> Faults {
+        Faults::Nemesis(Preset { kinds: kinds.to_vec(), owed: kinds.to_vec(), interval })
+    }
+
+    /// Whether nobody is ever hurt.
+    pub fn is_none(&self) -> bool {
+        match self {
+            Faults::Nemesis(preset) => preset.kinds.is_empty(),
+            Faults::Schedule { schedule, .. } => schedule.ids().next().is_none(),
+        }
+    }
+
+    /// The schedule for a run with so much time left for it, and so much more for what it owes.
+    pub fn schedule(&self, left: Duration, extend: Duration) -> Schedule {
+        match self {
+            Faults::Nemesis(preset) => preset.schedule(left, extend),
+            Faults::Schedule { schedule, .. } => (**schedule).clone(),
+        }
+    }
+
+    /// In a word or two, for titles.
+    pub fn title(&self) -> String {
+        match self {
+            Faults::Nemesis(preset) => format!("nemesis {}", nemesis_words(&preset.kinds)),
+            Faults::Schedule { schedule, .. } => format!("schedule {}", schedule.name),
+        }
+    }
+}
+
+impl Serialize for Faults {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Faults::Nemesis(preset) => preset.serialize(serializer),
+            Faults::Schedule { file, .. } => file.serialize(serializer),
+        }
+    }
+}
+
 impl Options {
     /// A run's usual shape, of the binary next to this one.
     pub fn usual(workload: &str, binary: PathBuf, seed: u64) -> Options {
@@ -55,9 +110,7 @@ impl Options {
             concurrency: 10,
             rate: None,
             time_limit: Duration::from_secs(60),
-            nemesis: Vec::new(),
-            owed: Vec::new(),
-            nemesis_interval: Duration::from_secs(5),
+            faults: Faults::none(),
             seed,
             keys: 5,
             ops_per_key: None,
@@ -74,10 +127,10 @@ impl Options {
     pub fn title(&self) -> String {
         let mutant = self.mutant.as_ref().map(|name| format!(", mutant {name}")).unwrap_or_default();
         format!(
-            "{} on {} nodes{mutant}, nemesis {}, seed {}",
+            "{} on {} nodes{mutant}, {}, seed {}",
             self.workload,
             self.nodes,
-            nemesis_words(&self.nemesis),
+            self.faults.title(),
             self.seed
         )
     }
@@ -88,11 +141,16 @@ impl Options {
         let mut words = vec![shell_word(program), "test".to_owned()];
         let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
         flag("-w", self.workload.clone());
-        flag("--nemesis", nemesis_words(&self.nemesis));
-        if self.owed != self.nemesis {
-            flag("--owe", nemesis_words(&self.owed));
+        match &self.faults {
+            Faults::Nemesis(Preset { kinds, owed, interval }) => {
+                flag("--nemesis", nemesis_words(kinds));
+                if owed != kinds {
+                    flag("--owe", nemesis_words(owed));
+                }
+                flag("--nemesis-interval", seconds(*interval));
+            }
+            Faults::Schedule { file, .. } => flag("--schedule", shell_word(file)),
         }
-        flag("--nemesis-interval", seconds(self.nemesis_interval));
         flag("--concurrency", self.concurrency.to_string());
         if let Some(rate) = self.rate {
             flag("--rate", rate.to_string());
@@ -164,8 +222,8 @@ mod tests {
     #[test]
     fn the_command_line_repeats_the_run() {
         let mut options = Options::usual("set", "/tmp/a b/paxos-node".into(), 42);
-        options.nemesis = [Family::Kill.kinds().collect(), vec![Kind::LinkDrop]].concat();
-        options.owed = options.nemesis.clone();
+        let kinds = [Family::Kill.kinds().collect(), vec![Kind::LinkDrop]].concat();
+        options.faults = Faults::nemesis(&kinds, Duration::from_secs(5));
         options.rate = Some(500.0);
         options.time_limit = Duration::from_millis(12_500);
         options.stop_early = false;

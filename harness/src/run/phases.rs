@@ -12,10 +12,12 @@ use tokio::task::JoinSet;
 
 use super::clients::{Load, Running};
 use super::cluster::{Casualty, Cluster, ClusterError, READY_MAX};
+use super::contract::Demands;
 use super::coverage::OK_OPS_MIN;
 use super::heartbeat::Heartbeat;
-use super::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX, answers_wanted, missed, nearly_all};
-use super::observer::{Ballot, Observer};
+use super::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX, Window, answers_wanted, missed, nearly_all};
+use super::lookout::Lookout;
+use super::observer::Observer;
 use super::online;
 use super::options::Options;
 use super::phase::Phase;
@@ -23,10 +25,10 @@ use super::progress::{Moment, Progress};
 use super::recorder::{Counts, FLUSH_INTERVAL, Recorder};
 use super::stop::{Stop, StopReason};
 use super::verdict::Answer;
-use crate::nemesis::plan::{Next, Observed, Planner, Settings};
-use crate::nemesis::report::FaultReport;
-use crate::nemesis::{heal, inject};
+use super::vigil::Vigil;
+use crate::nemesis::{FaultReport, Hands, Processes, heal};
 use crate::results::store::RunFolder;
+use crate::schedule::{Action, Ballot, Condition, Damage, Director, Observed, Order, Schedule};
 use crate::system::NodeId;
 
 /// The calm before the first fault, at least: something must have been written to be lost.
@@ -53,8 +55,14 @@ const ANSWERS_PER_SLOT: u64 = 2;
 /// What a run left to be judged, besides its history.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// Every fault that was drawn.
+    /// What was to be done; none if it never came that far.
+    pub schedule: Option<Schedule>,
+    /// What came of it, with every draw made.
+    pub resolved: Option<Schedule>,
+    /// Every fault that came up.
     pub faults: Vec<FaultReport>,
+    /// Stretches in which a cluster that was hurt had to make progress.
+    pub windows: Vec<Window>,
     /// Operations per phase under load.
     pub phases: Vec<(Phase, Counts)>,
     /// How the cluster came back; none if it never came that far.
@@ -174,12 +182,12 @@ impl Play<'_> {
 
         self.enter(Phase::WarmUp);
         self.warm_up(began).await;
-        if options.nemesis.is_empty() {
+        if options.faults.is_none() {
             // Nobody is ever hurt.
             stop.sleep_until(limit).await;
         }
         self.leave(Phase::WarmUp);
-        if !options.nemesis.is_empty() {
+        if !options.faults.is_none() {
             self.enter(Phase::Faults);
             self.faults(limit).await;
             self.leave(Phase::Faults);
@@ -249,61 +257,94 @@ impl Play<'_> {
         }
     }
 
-    /// One fault after another, calm in between, until the time is over.
+    /// What the schedule says, until it is over.
     async fn faults(&mut self, limit: Instant) {
         let Stage { options, cluster, recorder, stop, progress, .. } = self.stage;
-        let mut planner = Planner::new(Settings {
-            seed: options.seed,
-            kinds: options.nemesis.clone(),
-            owed: options.owed.clone(),
-            nodes: cluster.ids(),
-            interval: options.nemesis_interval,
-        });
         // What is owed may overrun the limit by as much.
-        let extended = limit + (options.time_limit / 2).max(EXTENSION_MIN);
-        while !stop.is_stopped() {
-            let leading = self.observer.leading();
-            let observed = Observed {
-                leader: leading.map(|(node, _, _)| node),
-                nodes: cluster.conditions(),
-                remaining: limit.saturating_duration_since(Instant::now()),
-                extension: extended.saturating_duration_since(Instant::now().max(limit)),
-            };
-            let calm = match planner.next(&observed) {
-                Next::Finished => {
-                    stop.sleep_until(limit).await;
-                    return;
-                }
-                Next::Skip { number, kind, reason, calm } => {
-                    progress.say(&format!("{kind}: skipped: {reason}"));
-                    planner.settle(kind, false);
-                    self.note_fault(FaultReport::skipped(number, kind, reason, recorder.now_ns()));
-                    calm
-                }
-                Next::Fault(fault) => {
-                    self.show_fault(Some(fault.kind.to_string()));
-                    let (mut report, cured) = inject(cluster, recorder, stop, &fault).await;
-                    report.evidence.extend(fault.kind.aims_at_leader().then(|| told(leading)).flatten());
-                    self.show_fault(None);
-                    let length_ms = (report.end_ns - report.start_ns) / 1_000_000;
-                    let evidence = report.evidence.join("; ");
-                    let bit = if report.bit { "bit" } else { "did not bite" };
-                    let beneath: String =
-                        report.beneath.iter().map(|action| format!(" under {action}")).collect();
-                    progress.say(&format!(
-                        "{}: {}{beneath} for {length_ms} ms: {bit} ({evidence})",
-                        report.kind, report.action
-                    ));
-                    planner.settle(fault.kind, report.bit);
-                    self.note_fault(report);
-                    if !self.came_up(cured) {
-                        return;
+        let extend = (options.time_limit / 2).max(EXTENSION_MIN);
+        let schedule = options.faults.schedule(limit.saturating_duration_since(Instant::now()), extend);
+        self.facts.schedule = Some(schedule.clone());
+        let mut director = Director::new(schedule, options.seed);
+        let mut hands = Hands::new(Processes { cluster, recorder });
+        let mut vigil = Vigil::default();
+        let began = Instant::now();
+        let mut lookout = Lookout::new(cluster.mesh(), began);
+        while !director.is_finished() {
+            lookout.tell(&mut director);
+            let observed = self.look(began.elapsed());
+            let orders = if stop.is_stopped() { director.stop() } else { director.advance(&observed) };
+            let turns = orders.iter().any(|order| matches!(order, Order::Begin { .. } | Order::Undo { .. }));
+            for order in orders {
+                match order {
+                    Order::Phase(name) => progress.say(&format!("phase {name}")),
+                    Order::Begin { occurrence, id, item, action, must_bite } => {
+                        hands.begin(occurrence, &id, item, action, must_bite).await;
                     }
-                    fault.calm
+                    Order::Undo { occurrence, item, .. } => {
+                        let cured = hands.undo(occurrence, item).await;
+                        self.came_up(cured);
+                    }
+                    Order::Ended(occurrence) => {
+                        let Some(mut report) = hands.ended(occurrence) else { continue };
+                        report.evidence.extend(observed.leader.map(led));
+                        director.settle(&report.fault, report.bit);
+                        progress.say(&told(&report));
+                        self.note_fault(report);
+                    }
+                    Order::Skipped { occurrence, id, reason } => {
+                        progress.say(&format!("{id}: skipped: {reason}"));
+                        self.note_fault(FaultReport::skipped(occurrence, &id, reason, recorder.now_ns()));
+                    }
+                    Order::Finished => {}
                 }
-            };
-            stop.sleep(calm).await;
+            }
+            if turns {
+                let window = vigil.turn(recorder, self.demanding(&director));
+                self.facts.windows.extend(window);
+                let names: Vec<&str> = director.standing_ids().collect();
+                self.show_fault((!names.is_empty()).then(|| names.join(" ")));
+            }
+            vigil.look(recorder);
+            if let Err(error) = lookout.watch(director.watches(&observed)) {
+                stop.now(StopReason::Broken(error.to_string()));
+            }
+            let wake =
+                director.wake_at(&observed).map_or(LOOK, |at| at.saturating_sub(began.elapsed()).min(LOOK));
+            if !director.is_finished() {
+                tokio::select! {
+                    _ = stop.sleep(wake) => {}
+                    () = lookout.seen() => {}
+                }
+            }
         }
+        // Nothing is watched for any more, and nothing could be refused.
+        let _ = lookout.watch(Vec::new());
+        self.show_fault(None);
+        self.facts.resolved = Some(director.resolved());
+    }
+
+    /// What can be known of the cluster now.
+    fn look(&self, now: Duration) -> Observed {
+        let leaders = self.observer.leaders();
+        Observed {
+            now,
+            nodes: self.stage.cluster.conditions(),
+            leader: leaders.first().copied(),
+            leaders: leaders.into_iter().map(|(node, _)| node).collect(),
+            applied: self.observer.applied(),
+            ops_ok: self.stage.recorder.counts().ok,
+        }
+    }
+
+    /// The faults in force, if the cluster must make progress all the same.
+    fn demanding(&self, director: &Director) -> Option<String> {
+        let conditions = self.stage.cluster.conditions();
+        let nodes: Vec<NodeId> = conditions.keys().copied().collect();
+        let silent = conditions.iter().filter(|(_, is)| **is != Condition::Up).map(|(&node, _)| node);
+        let standing: Vec<&Action> = director.standing().collect();
+        let damage = Damage::of(&nodes, silent, standing.iter().copied());
+        let words: Vec<String> = standing.iter().map(|action| action.describe()).collect();
+        (!words.is_empty() && Demands::of(&damage).progress_during).then(|| words.join(", "))
     }
 
     /// Everything is restored: the cluster must elect, answer and catch up.
@@ -451,9 +492,14 @@ impl Play<'_> {
     }
 }
 
-/// By whose word a leader was hit.
-fn told(leading: Option<(NodeId, Option<Ballot>, Duration)>) -> Option<String> {
-    let (node, ballot, age) = leading?;
-    let ballot = ballot.map_or_else(String::new, |(round, of)| format!(" in ballot {round}.{of}"));
-    Some(format!("{node} led{ballot} by its word of {} ms before the draw", age.as_millis()))
+/// One line about a fault that is over.
+fn told(report: &FaultReport) -> String {
+    let length_ms = (report.end_ns - report.start_ns) / 1_000_000;
+    let bit = if report.bit { "bit" } else { "did not bite" };
+    format!("{}: {} for {length_ms} ms: {bit} ({})", report.fault, report.words(), report.evidence.join("; "))
+}
+
+/// Who leads by its own word.
+fn led((node, (round, of)): (NodeId, Ballot)) -> String {
+    format!("{node} leads in ballot {round}.{of} afterwards")
 }

@@ -6,6 +6,7 @@
 //! are given under one lock), that time never runs backwards along it, and that nothing is kept
 //! back for longer than [`FLUSH_INTERVAL`] while anybody ticks it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -78,7 +79,7 @@ pub struct Event {
     /// Who.
     pub process: Process,
     /// What.
-    pub f: &'static str,
+    pub f: Cow<'static, str>,
     /// On which key.
     pub key: Option<i64>,
     /// With which argument or result.
@@ -93,8 +94,8 @@ pub struct Event {
 
 impl Event {
     /// An event with nothing but its bare minimum.
-    pub fn new(process: Process, f: &'static str, key: Option<i64>, value: Value) -> Event {
-        Event { process, f, key, value, error: None, intended_ns: None, extra: BTreeMap::new() }
+    pub fn new(process: Process, f: impl Into<Cow<'static, str>>, key: Option<i64>, value: Value) -> Event {
+        Event { process, f: f.into(), key, value, error: None, intended_ns: None, extra: BTreeMap::new() }
     }
 }
 
@@ -167,8 +168,8 @@ impl Recorder {
     }
 
     /// The nemesis did something: always `info`, in the same stream and order.
-    pub fn nemesis(&self, f: &'static str, value: Value, extra: BTreeMap<String, serde_json::Value>) -> u64 {
-        let event = Event { extra, ..Event::new(Process::Nemesis, f, None, value) };
+    pub fn nemesis(&self, f: &str, value: Value, extra: BTreeMap<String, serde_json::Value>) -> u64 {
+        let event = Event { extra, ..Event::new(Process::Nemesis, f.to_owned(), None, value) };
         let mut tape = self.lock();
         self.record(&mut tape, OpType::Info, event).time_ns
     }
@@ -242,7 +243,7 @@ impl Recorder {
             intended_ns: event.intended_ns,
             op_type,
             process: event.process,
-            f: event.f.into(),
+            f: event.f,
             key: event.key.map(Value::Int),
             value: event.value,
             error: event.error,

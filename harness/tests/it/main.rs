@@ -6,12 +6,16 @@
 mod check;
 mod cluster;
 mod connection;
-mod plan;
+mod director;
+mod link_faults;
 mod policy;
 mod process;
 mod proxy;
 mod recorder;
 mod run;
+mod schedule;
+mod simulation;
 mod summary;
 mod tidy;
+mod translate;
 mod white_box;

@@ -9,25 +9,25 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-const N1: NodeId = NodeId(1);
-const N2: NodeId = NodeId(2);
+pub(crate) const N1: NodeId = NodeId(1);
+pub(crate) const N2: NodeId = NodeId(2);
 
 /// Longer than any machine in distress needs; a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Long enough that something that flows would have come.
-const SILENCE: Duration = Duration::from_millis(100);
+pub(crate) const SILENCE: Duration = Duration::from_millis(100);
 
 /// A mesh of two nodes, of which node 2 listens here.
-struct Bench {
-    mesh: Mesh,
-    node: TcpListener,
-    link: Link,
+pub(crate) struct Bench {
+    pub(crate) mesh: Mesh,
+    pub(crate) node: TcpListener,
+    pub(crate) link: Link,
 }
 
 impl Bench {
     /// The kind of a frame is its first byte: 'a' or anything else.
-    fn framed() -> Bench {
+    pub(crate) fn framed() -> Bench {
         let reader: FrameReader = Arc::new(|frame: &[u8]| {
             let kind = if frame.first() == Some(&b'a') { "a" } else { "other" };
             Some(FrameInfo { kind, from: None, to: None, ballot: (0, 0), slots: (0, 0), message_id: 0 })
@@ -35,48 +35,48 @@ impl Bench {
         Bench::new(Some(reader))
     }
 
-    fn plain() -> Bench {
+    pub(crate) fn plain() -> Bench {
         Bench::new(None)
     }
 
-    fn new(frames: Option<FrameReader>) -> Bench {
+    pub(crate) fn new(frames: Option<FrameReader>) -> Bench {
         let mesh = Mesh::with_frames(&[N1, N2], frames, 42).unwrap();
         let node = TcpListener::bind("127.0.0.1:0").unwrap();
         mesh.set_upstream(N2, Some(node.local_addr().unwrap()));
         Bench { mesh, node, link: Link::between(N1, N2) }
     }
 
-    fn dial(&self) -> TcpStream {
+    pub(crate) fn dial(&self) -> TcpStream {
         let stream = TcpStream::connect(self.mesh.address(self.link).unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
-    fn accept(&self) -> TcpStream {
+    pub(crate) fn accept(&self) -> TcpStream {
         let (stream, _) = self.node.accept().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
-    fn connected(&self) -> (TcpStream, TcpStream) {
+    pub(crate) fn connected(&self) -> (TcpStream, TcpStream) {
         let dialler = self.dial();
         (dialler, self.accept())
     }
 
-    fn set(&self, policy: LinkPolicy) {
+    pub(crate) fn set(&self, policy: LinkPolicy) {
         self.mesh.set_links(Links::from([(self.link, policy)])).unwrap();
     }
 
-    fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.mesh.set_links(Links::new()).unwrap();
     }
 
-    fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         self.mesh.counters(self.link)
     }
 
-    fn wait_for(&self, what: &str, wanted: impl Fn(&Counters) -> bool) {
+    pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Counters) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !wanted(&self.counters()) {
             assert!(Instant::now() < deadline, "{what}: {:?}", self.counters());
@@ -85,13 +85,13 @@ impl Bench {
     }
 }
 
-fn frame(body: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
     let mut frame = (body.len() as u32).to_le_bytes().to_vec();
     frame.extend_from_slice(body);
     frame
 }
 
-fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
     let mut prefix = [0; 4];
     stream.read_exact(&mut prefix).unwrap();
     let mut body = vec![0; u32::from_le_bytes(prefix) as usize];
@@ -100,25 +100,25 @@ fn read_frame(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// Everything up to FIN.
-fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     bytes
 }
 
-fn is_silent(stream: &mut TcpStream) -> bool {
+pub(crate) fn is_silent(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(SILENCE)).unwrap();
     let result = stream.read(&mut [0; 1]);
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     matches!(result, Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
 }
 
-fn is_reset(result: io::Result<usize>) -> bool {
+pub(crate) fn is_reset(result: io::Result<usize>) -> bool {
     matches!(result, Err(error) if error.kind() == io::ErrorKind::ConnectionReset)
 }
 
 /// Closes with RST, as the kernel does for a killed process that had not read everything.
-fn close_with_reset(stream: TcpStream) {
+pub(crate) fn close_with_reset(stream: TcpStream) {
     stream.set_nonblocking(true).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let _inside = runtime.enter();

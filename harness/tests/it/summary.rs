@@ -1,11 +1,15 @@
 //! The summary, word for word.
 
-use harness::nemesis::Kind;
-use harness::nemesis::report::KindTally;
+use harness::nemesis::FaultTally;
 use harness::results::latency::Quantiles;
 use harness::results::summary::Summary;
 use harness::run::recorder::Counts;
 use harness::run::verdict::{Answer, Part, RunVerdict, Subject};
+use harness::schedule::Kind;
+
+fn tally(kind: Kind) -> FaultTally {
+    FaultTally { fault: kind.name().to_owned(), required: true, drawn: 2, bit: 1 }
+}
 
 fn summary(parts: Vec<Part>) -> Summary {
     Summary {
@@ -14,7 +18,7 @@ fn summary(parts: Vec<Part>) -> Summary {
         ops: Counts { asked: 1_000, ok: 900, failed: 60, unknown: 38 },
         not_issued: 7,
         seconds: 30.0,
-        faults: Kind::ALL.into_iter().take(5).map(|kind| KindTally { kind, drawn: 2, bit: 1 }).collect(),
+        faults: Kind::ALL.into_iter().take(5).map(tally).collect(),
         leader_changes: 3,
         latencies: vec![Quantiles {
             f: "add".to_owned(),

@@ -210,6 +210,33 @@ fn an_update_that_was_answered_something_else_than_it_came_to_is_found() {
 }
 
 #[test]
+fn an_update_that_was_answered_another_value_is_found() {
+    let add = TxnOp::Add { key: "5".into(), delta: 1 };
+    let request = Some(RequestId { session: SESSION, sequence: 1 });
+    let command = Command::Execute { request, txn: Txn { ops: vec![add] } };
+    let log = [sound(1, &[open(), batch(vec![command])])];
+    let report =
+        |answered: i64| examine_logs(&log, 1, &History::new(vec![op(1, OpType::Ok, "inc", answered, 2, 1)]));
+    assert_eq!(report(1).violations, Vec::<String>::new());
+    let words = report(2).violations.concat();
+    assert!(words.starts_with("op 1: inc 2 was answered in slot 2 with: done; the log gives"), "{words}");
+}
+
+#[test]
+fn a_transaction_that_only_reads_is_held_against_the_log() {
+    let part = |seen: Vec<i64>| Said::List(vec!["r".into(), 5.into(), seen.into()]);
+    let report = |seen: Vec<i64>| {
+        let mut read = op(7, OpType::Ok, "txn", vec![part(seen)], 4, 7);
+        read.key = None;
+        examine_logs(&[sound(1, &values())], 1, &History::new(vec![read]))
+    };
+    let sound = report(vec![10, 20]);
+    assert_eq!((&sound.violations, sound.examined["reads replayed"]), (&vec![], 1));
+    let expected = "op 7: a read of several keys at slot 4 returned a list of 1 whose element 0 is [\"r\" 5 [10]], where the log gives 1 with [\"r\" 5 [10 20]] there";
+    assert_eq!(only_violation(&report(vec![10])), expected);
+}
+
+#[test]
 fn an_answer_that_the_protocol_does_not_know_is_found() {
     let mut read = op(7, OpType::Fail, "read", Said::Nil, 0, 3);
     read.error = Some("the node answered read with [Done]".into());

@@ -77,6 +77,12 @@ pub enum TxnOp {
         /// The element.
         value: Bytes,
     },
+    /// Takes the first element off the key's list and answers it; nothing if there is none, or no
+    /// such key. A list that is emptied stays, as an empty one.
+    Pop {
+        /// The key.
+        key: Bytes,
+    },
     /// Adds to the key's integer; an absent key counts as 0.
     Add {
         /// The key.
@@ -100,6 +106,7 @@ impl TxnOp {
             | TxnOp::Put { key, .. }
             | TxnOp::Cas { key, .. }
             | TxnOp::Append { key, .. }
+            | TxnOp::Pop { key }
             | TxnOp::Add { key, .. }
             | TxnOp::Delete { key } => key,
         }
@@ -124,7 +131,7 @@ impl Txn {
 /// What one operation of a transaction that was done has to say.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub enum OpResult {
-    /// `Get` of bytes, or of an absent key.
+    /// `Get` of bytes, or of an absent key; `Pop`: the element, if there was one.
     Value(Option<Bytes>),
     /// `Get` of a list: its elements in order.
     List(Vec<Bytes>),

@@ -79,6 +79,9 @@ impl Kv {
             "applied is a gap-free prefix: slot {slot} can't follow slot {}",
             applied.slot
         );
+        if crate::mutant!(DedupInLeaderMemory) && *value == Value::Noop {
+            self.sessions.open.values_mut().for_each(|session| session.reply = None);
+        }
         let replies = match value {
             Value::Noop => Ok(Vec::new()),
             Value::Batch(bytes) => Batch::decode(bytes.clone()).map(|batch| self.apply_batch(slot, &batch)),

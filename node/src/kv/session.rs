@@ -8,11 +8,11 @@ use super::limits::{MAX_SESSIONS, SESSION_IDLE_MS};
 use super::{Reply, RequestId, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
 
-struct Session {
+pub(super) struct Session {
     /// The latest request executed; 0 before the first.
     sequence: u64,
     /// Its reply; `None` before the first.
-    reply: Option<Reply>,
+    pub(super) reply: Option<Reply>,
     /// Its last use.
     used_ms: u64,
 }
@@ -28,7 +28,7 @@ pub(super) enum Admission {
 /// The sessions open.
 #[derive(Default)]
 pub(super) struct Sessions {
-    open: BTreeMap<SessionId, Session>,
+    pub(super) open: BTreeMap<SessionId, Session>,
     /// The same sessions by last use, then id: the first is the next to go.
     by_use: BTreeSet<(u64, SessionId)>,
 }
@@ -57,7 +57,9 @@ impl Sessions {
             return Admission::Fresh;
         }
         match &session.reply {
-            Some(reply) if request.sequence == session.sequence => Admission::Answered(reply.clone()),
+            Some(reply) if request.sequence == session.sequence || crate::mutant!(CachedReplyOfWrongSeq) => {
+                Admission::Answered(reply.clone())
+            }
             Some(_) if request.sequence < session.sequence => Admission::Answered(Reply::Superseded),
             Some(_) | None => Admission::Fresh,
         }

@@ -4,7 +4,7 @@ use super::codec::{ByteCount, Encode};
 use super::limits::{MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_OUTCOME_BYTES};
 use super::{AbortReason, OpResult, Txn, TxnOp, TxnOutcome};
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 /// What a key that is present holds.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -14,10 +14,11 @@ enum Held {
     Integer(i64),
 }
 
-/// A list that knows its size.
+/// A list that knows its size. Grows at its end; shrinks at its front, and at its end where an append
+/// is taken back.
 #[derive(Clone, Eq, PartialEq, Debug, Default)]
 struct List {
-    items: Vec<Bytes>,
+    items: VecDeque<Bytes>,
     /// Encoded size of the items, each with its length prefix.
     bytes: usize,
 }
@@ -29,6 +30,8 @@ enum Undo {
     /// The key's list, which existed before, got one element more. Taking that back costs the
     /// same however long the list is; a copy of the list would not.
     Shorten(Bytes),
+    /// The key's list lost this first element. As cheap, for the same reason.
+    PutBack(Bytes, Bytes),
 }
 
 /// The keys. Ordered, so that no walk over it depends on a hash function.
@@ -82,6 +85,7 @@ impl Store {
                 self.replace(key, Some(Held::Bytes(value.clone())), undo);
             }
             TxnOp::Append { key, value } => self.append(key, value, undo)?,
+            TxnOp::Pop { key } => return self.pop(key, undo),
             TxnOp::Add { key, delta } => {
                 let sum = self.sum(key, *delta)?;
                 self.replace(key, Some(Held::Integer(sum)), undo);
@@ -96,7 +100,7 @@ impl Store {
         match self.keys.get(key) {
             None => OpResult::Value(None),
             Some(Held::Bytes(value)) => OpResult::Value(Some(value.clone())),
-            Some(Held::List(list)) => OpResult::List(list.items.clone()),
+            Some(Held::List(list)) => OpResult::List(list.items.iter().cloned().collect()),
             Some(Held::Integer(value)) => OpResult::Integer(*value),
         }
     }
@@ -129,6 +133,16 @@ impl Store {
         Ok(())
     }
 
+    fn pop(&mut self, key: &Bytes, undo: &mut Vec<Undo>) -> Result<OpResult, AbortReason> {
+        let first = match self.keys.get_mut(key) {
+            None => None,
+            Some(Held::List(list)) => list.pop_front(),
+            Some(Held::Bytes(_) | Held::Integer(_)) => return Err(AbortReason::WrongType),
+        };
+        undo.extend(first.iter().map(|first| Undo::PutBack(key.clone(), first.clone())));
+        Ok(OpResult::Value(first))
+    }
+
     fn sum(&self, key: &Bytes, delta: i64) -> Result<i64, AbortReason> {
         match self.keys.get(key) {
             None => Ok(delta),
@@ -141,11 +155,17 @@ impl Store {
         for step in undo.into_iter().rev() {
             match step {
                 Undo::Restore(key, before) => drop(self.set(key, before)),
-                Undo::Shorten(key) => match self.keys.get_mut(&key) {
-                    Some(Held::List(list)) => list.pop(),
-                    other => panic!("only a list was ever appended to, yet {key:?} holds {other:?}"),
-                },
+                Undo::Shorten(key) => self.list_again(&key).take_back(),
+                Undo::PutBack(key, first) => self.list_again(&key).push_front(first),
             }
+        }
+    }
+
+    /// The list that a step of the transaction being rolled back found here.
+    fn list_again(&mut self, key: &Bytes) -> &mut List {
+        match self.keys.get_mut(key) {
+            Some(Held::List(list)) => list,
+            other => panic!("only lists grow and shrink by elements, yet {key:?} holds {other:?}"),
         }
     }
 }
@@ -157,13 +177,25 @@ impl List {
             return Err(AbortReason::TooLarge);
         }
         self.bytes = bytes;
-        self.items.push(item.clone());
+        self.items.push_back(item.clone());
         Ok(())
     }
 
-    fn pop(&mut self) {
-        let item = self.items.pop().expect("undo takes away only what an append added");
+    fn pop_front(&mut self) -> Option<Bytes> {
+        let item = self.items.pop_front()?;
         self.bytes -= Self::size(&item);
+        Some(item)
+    }
+
+    fn take_back(&mut self) {
+        let item = self.items.pop_back().expect("undo takes away only what an append added");
+        self.bytes -= Self::size(&item);
+    }
+
+    /// What was there before: no limit can be in its way.
+    fn push_front(&mut self, item: Bytes) {
+        self.bytes += Self::size(&item);
+        self.items.push_front(item);
     }
 
     fn size(item: &Bytes) -> usize {

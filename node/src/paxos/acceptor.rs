@@ -41,6 +41,7 @@ impl Acceptor {
     /// Takes up a record of an earlier life.
     pub(crate) fn recover(&mut self, record: &Record, lsn: Lsn) {
         match record {
+            Record::Promised(_) if crate::mutant!(ForgetPromiseOnRestart) => {}
             Record::Promised(ballot) => self.raise_promise(*ballot, lsn),
             Record::Accepted { slot, ballot, value } => {
                 self.raise_promise(*ballot, lsn);
@@ -72,7 +73,11 @@ impl Acceptor {
         value: &Value,
         journal: &mut Journal,
     ) -> Result<Lsn, Refused> {
-        if ballot < self.promised {
+        let mut lowest = self.promised;
+        if crate::mutant!(AcceptLowerBallot) {
+            lowest = self.accepted.get(&slot).map_or(Ballot::ZERO, |before| before.ballot);
+        }
+        if ballot < lowest || (crate::mutant!(StrictAccept) && ballot > self.promised) {
             return Err(self.refused());
         }
         if let Some(before) = self.accepted.get(&slot) {
@@ -83,7 +88,9 @@ impl Acceptor {
             }
         }
         let lsn = journal.append(Record::Accepted { slot, ballot, value: value.clone() });
-        self.raise_promise(ballot, lsn);
+        if !crate::mutant!(AcceptDoesNotRaisePromise) {
+            self.raise_promise(ballot, lsn);
+        }
         self.accepted.insert(slot, AcceptedValue { ballot, value: value.clone(), lsn });
         Ok(lsn)
     }

@@ -1,5 +1,6 @@
 //! Who speaks, and in which leadership attempt.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// Identity of a replica: 1-based, and the bit `id - 1` of a [`NodeSet`](super::NodeSet).
@@ -25,9 +26,9 @@ impl fmt::Debug for NodeId {
 
 /// The lectures' proposal number: unique and totally ordered.
 ///
-/// The derived order is lexicographic, so the order of the fields is protocol: first the round,
-/// then the node that owns the ballot, which makes two nodes' ballots of one round distinct.
-#[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash)]
+/// The order is lexicographic: first the round, then the node that owns the ballot, which makes
+/// two nodes' ballots of one round distinct.
+#[derive(Copy, Clone, Eq, PartialEq, Hash)]
 pub struct Ballot {
     /// How many leadership attempts came before, as far as the proposer knew.
     pub round: u64,
@@ -38,6 +39,21 @@ pub struct Ballot {
 impl Ballot {
     /// Below every ballot that a node can use; what an acceptor that has promised nothing holds.
     pub const ZERO: Ballot = Ballot { round: 0, node: NodeId(0) };
+}
+
+impl Ord for Ballot {
+    fn cmp(&self, other: &Ballot) -> Ordering {
+        if crate::mutant!(BallotRoundOnly) {
+            return self.round.cmp(&other.round);
+        }
+        (self.round, self.node).cmp(&(other.round, other.node))
+    }
+}
+
+impl PartialOrd for Ballot {
+    fn partial_cmp(&self, other: &Ballot) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl fmt::Display for Ballot {

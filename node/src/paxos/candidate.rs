@@ -67,6 +67,7 @@ impl Candidate {
         if self.complete.contains(from_node) || self.expected.get(&from_node) != Some(&chunk) {
             return Progress::Ignored;
         }
+        let next = if crate::mutant!(PromiseFirstChunkCounts) { None } else { next };
         for report in slots {
             self.report(from_node, report.clone());
         }
@@ -89,7 +90,11 @@ impl Candidate {
         let (best, reporters) =
             self.reported.entry(report.slot).or_insert_with(|| (report.clone(), NodeSet::EMPTY));
         reporters.insert(from);
-        if !best.learned && (report.learned || report.ballot > best.ballot) {
+        let mut higher = report.ballot > best.ballot;
+        if crate::mutant!(Phase1LowestBallot) {
+            higher = report.ballot < best.ballot;
+        }
+        if !best.learned && (report.learned || higher) {
             *best = report;
         }
     }

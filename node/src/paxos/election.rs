@@ -80,6 +80,10 @@ impl Election {
         let Timing { election_ticks_min: min, election_ticks_max: max, .. } = self.timing;
         let ticks = match self.mode {
             ElectionMode::Fixed => min,
+            // The same draw again and again.
+            ElectionMode::Randomised if crate::mutant!(TimeoutDrawnOnce) => {
+                self.random.clone().random_range(min..=max)
+            }
             ElectionMode::Randomised => {
                 let spread = max << self.failed_attempts.min(BACK_OFF_DOUBLINGS_MAX);
                 self.random.random_range(min..=spread.max(min))

@@ -70,8 +70,12 @@ impl Leader {
     /// Counts a vote; `true` when the slot is thereby chosen.
     pub(crate) fn vote(&mut self, from: NodeId, slot: Slot, nodes: usize) -> bool {
         let Some(ballots) = self.votes.get_mut(&slot) else { return false };
-        ballots.voters.insert(from);
-        let chosen = ballots.voters.len() >= majority(nodes);
+        let again = !ballots.voters.insert(from);
+        let mut votes = ballots.voters.len();
+        if crate::mutant!(DuplicateVoteCounted) && again {
+            votes += 1;
+        }
+        let chosen = votes >= majority(nodes);
         if chosen {
             self.votes.remove(&slot);
         }

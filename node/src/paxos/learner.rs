@@ -106,7 +106,8 @@ impl Learner {
             .accepted_from(self.chosen_upto.next())
             .take(SLOTS_PER_MARK_MAX)
             .take_while(|(slot, _)| *slot <= upto)
-            .filter(|(slot, accepted)| accepted.ballot == ballot && !self.learned.contains_key(slot))
+            .filter(|(_, accepted)| accepted.ballot == ballot || crate::mutant!(WatermarkWithoutBallotCheck))
+            .filter(|(slot, _)| !self.learned.contains_key(slot))
             .map(|(slot, accepted)| (slot, accepted.value.clone()))
             .collect();
         for (slot, value) in known {
@@ -117,6 +118,11 @@ impl Learner {
     /// What became executable since the last call, in order.
     pub(crate) fn take_executable(&mut self) -> Vec<(Slot, Value)> {
         let mut ready = Vec::new();
+        while crate::mutant!(ApplyPastGap) && self.handed_upto < self.last_learned() {
+            self.handed_upto = self.handed_upto.next();
+            let learned = self.learned.get(&self.handed_upto);
+            ready.push((self.handed_upto, learned.map_or(Value::Noop, |(_, value)| value.clone())));
+        }
         while self.handed_upto < self.chosen_upto {
             self.handed_upto = self.handed_upto.next();
             let (_, value) = &self.learned[&self.handed_upto];

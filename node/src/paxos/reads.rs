@@ -27,7 +27,11 @@ pub(crate) struct Reads {
 impl Reads {
     /// Takes a read in; it will be confirmed by the next counter value to be sent.
     pub(crate) fn ask(&mut self, token: u64, read_index: Slot) {
-        self.waiting.push_back((token, self.sent + 1, read_index));
+        let mut sequence = self.sent + 1;
+        if crate::mutant!(ReadTokenReuse) && self.waiting.back().is_some_and(|read| read.1 == self.sent) {
+            sequence = self.sent;
+        }
+        self.waiting.push_back((token, sequence, read_index));
     }
 
     /// Whether some read waits for a counter value that has not been sent.

@@ -104,7 +104,12 @@ impl Replica {
         let mut acceptor = Acceptor::new();
         let mut learner = Learner::new();
         let mut round_max = 0;
-        for (index, record) in recovered.iter().enumerate() {
+        let mut replayed = recovered;
+        if crate::mutant!(ForgetAcceptedOnRestart) {
+            let last = recovered.iter().rposition(|record| matches!(record, Record::ChosenUpto(_)));
+            replayed = &recovered[..last.map_or(0, |last| last + 1)];
+        }
+        for (index, record) in replayed.iter().enumerate() {
             acceptor.recover(record, Lsn(index as u64 + 1));
             learner.recover(record, &acceptor)?;
             if let Record::BallotUsed(ballot) = record {
@@ -112,6 +117,9 @@ impl Replica {
             }
         }
         round_max = round_max.max(acceptor.promised().round);
+        if crate::mutant!(BallotReuseAfterRestart) && acceptor.promised().node == config.id {
+            round_max -= 1;
+        }
         let mut replica = Replica {
             id: config.id,
             others: config.nodes.iter().copied().filter(|node| *node != config.id).collect(),
@@ -132,6 +140,11 @@ impl Replica {
             effects: Effects::default(),
         };
         replica.effects.chosen = replica.learner.take_executable();
+        if crate::mutant!(ResumeLeadership) && replica.promised().node == replica.id {
+            let (ballot, last) = (replica.promised(), replica.last_slot());
+            replica.role = Role::Leader(Leader::new(ballot, last, last.next(), &replica.others, 0));
+            replica.following = Some(ballot);
+        }
         Ok(replica)
     }
 
@@ -227,9 +240,18 @@ impl Replica {
     /// never, if this node stops leading. `false` if it does not lead.
     pub fn read(&mut self, token: u64) -> bool {
         let Role::Leader(leader) = &mut self.role else { return false };
-        let index = self.learner.chosen_upto().max(leader.barrier);
+        let mut index = self.learner.chosen_upto().max(leader.barrier);
+        if crate::mutant!(ReadBeforeBarrier) {
+            index = self.learner.chosen_upto();
+        }
         leader.reads.ask(token, index);
         true
+    }
+
+    /// Waits for a leader as if one had just been heard.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn postpone_election(&mut self) {
+        self.election.postpone(self.now);
     }
 
     /// What the caller has executed, for the comparison with others.
@@ -312,6 +334,7 @@ impl Replica {
                     self.election.postpone(self.now);
                 }
                 let (slots, next) = self.report(first);
+                let after = if crate::mutant!(PromiseBeforeFsync) { Lsn::ZERO } else { after };
                 self.send(from, Message::Promise { ballot, from: first, slots, next }, after);
             }
         }
@@ -322,8 +345,15 @@ impl Replica {
     /// rest starts.
     fn report(&self, first: Slot) -> (Vec<SlotReport>, Option<Slot>) {
         let mut reports: BTreeMap<Slot, SlotReport> = BTreeMap::new();
+        let mut first = first;
+        if crate::mutant!(PromiseOmitsChosen) {
+            first = first.max(self.learner.chosen_upto().next());
+        }
         for (slot, accepted) in self.acceptor.accepted_from(first).take(CHUNK_SLOTS_MAX + 1) {
-            let (ballot, value) = (accepted.ballot, accepted.value.clone());
+            let (mut ballot, value) = (accepted.ballot, accepted.value.clone());
+            if crate::mutant!(OneBallotVariable) {
+                ballot = self.acceptor.promised();
+            }
             reports.insert(slot, SlotReport { slot, ballot, value, learned: false });
         }
         for report in self.learner.learned_from(first).take(CHUNK_SLOTS_MAX + 1) {
@@ -341,7 +371,7 @@ impl Replica {
         next: Option<Slot>,
     ) {
         let Role::Candidate(candidate) = &mut self.role else { return };
-        if candidate.ballot != ballot {
+        if candidate.ballot != ballot && !crate::mutant!(StalePromiseCounted) {
             return;
         }
         let progress = candidate.promise(from, first, slots, next);
@@ -389,7 +419,8 @@ impl Replica {
         self.election.calm(self.now);
         let mut slot = first_open;
         while slot < barrier {
-            if self.learner.get(slot).is_none() {
+            let unreported = !take_over.contains_key(&slot);
+            if self.learner.get(slot).is_none() && !(unreported && crate::mutant!(NoGapFill)) {
                 let value = take_over.remove(&slot).map_or(Value::Noop, |report| report.value);
                 self.propose_in(slot, value);
             }
@@ -442,6 +473,7 @@ impl Replica {
         match self.acceptor.accept(ballot, slot, value, &mut self.journal) {
             Err(refused) => self.reject(from, ballot, refused),
             Ok(after) => {
+                let after = if crate::mutant!(AckBeforeFsync) { Lsn::ZERO } else { after };
                 self.send(from, Message::Accepted { ballot, slot }, after);
                 if !self.knows_later_leader(ballot) {
                     self.follow(ballot);
@@ -453,6 +485,7 @@ impl Replica {
 
     fn on_accepted(&mut self, from: NodeId, ballot: Ballot, slot: Slot) {
         let Role::Leader(leader) = &mut self.role else { return };
+        let ballot = if crate::mutant!(LearnedAcrossBallots) { leader.ballot } else { ballot };
         if leader.ballot == ballot {
             leader.hear(from, self.now);
             self.count_vote(from, ballot, slot);
@@ -476,7 +509,7 @@ impl Replica {
 
     fn on_reject(&mut self, ballot: Ballot, promised: Ballot) {
         // Anything else is no reason to refuse.
-        if promised > ballot {
+        if promised > ballot && !crate::mutant!(IgnoreNack) {
             self.see(promised);
         }
     }
@@ -499,7 +532,7 @@ impl Replica {
 
     fn on_heartbeat_ack(&mut self, from: NodeId, ballot: Ballot, read_seq: u64) {
         let Role::Leader(leader) = &mut self.role else { return };
-        if leader.ballot == ballot {
+        if leader.ballot == ballot || crate::mutant!(ReadAckAnyBallot) {
             leader.hear(from, self.now);
             leader.reads.answer(from, read_seq);
         }

@@ -1,5 +1,7 @@
 //! What a node says of itself when asked.
 
+use super::Service;
+use crate::paxos::Ballot;
 use serde::{Deserialize, Serialize};
 
 /// A ballot, spelled out.
@@ -48,4 +50,33 @@ pub struct Status {
     pub forwarded: usize,
     /// Client sessions open.
     pub sessions: usize,
+}
+
+impl Service {
+    /// What the node says of itself.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let (written, durable) = self.replica.log_position();
+        let ballot = |ballot: Ballot| LeaderStatus { round: ballot.round, node: ballot.node.0 };
+        let applied = self.kv.applied();
+        Status {
+            cluster: self.config.cluster,
+            id: self.config.id.0,
+            nodes: self.config.nodes.iter().map(|node| node.0).collect(),
+            role: self.replica.role().to_string(),
+            leader: self.replica.leader().map(ballot),
+            promised: ballot(self.replica.promised()),
+            chosen_upto: self.replica.chosen_upto().0,
+            applied: applied.slot.0,
+            applied_hash: format!("{:016x}", applied.hash),
+            last_slot: self.replica.last_slot().0,
+            lsn_written: written.0,
+            lsn_durable: durable.0,
+            queued: self.queue.len(),
+            in_flight: self.replica.in_flight(),
+            reads_waiting: self.reads.len(),
+            forwarded: self.forwarded.len(),
+            sessions: self.kv.sessions(),
+        }
+    }
 }

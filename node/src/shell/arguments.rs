@@ -67,6 +67,12 @@ pub struct Arguments {
     /// In a build with mutants: the rule to remove
     #[arg(long, value_name = "NAME")]
     mutant: Option<String>,
+
+    /// Print all mutants, a line each with tabs between name, number, rule removed, what exposes
+    /// it, what should see it, and precedent; alone
+    #[cfg(feature = "mutants")]
+    #[arg(long, exclusive = true)]
+    list_mutants: bool,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal · 64 bad arguments · 65 the log can't be trusted · \

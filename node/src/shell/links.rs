@@ -91,6 +91,14 @@ impl Gauges {
     }
 }
 
+/// How many messages, and how many bytes of payload, may wait for one peer.
+fn room() -> (usize, usize) {
+    if crate::mutant!(UnboundedPeerQueue) {
+        return (tokio::sync::Semaphore::MAX_PERMITS, usize::MAX);
+    }
+    (QUEUED_MAX, QUEUED_BYTES_MAX)
+}
+
 impl Links {
     /// Starts to dial every peer, for ever. Message ids count up from `first_message_id`.
     pub(super) fn start(
@@ -100,7 +108,7 @@ impl Links {
         first_message_id: u64,
     ) -> Links {
         let start = |(&to, address): (&NodeId, &String)| {
-            let (queue, queued) = mpsc::channel(QUEUED_MAX);
+            let (queue, queued) = mpsc::channel(room().0);
             let gauges = Arc::new(Gauges::default());
             let task = LinkTask {
                 cluster,
@@ -127,7 +135,7 @@ impl Links {
         let gauges = &link.gauges;
         let bytes = payload_bytes(&message);
         let waiting = gauges.queued_bytes.load(Ordering::Relaxed);
-        if !gauges.connected.load(Ordering::Relaxed) || waiting + bytes > QUEUED_BYTES_MAX {
+        if !gauges.connected.load(Ordering::Relaxed) || waiting + bytes > room().1 {
             gauges.drop_one();
             return;
         }
@@ -342,6 +350,22 @@ mod tests {
         let status = &links.status()[0];
         assert!(status.queued_bytes <= QUEUED_BYTES_MAX, "{status:?}");
         assert!(status.dropped > 1000, "{status:?}");
+    }
+
+    /// The mutant's own test: the simulation has no shell.
+    #[cfg(feature = "mutants")]
+    #[tokio::test]
+    async fn without_its_bound_a_frozen_peer_costs_all_that_is_sent() {
+        use crate::mutants::{Mutant, activate};
+        activate(Some(Mutant::UnboundedPeerQueue));
+        let (mut links, _frozen) = connected().await;
+        for slot in 0..2 * QUEUED_MAX as u64 {
+            links.send(NodeId(2), accept(slot));
+        }
+        activate(None);
+        let status = &links.status()[0];
+        assert_eq!((status.queued, status.dropped), (2 * QUEUED_MAX, 0), "{status:?}");
+        assert!(status.queued_bytes > 8 * QUEUED_BYTES_MAX, "{status:?}");
     }
 
     #[tokio::test]

@@ -178,8 +178,7 @@ fn remove_rule(options: &Options) -> Result<(), Failure> {
     use crate::mutants::{Mutant, activate};
     let Some(name) = &options.mutant else { return Ok(()) };
     let Some(mutant) = Mutant::by_name(name) else {
-        let names: Vec<&str> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
-        return Err(Failure::Usage(format!("--mutant: no `{name}`; there are {}", names.join(", "))));
+        return Err(Failure::Usage(format!("--mutant: no `{name}`; --list-mutants lists them")));
     };
     // The service will run on this thread, and only there.
     activate(Some(mutant));

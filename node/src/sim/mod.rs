@@ -44,7 +44,7 @@ pub use disk::SimDisk;
 pub use fault::Fault;
 pub use history::{Call, History, Told};
 pub use model::Model;
-pub use network::Weather;
+pub use network::{Carriage, Postman, Weather};
 pub use oracle::{judge_by_log, judge_lists};
 pub use run::{Failure, Summary, simulate, simulate_setup, simulate_traced};
 pub use schedule::{FaultKind, Plan};

@@ -111,7 +111,14 @@ impl Model {
                 self.keys.insert(key.clone(), Held::Integer(*delta));
                 OpResult::Integer(*delta)
             }
-            (TxnOp::Append { .. } | TxnOp::Add { .. }, Some(_)) => return Err(AbortReason::WrongType),
+            (TxnOp::Pop { .. }, Some(Held::List(items))) => {
+                let first = (!items.is_empty()).then(|| items.remove(0));
+                return Ok(OpResult::Value(first));
+            }
+            (TxnOp::Pop { .. }, None) => OpResult::Value(None),
+            (TxnOp::Append { .. } | TxnOp::Pop { .. } | TxnOp::Add { .. }, Some(_)) => {
+                return Err(AbortReason::WrongType);
+            }
             (TxnOp::Delete { key }, _) => {
                 self.keys.remove(key);
                 OpResult::Done

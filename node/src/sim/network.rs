@@ -5,7 +5,7 @@
 //! so old messages turn up in the middle of a partition.
 
 use super::dice::{Dice, Ppm};
-use crate::paxos::NodeId;
+use crate::paxos::{Message, NodeId};
 use std::fmt;
 
 /// How a link behaves.
@@ -55,6 +55,21 @@ pub(crate) enum Fate {
     Arrives(u64),
     ArrivesTwice(u64, u64),
 }
+
+/// What a [`Postman`] makes of a message, beyond the weather.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub enum Carriage {
+    /// It goes on after so many microseconds more, and perhaps a copy after so many.
+    On(u64, Option<u64>),
+    /// It is lost.
+    Lost,
+    /// It is kept until [`let_go`](super::World::let_go): links that stall lose nothing.
+    Kept,
+}
+
+/// Somebody who stands on every link: told the time in microseconds, the sender, the receiver and
+/// the message.
+pub type Postman = Box<dyn FnMut(u64, NodeId, NodeId, &Message) -> Carriage>;
 
 #[derive(Copy, Clone, Debug)]
 struct Link {

@@ -99,6 +99,7 @@ impl fmt::Display for Show<'_, TxnOp> {
                 write!(f, "cas {} {expect}->{}", Show(key), Show(value))
             }
             TxnOp::Append { key, value } => write!(f, "append {} {}", Show(key), Show(value)),
+            TxnOp::Pop { key } => write!(f, "pop {}", Show(key)),
             TxnOp::Add { key, delta } => write!(f, "add {} {delta}", Show(key)),
             TxnOp::Delete { key } => write!(f, "delete {}", Show(key)),
         }

@@ -13,7 +13,7 @@ use super::dice::Dice;
 use super::disk::SimDisk;
 use super::fault::Fault;
 use super::machine::{Archive, Machine};
-use super::network::Network;
+use super::network::{Network, Postman};
 use super::trace::{Show, Trace};
 use crate::kv::{ClientReply, ClientRequest, Command};
 use crate::paxos::invariants::Observer;
@@ -56,6 +56,9 @@ pub struct World {
     conditions: Conditions,
     agenda: Agenda<Event>,
     network: Network,
+    postman: Option<Postman>,
+    /// Messages that the postman keeps, in the order in which they were sent.
+    kept: Vec<(NodeId, NodeId, Message)>,
     machines: Vec<Machine<Event>>,
     observer: Observer,
     /// Fingerprints of all commands that clients asked for (I1).
@@ -90,6 +93,8 @@ impl World {
         let mut world = World {
             machines: conditions.ids().map(machine).collect(),
             network: Network::new(nodes, conditions.weather),
+            postman: None,
+            kept: Vec::new(),
             observer: Observer::new(nodes),
             agenda: Agenda::new(),
             requested: HashSet::new(),
@@ -155,6 +160,18 @@ impl World {
     /// Does something to the cluster, after so many microseconds.
     pub fn inject(&mut self, after_us: u64, fault: Fault) {
         self.agenda.after(after_us, Event::Fault(fault));
+    }
+
+    /// Puts somebody on every link who decides, beside the weather, what becomes of messages.
+    pub fn set_postman(&mut self, postman: Postman) {
+        self.postman = Some(postman);
+    }
+
+    /// Hands what was kept to the postman once more: he may have changed his mind.
+    pub fn let_go(&mut self) {
+        for (from, to, message) in std::mem::take(&mut self.kept) {
+            self.post(from, to, message);
+        }
     }
 
     /// A line in the trace.

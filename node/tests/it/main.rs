@@ -8,11 +8,11 @@ mod garbage;
 mod kv;
 mod lab;
 mod lecture;
-#[cfg(feature = "mutants")]
 mod mutants;
 mod process;
 mod recovery;
 mod scripts;
 mod service;
 mod sim;
+mod stories;
 mod wire;

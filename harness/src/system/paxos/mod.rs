@@ -2,14 +2,16 @@
 //!
 //! The one folder of the harness that knows Paxos: [`binary`] decides whether a binary may be
 //! trusted, [`translate`] turns a workload's words into transactions and answers into completions,
-//! [`connection`] carries them under sessions and request ids,
-//! [`exchange`] as frames, [`status`] asks a node about itself,
+//! [`request`] asks under sessions and request ids, [`connection`] carries that over TCP,
+//! [`exchange`] in frames, [`status`] asks a node about itself,
 //! [`white_box`] reads stopped nodes' logs. Uses `paxos-node`'s codecs, not its client: what is
 //! retried is the workload's choice, and recorded.
 
 pub mod binary;
 pub mod connection;
 mod exchange;
+mod request;
+pub mod simulation;
 pub mod status;
 pub mod translate;
 pub mod white_box;

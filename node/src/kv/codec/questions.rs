@@ -95,10 +95,11 @@ impl Encode for TxnOp {
             TxnOp::Append { .. } => 5,
             TxnOp::Add { .. } => 6,
             TxnOp::Delete { .. } => 7,
+            TxnOp::Pop { .. } => 8,
         });
         sink.bytes(self.key());
         match self {
-            TxnOp::Get { .. } | TxnOp::Delete { .. } => {}
+            TxnOp::Get { .. } | TxnOp::Delete { .. } | TxnOp::Pop { .. } => {}
             TxnOp::Put { value, .. } | TxnOp::Append { value, .. } => sink.bytes(value),
             TxnOp::Cas { expect, value, .. } => {
                 if let Some(expect) = expect {
@@ -114,7 +115,7 @@ impl Encode for TxnOp {
 impl Decode for TxnOp {
     fn decode(reader: &mut Reader) -> Result<Self, CodecError> {
         let tag = reader.u8("operation")?;
-        if !(1..=7).contains(&tag) {
+        if !(1..=8).contains(&tag) {
             return Err(CodecError::Unknown { what: "operation", found: u64::from(tag) });
         }
         let key = reader.key()?;
@@ -125,7 +126,8 @@ impl Decode for TxnOp {
             4 => TxnOp::Cas { key, expect: Some(reader.value()?), value: reader.value()? },
             5 => TxnOp::Append { key, value: reader.value()? },
             6 => TxnOp::Add { key, delta: reader.u64("delta")?.cast_signed() },
-            _ => TxnOp::Delete { key },
+            7 => TxnOp::Delete { key },
+            _ => TxnOp::Pop { key },
         })
     }
 }

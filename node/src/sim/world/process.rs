@@ -1,7 +1,7 @@
 //! What a node's process makes of its input: the shell's part, simulated. Records go to the disk in
 //! batches, one at a time; messages wait for what they reveal; and each step is observed.
 
-use super::super::network::Fate;
+use super::super::network::{Carriage, Fate};
 use super::super::trace::Show;
 use super::{CLUSTER, Event, World, fingerprint};
 use crate::kv::Batch;
@@ -137,17 +137,38 @@ impl World {
             true => self.through_the_wire(from, to, &send.message)?,
             false => send.message,
         };
+        self.post(from, to, message);
+        Ok(())
+    }
+
+    /// A message meets its fate.
+    pub(super) fn post(&mut self, from: NodeId, to: NodeId, message: Message) {
+        let now = self.agenda.now();
+        let carriage = match &mut self.postman {
+            Some(postman) => postman(now.0, from, to, &message),
+            None => Carriage::On(0, None),
+        };
+        let (later, copy) = match carriage {
+            Carriage::On(later, copy) => (later, copy),
+            Carriage::Kept => return self.kept.push((from, to, message)),
+            Carriage::Lost => {
+                self.trace.line(now, format_args!("lost {from}->{to} {}", Show(&message)));
+                return;
+            }
+        };
+        if let Some(copy) = copy {
+            self.agenda.after(copy, Event::Deliver { from, to, message: message.clone() });
+        }
         match self.network.fate(from, to, &mut self.network_dice) {
             Fate::Lost => {
-                self.trace.line(self.agenda.now(), format_args!("lost {from}->{to} {}", Show(&message)));
+                self.trace.line(now, format_args!("lost {from}->{to} {}", Show(&message)));
             }
-            Fate::Arrives(us) => self.agenda.after(us, Event::Deliver { from, to, message }),
+            Fate::Arrives(us) => self.agenda.after(later + us, Event::Deliver { from, to, message }),
             Fate::ArrivesTwice(first, second) => {
-                self.agenda.after(first, Event::Deliver { from, to, message: message.clone() });
-                self.agenda.after(second, Event::Deliver { from, to, message });
+                self.agenda.after(later + first, Event::Deliver { from, to, message: message.clone() });
+                self.agenda.after(later + second, Event::Deliver { from, to, message });
             }
         }
-        Ok(())
     }
 
     pub(super) fn through_the_wire(

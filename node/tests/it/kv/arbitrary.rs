@@ -36,6 +36,7 @@ pub(super) fn op() -> impl Strategy<Value = TxnOp> {
             value
         }),
         (key(), value()).prop_map(|(key, value)| TxnOp::Append { key, value }),
+        key().prop_map(|key| TxnOp::Pop { key }),
         (key(), delta()).prop_map(|(key, delta)| TxnOp::Add { key, delta }),
         key().prop_map(|key| TxnOp::Delete { key }),
     ]

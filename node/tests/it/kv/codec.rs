@@ -1,6 +1,6 @@
 //! Bytes: golden, there and back, garbage, limits.
 
-use super::{add, append, arbitrary, cas, delete, execute, get, put, request, text};
+use super::{add, append, arbitrary, cas, delete, execute, get, pop, put, request, text};
 use bytes::Bytes;
 use paxos_node::kv::{
     Batch, ClientReply, ClientRequest, ClientResult, CodecError, Command, DefiniteError, MAX_BATCH_BYTES,
@@ -22,7 +22,7 @@ fn a_batch_has_the_same_bytes_for_ever() {
         time_ms: 0x0102_0304_0506_0708,
         commands: vec![
             Command::OpenSession { nonce: 9 },
-            execute(&[get("k"), put("k", "v"), delete("")]),
+            execute(&[get("k"), put("k", "v"), delete(""), pop("l")]),
             request(
                 session,
                 3,
@@ -33,10 +33,11 @@ fn a_batch_has_the_same_bytes_for_ever() {
     let golden = [
         "01 0807060504030201 03000000",                  // format, time, commands
         "01 0900000000000000",                           // open a session
-        "02 03000000",                                   // no request id, three operations
+        "02 04000000",                                   // no request id, four operations
         "01 01000000 6b",                                // get k
         "02 01000000 6b 01000000 76",                    // put k v
         "07 00000000",                                   // delete the empty key
+        "08 01000000 6c",                                // pop
         "03 0200050000000000 0300000000000000 04000000", // slot 5, position 2, #3
         "03 01000000 6b 01000000 76",                    // cas from absent
         "04 01000000 6b 01000000 76 01000000 77",        // cas from v

@@ -34,6 +34,10 @@ fn add(key: &str, delta: i64) -> TxnOp {
     TxnOp::Add { key: text(key), delta }
 }
 
+fn pop(key: &str) -> TxnOp {
+    TxnOp::Pop { key: text(key) }
+}
+
 fn delete(key: &str) -> TxnOp {
     TxnOp::Delete { key: text(key) }
 }

@@ -98,12 +98,17 @@ fn step(keys: &mut HashMap<Bytes, Held>, op: &TxnOp) -> Result<OpResult, AbortRe
         (TxnOp::Append { value, .. }, Some(Held::List(items))) => {
             (Held::List([items, vec![value.clone()]].concat()), OpResult::Done)
         }
+        (TxnOp::Pop { .. }, None) => return Ok(OpResult::Value(None)),
+        (TxnOp::Pop { .. }, Some(Held::List(items))) => match items.split_first() {
+            Some((first, rest)) => (Held::List(rest.to_vec()), OpResult::Value(Some(first.clone()))),
+            None => return Ok(OpResult::Value(None)),
+        },
         (TxnOp::Add { delta, .. }, None) => (Held::Integer(*delta), OpResult::Integer(*delta)),
         (TxnOp::Add { delta, .. }, Some(Held::Integer(value))) => {
             let sum = value.checked_add(*delta).ok_or(AbortReason::Overflow)?;
             (Held::Integer(sum), OpResult::Integer(sum))
         }
-        (TxnOp::Cas { .. } | TxnOp::Append { .. } | TxnOp::Add { .. }, Some(_)) => {
+        (TxnOp::Cas { .. } | TxnOp::Append { .. } | TxnOp::Pop { .. } | TxnOp::Add { .. }, Some(_)) => {
             return Err(AbortReason::WrongType);
         }
     };

@@ -1,6 +1,6 @@
 //! What transactions do, one example each.
 
-use super::{add, append, cas, delete, execute, get, put, run, text};
+use super::{add, append, cas, delete, execute, get, pop, put, run, text};
 use paxos_node::kv::{
     AbortReason, Batch, HASHES_KEPT, Kv, MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_TXN_OPS, MAX_VALUE_BYTES,
     OpResult, Reply, Txn, TxnOp, TxnOutcome,
@@ -33,11 +33,19 @@ fn a_transaction_that_aborts_changes_nothing() {
     let everything = Txn { ops: vec![get("k"), get("l"), get("i"), get("new")] };
     let before = kv.read(&everything);
 
-    let steps =
-        [put("k", "2"), append("l", "y"), append("l", "z"), add("i", 1), delete("l"), append("new", "n")];
+    let steps = [
+        put("k", "2"),
+        append("l", "y"),
+        pop("l"),
+        append("l", "z"),
+        pop("l"),
+        add("i", 1),
+        delete("l"),
+        append("new", "n"),
+    ];
     let outcome = run(&mut kv, &[&steps[..], &[cas("k", Some("1"), "3")]].concat());
 
-    assert_eq!(outcome, aborted(6, AbortReason::CasMismatch));
+    assert_eq!(outcome, aborted(8, AbortReason::CasMismatch));
     assert_eq!(kv.read(&everything), before);
 }
 
@@ -53,6 +61,8 @@ fn every_refusal_names_its_reason() {
         (cas("integer", None, "3"), AbortReason::WrongType),
         (append("bytes", "x"), AbortReason::WrongType),
         (append("integer", "x"), AbortReason::WrongType),
+        (pop("bytes"), AbortReason::WrongType),
+        (pop("integer"), AbortReason::WrongType),
         (add("bytes", 1), AbortReason::WrongType),
         (add("list", 1), AbortReason::WrongType),
         (add("integer", 1), AbortReason::Overflow),
@@ -94,6 +104,35 @@ fn an_append_taken_back_takes_no_room() {
         assert_eq!(outcome, aborted(1, AbortReason::CasMismatch));
     }
     assert_eq!(run(&mut kv, &[half]), done(&[OpResult::Done]));
+}
+
+#[test]
+fn what_was_appended_first_is_popped_first() {
+    let mut kv = Kv::new();
+    let value = |value: &str| OpResult::Value(Some(text(value)));
+    assert_eq!(run(&mut kv, &[pop("l")]), done(&[OpResult::Value(None)]));
+    run(&mut kv, &[append("l", "x"), append("l", "y")]);
+    assert_eq!(run(&mut kv, &[pop("l")]), done(&[value("x")]));
+    let outcome = run(&mut kv, &[append("l", "z"), pop("l"), pop("l")]);
+    assert_eq!(outcome, done(&[OpResult::Done, value("y"), value("z")]));
+    let empty = done(&[OpResult::Value(None), OpResult::List(Vec::new())]);
+    assert_eq!(run(&mut kv, &[pop("l"), get("l")]), empty);
+}
+
+/// Else a queue would be full for ever once enough has gone through it.
+#[test]
+fn what_was_popped_takes_no_room() {
+    let mut kv = Kv::new();
+    let half = TxnOp::Append { key: text("l"), value: vec![0; MAX_LIST_BYTES / 2 - 4].into() };
+    for _ in 0..5 {
+        assert!(matches!(run(&mut kv, &[half.clone(), pop("l")]), TxnOutcome::Done(_)));
+    }
+    run(&mut kv, std::slice::from_ref(&half));
+    run(&mut kv, std::slice::from_ref(&half));
+    // Put back by the abort, they take it again.
+    let outcome = run(&mut kv, &[pop("l"), pop("l"), cas("k", Some("absent"), "")]);
+    assert_eq!(outcome, aborted(2, AbortReason::CasMismatch));
+    assert_eq!(run(&mut kv, &[half]), aborted(0, AbortReason::TooLarge));
 }
 
 #[test]

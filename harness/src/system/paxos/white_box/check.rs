@@ -4,7 +4,8 @@ use super::learned::{NodeView, chosen_by_quorum, show};
 use super::order::real_time;
 use super::replay::{Answers, replay};
 use super::{Findings, NodeLog};
-use crate::system::paxos::connection::NONSENSE;
+use crate::system::paxos::request::NONSENSE;
+use crate::system::paxos::translate::{self, Asked};
 use checker::{Op, OpType};
 use paxos_node::kv::{Batch, Command};
 use paxos_node::paxos::{Ballot, Slot, Value};
@@ -131,7 +132,12 @@ fn refused_is_not_chosen(chosen: &Chosen<'_>, history: &[Op], findings: &mut Fin
 /// The clients' completions of this type that are about updates.
 pub(super) fn updates(history: &[Op], op_type: OpType) -> impl Iterator<Item = &Op> {
     let is_client = |op: &&Op| matches!(op.process, checker::Process::Client(_));
-    history.iter().filter(is_client).filter(move |op| op.op_type == op_type && op.f != "read")
+    history.iter().filter(is_client).filter(move |op| op.op_type == op_type && is_update(op))
+}
+
+/// Whether the operation takes a slot of its own.
+pub(super) fn is_update(op: &Op) -> bool {
+    Asked::of(op).is_none_or(translate::is_update)
 }
 
 /// The slot that decided an operation, as its completion tells.

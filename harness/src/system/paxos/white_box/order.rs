@@ -5,7 +5,7 @@
 //! if its own key had not changed, because any answer that came before it names a later slot.
 
 use super::Findings;
-use super::check::slot_of;
+use super::check::{is_update, slot_of};
 use checker::{Op, OpType, Process};
 use paxos_node::paxos::Slot;
 use std::collections::BTreeMap;
@@ -41,5 +41,5 @@ pub(super) fn real_time(history: &[Op], findings: &mut Findings) {
 
 /// A read may see the very state that was seen before; an update needs a slot of its own.
 fn is_too_early(op: &Op, slot: Slot, before: Slot) -> bool {
-    if op.f == "read" { slot < before } else { slot <= before }
+    if is_update(op) { slot <= before } else { slot < before }
 }

@@ -1,11 +1,11 @@
 //! Executing the learned log again, node by node.
 
 use super::Findings;
-use super::check::{Chosen, reason_of, request_of, slot_of, updates};
+use super::check::{Chosen, is_update, reason_of, request_of, slot_of, updates};
 use super::learned::{NodeView, prefix};
-use crate::system::paxos::translate;
+use crate::system::paxos::translate::{self, Asked, Told};
 use checker::{Op, OpType, Process, Value as Said};
-use paxos_node::kv::{Batch, Command, Kv, Reply, RequestId, Txn, TxnOp, TxnOutcome};
+use paxos_node::kv::{Batch, Command, Kv, Reply, RequestId};
 use paxos_node::paxos::{Slot, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ impl<'a> Answers<'a> {
         let mut reads: BTreeMap<Slot, Vec<&Op>> = BTreeMap::new();
         for op in history {
             let is_read =
-                op.op_type == OpType::Ok && op.f == "read" && matches!(op.process, Process::Client(_));
+                op.op_type == OpType::Ok && !is_update(op) && matches!(op.process, Process::Client(_));
             if let (true, Some(slot)) = (is_read, slot_of(op)) {
                 reads.entry(slot).or_default().push(op);
             }
@@ -78,7 +78,7 @@ struct Replay {
     hashes: Vec<u64>,
     /// What each request was answered when it executed.
     answers: BTreeMap<RequestId, (Slot, Reply)>,
-    /// Keys of which a read was found to contradict the log.
+    /// Keys of which a read was found to contradict the log; none for transactions over several keys.
     contradicted: BTreeSet<Option<i64>>,
 }
 
@@ -146,24 +146,24 @@ impl Replay {
     }
 
     fn check_read(&mut self, slot: Slot, op: &Op, findings: &mut Findings) {
-        let key = match &op.key {
-            None => None,
-            Some(Said::Int(key)) => Some(*key),
-            // Not a key that this system was ever asked for.
-            Some(_) => return,
-        };
+        // Not what this system was ever asked for, if it can't be translated.
+        let Some(asked) = Asked::of(op) else { return };
+        let Ok(txn) = translate::transaction(asked) else { return };
         findings.examined("reads replayed", 1);
-        let txn = Txn { ops: vec![TxnOp::Get { key: translate::key(key) }] };
-        let state = match self.kv.read(&txn) {
-            TxnOutcome::Done(results) => results.first().and_then(translate::read).unwrap_or_default(),
-            TxnOutcome::Aborted { .. } => Said::Nil,
+        let state = match translate::told(asked, &self.kv.read(&txn)) {
+            Told::Happened(state) => state,
+            Told::DidNot(_) | Told::Nonsense => Said::Nil,
         };
         // Every later read of the key would only say it again.
-        if state != op.value && self.contradicted.insert(key) {
+        if state != op.value && self.contradicted.insert(asked.key) {
+            let what = match asked.key {
+                Some(key) => format!("key {key}"),
+                None if asked.f == "txn" => "several keys".to_owned(),
+                None => "the only key".to_owned(),
+            };
             findings.violation(format!(
-                "op {}: a read of key {} at slot {slot} returned {}",
+                "op {}: a read of {what} at slot {slot} returned {}",
                 op.index,
-                key.map_or("(the only one)".to_owned(), |key| key.to_string()),
                 difference(&op.value, &state)
             ));
         }
@@ -173,12 +173,14 @@ impl Replay {
 /// An update that was answered in this slot, against what replaying answers there.
 fn check_update(slot: Slot, op: &Op, replayed: &Reply, findings: &mut Findings) {
     findings.examined("answers to updates replayed", 1);
-    let agrees = match replayed {
-        Reply::Outcome(TxnOutcome::Done(_)) => op.op_type == OpType::Ok,
-        Reply::Outcome(TxnOutcome::Aborted { reason, .. }) => {
-            op.op_type == OpType::Fail && reason_of(op) == Some(translate::abort_reason(*reason))
-        }
-        _ => false,
+    let told = match (Asked::of(op), replayed) {
+        (Some(asked), Reply::Outcome(outcome)) => translate::told(asked, outcome),
+        _ => Told::Nonsense,
+    };
+    let agrees = match told {
+        Told::Happened(value) => op.op_type == OpType::Ok && op.value == value,
+        Told::DidNot(word) => op.op_type == OpType::Fail && reason_of(op) == Some(word),
+        Told::Nonsense => false,
     };
     if !agrees {
         let said = match op.op_type {

@@ -1,0 +1,223 @@
+//! The flags that say what a run is: load, faults, cluster. Shared by runs on processes and in the
+//! simulation. What a schedule file says holds where no flag says otherwise.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::seconds;
+use crate::run::options::{Faults, Options};
+use crate::schedule::{Concurrency, GAP_MIN, LENGTH_MIN, Preset, Schedule, Selection, unite};
+
+/// The largest cluster: more nodes than that only wait for each other.
+const NODES_MAX: u16 = 9;
+/// Until the first fault can come: the nodes start, elect and answer.
+const GET_GOING: Duration = Duration::from_secs(2);
+/// More clients than that measure the harness.
+const CONCURRENCY_MAX: usize = 1_000;
+
+#[derive(Debug, Args)]
+pub(super) struct Shape {
+    #[arg(short, long, value_name = "NAME", value_parser = workload, help_heading = "Load",
+        help = format!("What to ask of the cluster, and what judges the answers: {} [default: cas-register]", workloads::names().join(", ")))]
+    workload: Option<String>,
+
+    /// Clients at a time: a number, or a multiple of the nodes such as 2n [default: 2n]
+    #[arg(short, long, value_name = "N", help_heading = "Load")]
+    concurrency: Option<Concurrency>,
+
+    /// Operations per second, whether or not the cluster keeps up (open loop: latency counts from
+    /// the intended start). Without it every client asks as soon as it was answered
+    #[arg(short, long, value_name = "HZ", value_parser = rate, help_heading = "Load")]
+    rate: Option<f64>,
+
+    /// Seconds of warm-up and faults together; healing, final reads and judging come on top. A
+    /// schedule file has its own times [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "schedule", help_heading = "Load")]
+    time_limit: Option<Duration>,
+
+    /// Keys in use at a time [default: 5]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000), help_heading = "Load")]
+    key_count: Option<u64>,
+
+    /// Operations after which a key is replaced by a fresh one [default: the workload's choice]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Load")]
+    ops_per_key: Option<u64>,
+
+    /// Seconds that a client waits for an answer; after that nobody knows whether it happened
+    /// [default: 2]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Load")]
+    op_timeout: Option<Duration>,
+
+    /// How often a client that does not know what became of its request sends it again, under the
+    /// same request id [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Load")]
+    retries: Option<u32>,
+
+    /// What is done to the cluster, from a file: see harness/schedules/README.md. One that a run wrote
+    /// down (schedule.resolved.toml) repeats that run's faults
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["nemesis", "owe", "nemesis_interval"], help_heading = "Faults")]
+    schedule: Option<PathBuf>,
+
+    /// Faults, separated by commas: none, all; kill, pause, partition, link; or single kinds such
+    /// as kill:leader, pause:all, partition:one-way, drop. Each kind is injected once for certain,
+    /// then they come at random
+    #[arg(
+        long,
+        value_name = "FAULTS",
+        default_value = "none",
+        value_delimiter = ',',
+        help_heading = "Faults"
+    )]
+    nemesis: Vec<Selection>,
+
+    /// Of these, only what the run owes for certain [default: all of --nemesis]
+    #[arg(long, value_name = "FAULTS", value_delimiter = ',', help_heading = "Faults")]
+    owe: Option<Vec<Selection>>,
+
+    /// Seconds: the usual length of a fault, and of the calm after it; shortened if all that is
+    /// owed would not fit
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = "Faults")]
+    nemesis_interval: Duration,
+
+    /// Nodes in the cluster [default: 5]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(NODES_MAX)), help_heading = "Cluster")]
+    node_count: Option<u16>,
+}
+
+impl FromStr for Concurrency {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (digits, per_node) = match text.strip_suffix('n') {
+            Some(digits) => (digits, true),
+            None => (text, false),
+        };
+        let count = match digits.parse::<usize>() {
+            Ok(count) if (1..=CONCURRENCY_MAX).contains(&count) => count,
+            _ => {
+                return Err(format!(
+                    "a number from 1 to {CONCURRENCY_MAX}, or a multiple of the nodes such as 2n"
+                ));
+            }
+        };
+        Ok(if per_node { Concurrency::PerNode(count) } else { Concurrency::Clients(count) })
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
+        _ => Err("more than 0 and at most 1000000 operations per second".to_owned()),
+    }
+}
+
+fn workload(name: &str) -> Result<String, String> {
+    match workloads::names().contains(&name) {
+        true => Ok(name.to_owned()),
+        false => Err(format!("there are: {}", workloads::names().join(", "))),
+    }
+}
+
+/// Why a run of this length can't pay all that is owed, if so.
+fn too_short(time_limit: Duration, owed: usize) -> Option<String> {
+    let owed = u32::try_from(owed).unwrap_or(u32::MAX);
+    let needed = GET_GOING + (LENGTH_MIN + GAP_MIN).saturating_mul(owed);
+    (owed > 0 && time_limit < needed).then(|| {
+        format!(
+            "--time-limit {}: {owed} kinds of faults are owed, which takes at least {:.0} s; those that find no \
+             time will leave the verdict unknown",
+            time_limit.as_secs_f64(),
+            needed.as_secs_f64().ceil()
+        )
+    })
+}
+
+impl Shape {
+    /// The run that these flags and the file ask for, of this binary. What they leave open: the seed,
+    /// which the file may give (see [`Shape::seed`]), and what concerns real runs alone.
+    pub(super) fn options(&self, binary: &Path, seed: u64) -> Result<Options, String> {
+        let schedule = self.schedule.as_deref().map(read).transpose()?;
+        let said = schedule.as_ref().map(|schedule| schedule.workload.clone()).unwrap_or_default();
+        let nodes = self.node_count.or(schedule.as_ref().and_then(|schedule| schedule.nodes)).unwrap_or(5);
+        let usual = Options::usual(
+            self.workload.as_deref().or(said.name.as_deref()).unwrap_or("cas-register"),
+            binary.to_owned(),
+            schedule.as_ref().and_then(|schedule| schedule.seed).unwrap_or(seed),
+        );
+        let concurrency = self.concurrency.or(said.concurrency).unwrap_or(Concurrency::PerNode(2));
+        let (faults, time_limit) = match (schedule, &self.schedule) {
+            (Some(schedule), Some(file)) => {
+                let lasts = schedule.phases.iter().map(|phase| phase.lasts).sum::<Duration>();
+                (Faults::Schedule { file: file.clone(), schedule: Box::new(schedule) }, lasts + GET_GOING)
+            }
+            _ => (self.nemesis(nodes)?, self.time_limit.unwrap_or(Duration::from_secs(60))),
+        };
+        Ok(Options {
+            nodes,
+            concurrency: match concurrency {
+                Concurrency::Clients(count) => count,
+                Concurrency::PerNode(count) => count * usize::from(nodes),
+            },
+            rate: self.rate.or(said.rate),
+            time_limit,
+            faults,
+            keys: self.key_count.or(said.keys).unwrap_or(usual.keys),
+            ops_per_key: self.ops_per_key.or(said.ops_per_key),
+            op_timeout: self.op_timeout.or(said.op_timeout).unwrap_or(usual.op_timeout),
+            retries: self.retries.or(said.retries).unwrap_or(usual.retries),
+            ..usual
+        })
+    }
+
+    fn nemesis(&self, nodes: u16) -> Result<Faults, String> {
+        let kinds = unite(&self.nemesis);
+        let owed = self.owe.as_ref().map_or_else(|| kinds.clone(), |owed| unite(owed));
+        if let Some(stranger) = owed.iter().find(|kind| !kinds.contains(kind)) {
+            return Err(format!("--owe {stranger}: not among --nemesis"));
+        }
+        if let Some(lonely) = owed.iter().find(|kind| kind.nodes_min() > nodes) {
+            let needed = lonely.nodes_min();
+            return Err(format!("--nemesis {lonely}: needs {needed} nodes, --node-count is {nodes}"));
+        }
+        Ok(Faults::Nemesis(Preset { kinds, owed, interval: self.nemesis_interval }))
+    }
+}
+
+/// What there is to say about a run before it begins, if anything.
+pub(super) fn warning(options: &Options) -> Option<String> {
+    match &options.faults {
+        Faults::Nemesis(preset) => too_short(options.time_limit, preset.owed.len()),
+        Faults::Schedule { .. } => None,
+    }
+}
+
+/// Reads a schedule file; refusals come with their lines.
+pub(super) fn read(file: &Path) -> Result<Schedule, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    Schedule::read(&file.display().to_string(), &text).map_err(|refusals| refusals.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_too_short_for_what_it_owes_is_told_before_it_begins() {
+        let short = too_short(Duration::from_secs(10), 16).expect("too short");
+        assert!(short.starts_with("--time-limit 10: 16 kinds of faults are owed, which takes at least 23 s"));
+        assert_eq!(too_short(Duration::from_secs(23), 16), None);
+        assert_eq!(too_short(Duration::from_secs(1), 0), None);
+    }
+
+    #[test]
+    fn concurrency_is_a_number_or_a_multiple_of_the_nodes() {
+        assert_eq!("10".parse(), Ok(Concurrency::Clients(10)));
+        assert_eq!("2n".parse(), Ok(Concurrency::PerNode(2)));
+        for wrong in ["0", "n", "-1", "2m", "", "1001"] {
+            assert!(wrong.parse::<Concurrency>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Who still reaches whom, and what may be demanded of such a cluster. Pure.
+
+use std::collections::BTreeSet;
+
+use super::action::{Action, policies};
+use crate::proxy::{Link, Links};
+use crate::system::NodeId;
+
+/// A cluster hurt like this.
+pub struct Damage {
+    nodes: Vec<NodeId>,
+    /// Killed or stopped.
+    silent: BTreeSet<NodeId>,
+    links: Links,
+    /// What was durable is gone somewhere.
+    forgetful: bool,
+}
+
+impl Damage {
+    /// What these actions together do to a cluster of these nodes, of which some are silent anyway.
+    pub fn of<'a>(
+        nodes: &[NodeId],
+        silent: impl IntoIterator<Item = NodeId>,
+        actions: impl IntoIterator<Item = &'a Action> + Clone,
+    ) -> Damage {
+        let struck = actions.clone().into_iter().flat_map(|action| action.nodes().iter().copied());
+        Damage {
+            nodes: nodes.to_vec(),
+            silent: silent.into_iter().chain(struck).collect(),
+            links: policies(actions.clone()),
+            forgetful: actions.into_iter().any(|action| matches!(action, Action::Wipe(_))),
+        }
+    }
+
+    /// Whether some majority runs and hears each other, however late or with whatever loss.
+    #[must_use]
+    pub fn leaves_quorum(&self) -> bool {
+        self.majorities().any(|group| self.all_links(group, |link| !self.is_cut(link)))
+    }
+
+    /// Whether such a cluster must make progress while it is so: some majority runs and hears each
+    /// other without any trouble, and nobody else can disturb it. A node that can only speak, or one
+    /// behind links that lose frames, may stand for leader again and again and depose the others'.
+    #[must_use]
+    pub fn allows_progress(&self) -> bool {
+        let clean = |link: &Link| !self.links.contains_key(link);
+        self.majorities().any(|group| {
+            let members = members(&self.nodes, group);
+            let outsiders = self.nodes.iter().copied().filter(|node| !members.contains(node));
+            let harmless = |outsider: NodeId| {
+                let towards = |is: &dyn Fn(&Link) -> bool| {
+                    members.iter().all(|&member| {
+                        is(&Link::between(outsider, member)) && is(&Link::between(member, outsider))
+                    })
+                };
+                // One that reaches some of them, but not their leader, stands for election.
+                self.silent.contains(&outsider) || towards(&clean) || towards(&|link| self.is_cut(link))
+            };
+            // Clients must reach it as well: those in front of a cut wait.
+            let asked = members.iter().all(|&member| clean(&Link::clients(member)));
+            asked && self.all_links(group, clean) && outsiders.into_iter().all(harmless)
+        })
+    }
+
+    /// Whether everything acknowledged must still be there.
+    #[must_use]
+    pub fn keeps_durable_state(&self) -> bool {
+        !self.forgetful
+    }
+
+    /// Groups of running nodes that make a majority, as bits over `nodes`.
+    fn majorities(&self) -> impl Iterator<Item = u32> + '_ {
+        let count = self.nodes.len();
+        let majority = count / 2 + 1;
+        (1..1_u32 << count).filter(move |group| {
+            group.count_ones() as usize >= majority
+                && members(&self.nodes, *group).iter().all(|node| !self.silent.contains(node))
+        })
+    }
+
+    fn all_links(&self, group: u32, holds: impl Fn(&Link) -> bool) -> bool {
+        let members = members(&self.nodes, group);
+        members.iter().all(|&a| members.iter().all(|&b| a == b || holds(&Link::between(a, b))))
+    }
+
+    fn is_cut(&self, link: &Link) -> bool {
+        self.links.get(link).is_some_and(|policy| policy.cut)
+    }
+}
+
+fn members(nodes: &[NodeId], group: u32) -> Vec<NodeId> {
+    nodes.iter().enumerate().filter(|(place, _)| group >> place & 1 == 1).map(|(_, &node)| node).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::action::{both_ways, one_way};
+    use super::*;
+    use crate::proxy::LinkPolicy;
+
+    fn n(ids: &[u16]) -> Vec<NodeId> {
+        ids.iter().map(|&id| NodeId(id)).collect()
+    }
+
+    fn judge(nodes: u16, action: Action) -> (bool, bool) {
+        let nodes: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
+        let damage = Damage::of(&nodes, [], [&action]);
+        (damage.leaves_quorum(), damage.allows_progress())
+    }
+
+    #[test]
+    fn a_quorum_is_more_than_half_that_run_and_hear_each_other() {
+        assert_eq!(judge(5, Action::Kill(n(&[1, 2]))), (true, true));
+        assert_eq!(judge(5, Action::Pause(n(&[1, 2, 3]))), (false, false));
+        assert_eq!(judge(4, Action::cut(both_ways(&n(&[1, 2]), &n(&[3, 4])))), (false, false));
+        assert_eq!(judge(5, Action::cut(both_ways(&n(&[1, 2]), &n(&[3, 4, 5])))), (true, true));
+        assert_eq!(judge(1, Action::Kill(n(&[1]))), (false, false));
+    }
+
+    #[test]
+    fn who_can_only_speak_may_disturb() {
+        let mute = one_way(&n(&[1]), &n(&[2, 3, 4, 5]));
+        let deaf = one_way(&n(&[2, 3, 4, 5]), &n(&[1]));
+        let bridge = both_ways(&n(&[1, 2]), &n(&[4, 5]));
+        assert_eq!(judge(5, Action::cut(bridge)), (true, false));
+        assert_eq!(judge(5, Action::cut(mute)), (true, false));
+        assert_eq!(judge(5, Action::cut(deaf)), (true, false));
+        let lossy = LinkPolicy { drop_ppm: 1, ..LinkPolicy::default() };
+        assert_eq!(judge(3, Action::Links(both_ways(&n(&[1]), &n(&[2, 3])), lossy)), (true, false));
+    }
+
+    #[test]
+    fn only_lost_disks_void_safety() {
+        let nodes = n(&[1, 2, 3]);
+        assert!(Damage::of(&nodes, [], [&Action::Kill(nodes.clone())]).keeps_durable_state());
+        assert!(!Damage::of(&nodes, [], [&Action::Wipe(n(&[1]))]).keeps_durable_state());
+    }
+}

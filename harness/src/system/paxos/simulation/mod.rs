@@ -1,0 +1,85 @@
+//! A run in virtual time: the same schedule, workload and checks as with real processes, over the
+//! node's own simulation. Thousands of times cheaper, and the same seed gives the same run, event by
+//! event.
+//!
+//! What is the same: the director, the hands' bookkeeping, the policies of links and the code that
+//! decides by them, the generators, what a client says and takes an answer for, the parts of the
+//! verdict. What is not: processes, sockets, the machine's disk. The nodes' protocol, state machine and
+//! log are the real ones; every invariant of the protocol is checked after every event, and takes the
+//! place of the examination of logs.
+//!
+//! What the simulation can't do to a cluster (reset connections, wipe disks, disturb the clients'
+//! links other than by cutting them) is reported as indeterminate, with that reason.
+
+mod clients;
+mod links;
+mod stage;
+mod tape;
+mod victim;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use checker::{History, Report};
+use workloads::UnknownWorkload;
+
+use crate::run::judge::{self, Evidence};
+use crate::run::options::Options;
+use crate::run::phases::Facts;
+use crate::run::recorder::Counts;
+use crate::run::stop::StopReason;
+use crate::run::verdict::RunVerdict;
+use crate::system::WhiteBoxReport;
+
+/// What came of a simulated run.
+pub struct Simulated {
+    /// In its parts, as for real runs.
+    pub verdict: RunVerdict,
+    /// Of the history.
+    pub report: Report,
+    /// What the clients saw.
+    pub history: History,
+    /// What happened besides.
+    pub facts: Facts,
+    /// What was asked, and what came of it.
+    pub ops: Counts,
+    /// Events of the simulation.
+    pub events: u64,
+    /// How long it was, in its own time.
+    pub virtual_time: Duration,
+}
+
+/// Simulates a run. It depends on the options alone (and, in a build with planted bugs, on the one
+/// that is active on this thread).
+///
+/// # Errors
+/// There is no such workload.
+pub fn simulate(options: &Options) -> Result<Simulated, UnknownWorkload> {
+    let workload = workloads::by_name(
+        &options.workload,
+        &workloads::Options {
+            seed: options.seed,
+            processes: options.concurrency as u64,
+            keys: options.keys,
+            ops_per_key: options.ops_per_key,
+        },
+    )?;
+    let played = stage::play(options, workload.generator);
+    let stage::Played { mut facts, tape, failure, events, now_us } = played;
+    let examined = BTreeMap::from([("events of the simulation".to_owned(), events)]);
+    let white_box =
+        WhiteBoxReport { violations: failure.iter().cloned().collect(), unknown: Vec::new(), examined };
+    facts.stopped = failure.map(StopReason::Violation);
+    let report = workload.check.check(&tape.history, &judge::CHECK_BUDGET);
+    let verdict = judge::judge(&Evidence {
+        options,
+        facts: &facts,
+        stopped: facts.stopped.as_ref(),
+        report: Some(&report),
+        white_box: Some(&white_box),
+        stalls: &[],
+        recorder_failure: None,
+    });
+    let virtual_time = Duration::from_micros(now_us);
+    Ok(Simulated { verdict, report, history: tape.history, facts, ops: tape.counts, events, virtual_time })
+}

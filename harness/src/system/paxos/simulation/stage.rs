@@ -1,0 +1,354 @@
+//! A simulated run, read from top to bottom:
+//! start → warm-up → faults → heal → settle → final reads.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use paxos_node::paxos::{NodeId as SimNode, RoleName};
+use paxos_node::sim::{CLIENT_ALARMS, Conditions, Happening, Time, Trace, World};
+use workloads::Generator;
+
+use super::clients::{Around, Clients};
+use super::links::SharedWires;
+use super::tape::Tape;
+use super::victim::Simulated;
+use crate::nemesis::{FaultReport, Hands, Victim};
+use crate::run::coverage::OK_OPS_MIN;
+use crate::run::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX, answers_wanted};
+use crate::run::options::Options;
+use crate::run::phase::Phase;
+use crate::run::phases::Facts;
+use crate::run::recorder::Counts;
+use crate::run::verdict::Answer;
+use crate::schedule::{Ballot, Director, Observed, Order};
+use crate::system::NodeId;
+
+/// The driver looks at the cluster at least this often.
+const LOOK_US: u64 = 10_000;
+/// The alarms of looks, of arrivals, and of moments that somebody waits for.
+const LOOK: u64 = CLIENT_ALARMS;
+const ARRIVAL: u64 = CLIENT_ALARMS + 1;
+const MOMENT: u64 = CLIENT_ALARMS + 2;
+/// The calm before the first fault, at least.
+const WARM_UP_MIN_US: u64 = 500_000;
+/// How long the final reads may take.
+const FINAL_READS_MAX: Duration = Duration::from_secs(20);
+/// How much longer than asked the faults may go on at least, if some are still owed.
+const EXTENSION_MIN: Duration = Duration::from_secs(5);
+
+/// What a simulated run left.
+pub(super) struct Played {
+    pub(super) facts: Facts,
+    pub(super) tape: Tape,
+    /// The invariant that was broken, if one was.
+    pub(super) failure: Option<String>,
+    pub(super) events: u64,
+    pub(super) now_us: u64,
+}
+
+/// Plays all phases but the judgement.
+pub(super) fn play(options: &Options, generator: Box<dyn Generator>) -> Played {
+    let wires = SharedWires::new(options.seed);
+    let conditions = Conditions { sync_us: (300, 1_500), encodes: false, ..Conditions::calm(options.nodes) };
+    let mut world = World::new(conditions, options.seed, Trace::off());
+    world.set_postman(wires.postman());
+    let mut stage = Stage {
+        options,
+        nodes: (1..=options.nodes).map(NodeId).collect(),
+        cluster: Simulated::new(world, wires),
+        clients: Clients::new(
+            options.concurrency,
+            options.nodes,
+            options.rate,
+            options.seed,
+            options.op_timeout,
+            options.retries,
+        ),
+        generator,
+        facts: Facts::default(),
+        highest: None,
+        phase_start: Counts::default(),
+    };
+    stage.cluster.world.borrow_mut().set_alarm(0, LOOK);
+    stage.cluster.world.borrow_mut().set_alarm(0, ARRIVAL);
+    let failure = stage.phases().err();
+    let Stage { cluster, facts, clients, .. } = stage;
+    let (events, now_us) = {
+        let world = cluster.world.borrow();
+        (world.events(), world.now().0)
+    };
+    let tape = std::mem::take(&mut *cluster.tape.borrow_mut());
+    let facts = Facts { not_issued: clients.not_issued, seconds: now_us as f64 / 1e6, ..facts };
+    Played { facts, tape, failure, events, now_us }
+}
+
+struct Stage<'run> {
+    options: &'run Options,
+    nodes: Vec<NodeId>,
+    cluster: Simulated,
+    clients: Clients,
+    generator: Box<dyn Generator>,
+    facts: Facts,
+    /// The highest ballot in which anybody was seen leading.
+    highest: Option<Ballot>,
+    phase_start: Counts,
+}
+
+impl Stage<'_> {
+    fn phases(&mut self) -> Result<(), String> {
+        self.warm_up()?;
+        self.leave(Phase::WarmUp);
+        if self.facts.warmed_up != Some(Answer::Valid) {
+            return Ok(());
+        }
+        if !self.options.faults.is_none() {
+            self.faults()?;
+            self.leave(Phase::Faults);
+        }
+        self.cluster.heal(&self.nodes);
+        self.settle()?;
+        self.leave(Phase::Settle);
+        self.clients.quiet = true;
+        let patience = self.now_us() + 2 * micros(self.options.op_timeout);
+        self.until(patience, |stage| stage.clients.are_idle())?;
+        self.final_reads()
+    }
+
+    fn warm_up(&mut self) -> Result<(), String> {
+        let enough = self.answers_needed(WARM_UP_MAX);
+        let going = |stage: &mut Self| {
+            stage.now_us() >= WARM_UP_MIN_US && stage.counts().ok >= enough && stage.look().leader.is_some()
+        };
+        let warm = self.until(micros(WARM_UP_MAX), going)?;
+        self.facts.warmed_up = Some(if warm { Answer::Valid } else { Answer::Invalid });
+        Ok(())
+    }
+
+    /// What the schedule says, until it is over.
+    fn faults(&mut self) -> Result<(), String> {
+        let left = self.options.time_limit.saturating_sub(Duration::from_micros(self.now_us()));
+        let extend = (self.options.time_limit / 2).max(EXTENSION_MIN);
+        let schedule = self.options.faults.schedule(left, extend);
+        self.facts.schedule = Some(schedule.clone());
+        let mut director = Director::new(schedule, self.options.seed);
+        let mut hands = Hands::new(self.cluster.clone());
+        let began_us = self.now_us();
+        while !director.is_finished() {
+            for (key, at_us) in self.cluster.wires.take_sightings() {
+                director.saw(&key, Duration::from_micros(at_us - began_us.min(at_us)));
+            }
+            let mut observed = self.look();
+            observed.now = Duration::from_micros(self.now_us() - began_us);
+            let orders = director.advance(&observed);
+            for order in orders {
+                self.carry_out(order, &mut director, &mut hands);
+            }
+            let watches = director.watches(&observed);
+            let watching = !watches.is_empty();
+            self.cluster.wires.set_watches(watches);
+            let wake = director.wake_at(&observed).map_or(u64::MAX, |at| began_us + micros(at));
+            let wake = wake.min(self.now_us() + LOOK_US).max(self.now_us() + 1);
+            // A frame that is waited for must be answered before anything else happens.
+            let wires = self.cluster.wires.clone();
+            let gone_on = self.until(wake, |_| watching && wires.has_sightings());
+            if gone_on.is_err() || director.is_finished() {
+                self.facts.resolved = Some(director.resolved());
+            }
+            gone_on?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, order: Order, director: &mut Director, hands: &mut Hands<Simulated>) {
+        const AT_ONCE: &str = "in the simulation nothing is waited for";
+        match order {
+            Order::Begin { occurrence, id, item, action, must_bite } => {
+                hands.begin(occurrence, &id, item, action, must_bite).now_or_never().expect(AT_ONCE);
+            }
+            Order::Undo { occurrence, item, .. } => {
+                let Ok(()) = hands.undo(occurrence, item).now_or_never().expect(AT_ONCE);
+            }
+            Order::Ended(occurrence) => {
+                if let Some(report) = hands.ended(occurrence) {
+                    director.settle(&report.fault, report.bit);
+                    self.facts.faults.push(report);
+                }
+            }
+            Order::Skipped { occurrence, id, reason } => {
+                let now_ns = self.cluster.now_ns();
+                self.facts.faults.push(FaultReport::skipped(occurrence, &id, reason, now_ns));
+            }
+            Order::Phase(_) | Order::Finished => {}
+        }
+    }
+
+    /// Everything is restored: the cluster must elect, answer and catch up.
+    fn settle(&mut self) -> Result<(), String> {
+        let healed_us = self.now_us();
+        self.cluster.tape.borrow_mut().mark(healed_us * 1_000);
+        let goal = self.look().applied.values().copied().max().unwrap_or(0);
+        let enough = self.answers_needed(SETTLE_MAX);
+        let mut recovery = Recovery::default();
+        let deadline = healed_us + micros(SETTLE_MAX);
+        self.until(deadline, |stage| {
+            let waited = Duration::from_micros(stage.now_us() - healed_us);
+            let observed = stage.look();
+            let answered = stage.cluster.tape.borrow().ok_since_mark >= enough;
+            let behind =
+                stage.nodes.iter().filter(|node| observed.applied.get(node).is_none_or(|at| *at < goal));
+            recovery.lagging = behind.map(|node| format!("{node} has not applied slot {goal}")).collect();
+            let note = |then: &mut Option<Duration>, holds: bool| {
+                if holds && then.is_none() {
+                    *then = Some(waited);
+                }
+            };
+            note(&mut recovery.elected_after, observed.leader.is_some());
+            note(&mut recovery.answered_after, answered);
+            note(&mut recovery.caught_up_after, recovery.lagging.is_empty());
+            recovery.waited = waited;
+            recovery.is_complete()
+        })?;
+        self.facts.recovery = Some(recovery);
+        Ok(())
+    }
+
+    fn final_reads(&mut self) -> Result<(), String> {
+        let reads = self.generator.final_reads();
+        let keys = reads.len();
+        self.clients.read_all(reads);
+        let deadline = self.now_us() + micros(FINAL_READS_MAX);
+        self.until(deadline, |stage| stage.clients.reads_done >= keys)?;
+        self.facts.final_reads = Some((keys, keys - self.clients.reads_done.min(keys)));
+        Ok(())
+    }
+
+    // ---- Time --------------------------------------------------------------------------------
+
+    /// Lets things happen until `done`, which is asked whenever the cluster is looked at, or until the
+    /// deadline. Says whether it is done.
+    fn until(&mut self, deadline_us: u64, mut done: impl FnMut(&mut Self) -> bool) -> Result<bool, String> {
+        self.ask_around();
+        loop {
+            if done(self) {
+                return Ok(true);
+            }
+            // Between two looks `done` is asked after every event only if it may depend on each.
+            let mut looked = false;
+            while !looked {
+                if self.cluster.world.borrow().is_over_at(Time(deadline_us)) {
+                    self.wait_for(deadline_us)?;
+                    return Ok(done(self));
+                }
+                looked = self.step()? || self.cluster.wires.has_sightings();
+            }
+        }
+    }
+
+    /// Goes on to a moment before which nothing happens.
+    fn wait_for(&mut self, at_us: u64) -> Result<(), String> {
+        let now_us = self.now_us();
+        if at_us > now_us {
+            self.cluster.world.borrow_mut().set_alarm(at_us - now_us, MOMENT);
+            while self.now_us() < at_us {
+                self.step()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One event. Says whether it is time to look at the cluster.
+    fn step(&mut self) -> Result<bool, String> {
+        let happening = self.cluster.world.borrow_mut().step()?;
+        match happening {
+            Happening::Nothing | Happening::Alarm(MOMENT) => {}
+            Happening::Alarm(LOOK) => {
+                self.cluster.world.borrow_mut().set_alarm(LOOK_US, LOOK);
+                return Ok(true);
+            }
+            Happening::Alarm(ARRIVAL) => {
+                if let Some(next_us) = self.ask_around() {
+                    let now_us = self.now_us();
+                    self.cluster.world.borrow_mut().set_alarm(next_us.saturating_sub(now_us).max(1), ARRIVAL);
+                }
+            }
+            Happening::Alarm(alarm) => self.with_clients(|clients, around| clients.on_alarm(alarm, around)),
+            Happening::Answered(token, reply) => {
+                self.with_clients(|clients, around| clients.on_answer(token, &reply, around));
+            }
+            Happening::Down(node) => {
+                self.with_clients(|clients, around| clients.on_down(NodeId(node.0), around));
+            }
+        }
+        Ok(false)
+    }
+
+    fn ask_around(&mut self) -> Option<u64> {
+        self.with_clients(|clients, around| clients.look(around))
+    }
+
+    fn with_clients<T>(&mut self, act: impl FnOnce(&mut Clients, &mut Around<'_>) -> T) -> T {
+        let mut world = self.cluster.world.borrow_mut();
+        let mut tape = self.cluster.tape.borrow_mut();
+        let mut around = Around {
+            world: &mut world,
+            tape: &mut tape,
+            generator: &mut *self.generator,
+            wires: &self.cluster.wires,
+        };
+        act(&mut self.clients, &mut around)
+    }
+
+    // ---- Looking -----------------------------------------------------------------------------
+
+    fn look(&mut self) -> Observed {
+        let nodes = self.nodes.iter().map(|&node| (node, self.cluster.condition(node))).collect();
+        let world = self.cluster.world.borrow();
+        let service = |node: &NodeId| world.service(SimNode(node.0));
+        let leads = |node: &NodeId| {
+            let replica = service(node).filter(|_| !world.is_paused(SimNode(node.0)))?.replica();
+            let ballot = replica.leader().filter(|_| replica.role() == RoleName::Leader)?;
+            Some((*node, (ballot.round, ballot.node.0)))
+        };
+        let mut leaders: Vec<(NodeId, Ballot)> = self.nodes.iter().filter_map(leads).collect();
+        leaders.sort_by_key(|&(_, ballot)| std::cmp::Reverse(ballot));
+        let leader = leaders.first().copied();
+        if let Some((_, ballot)) = leader
+            && self.highest.is_none_or(|highest| ballot > highest)
+        {
+            self.facts.leader_changes += u64::from(self.highest.is_some());
+            self.highest = Some(ballot);
+        }
+        let applied = |node: &NodeId| Some((*node, service(node)?.kv().applied().slot.0));
+        Observed {
+            now: Duration::from_micros(world.now().0),
+            nodes,
+            leader,
+            leaders: leaders.into_iter().map(|(node, _)| node).collect(),
+            applied: self.nodes.iter().filter_map(applied).collect(),
+            ops_ok: self.counts().ok,
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        self.cluster.world.borrow().now().0
+    }
+
+    fn counts(&self) -> Counts {
+        self.cluster.tape.borrow().counts
+    }
+
+    fn answers_needed(&self, within: Duration) -> u64 {
+        let most = (self.options.concurrency as u64 * 2).max(OK_OPS_MIN);
+        answers_wanted(most, self.options.rate, within)
+    }
+
+    fn leave(&mut self, phase: Phase) {
+        let counts = self.counts();
+        self.facts.phases.push((phase, counts.since(self.phase_start)));
+        self.phase_start = counts;
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

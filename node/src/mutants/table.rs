@@ -1,0 +1,415 @@
+//! Every mutant: the rule removed, what exposes it, what should see it, who had it.
+//!
+//! Names and numbers are those of the list that this table was planned from; numbers that are
+//! missing belong to mutants not planted (yet). Where this node's design makes the rule of that
+//! name redundant, the nearest rule that is not has been removed instead, and a note says so.
+//!
+//! What should see a mutant is named in these words, separated by `; `: *lost write*, *stale read*,
+//! *applied twice*, *aborted operation visible* and *linearizability* are what clients can tell;
+//! *divergence* and *a node that stops itself* what nodes can; *no progress* and *clients that
+//! wait* what a clock can; *memory* what the system can; *trace* what only an observer of the
+//! protocol's steps can, mostly sooner.
+
+#![cfg(feature = "mutants")]
+
+macro_rules! mutants {
+    ($($(#[doc = $note:literal])* $ident:ident {
+        number: $number:literal,
+        name: $name:literal,
+        rule: $rule:literal,
+        exposed_by: $exposed_by:literal,
+        seen_by: $seen_by:literal,
+        precedent: $precedent:literal,
+    })+) => {
+        /// A rule removed.
+        #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug)]
+        pub enum Mutant {
+            $(#[doc = $rule] #[doc = "."] $(#[doc = $note])* $ident,)+
+        }
+
+        impl Mutant {
+            /// Every mutant, by number.
+            pub const ALL: &'static [Mutant] = &[$(Mutant::$ident,)+];
+
+            /// The name on the command line.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Mutant::$ident => $name,)+ }
+            }
+
+            /// Its number in the list.
+            #[must_use]
+            pub fn number(self) -> u32 {
+                match self { $(Mutant::$ident => $number,)+ }
+            }
+
+            /// What is removed, in words.
+            #[must_use]
+            pub fn rule(self) -> &'static str {
+                match self { $(Mutant::$ident => $rule,)+ }
+            }
+
+            /// The faults that expose it.
+            #[must_use]
+            pub fn exposed_by(self) -> &'static str {
+                match self { $(Mutant::$ident => $exposed_by,)+ }
+            }
+
+            /// The checks that should see it.
+            #[must_use]
+            pub fn seen_by(self) -> &'static str {
+                match self { $(Mutant::$ident => $seen_by,)+ }
+            }
+
+            /// The same bug in real systems; `-`: none known.
+            #[must_use]
+            pub fn precedent(self) -> &'static str {
+                match self { $(Mutant::$ident => $precedent,)+ }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// The leader's own vote is another matter: it counts only once durable, here too.
+    AckBeforeFsync {
+        number: 1,
+        name: "ack-before-fsync",
+        rule: "`Accepted` leaves before the acceptance is on disk",
+        exposed_by: "power loss at a majority, or at one after the other",
+        seen_by: "lost write; trace",
+        precedent: "summerset and NATS: no fsync by default; etcd #14370",
+    }
+    PromiseBeforeFsync {
+        number: 2,
+        name: "promise-before-fsync",
+        rule: "`Promise` leaves before the promise is on disk",
+        exposed_by: "power loss of an acceptor between its promise and an older leader's Accept",
+        seen_by: "lost write; trace",
+        precedent: "-",
+    }
+    ForgetPromiseOnRestart {
+        number: 3,
+        name: "forget-promise-on-restart",
+        rule: "replay passes over the records of promises",
+        exposed_by: "kill and restart of an acceptor, with an older leader's Accept under way",
+        seen_by: "lost write; trace",
+        precedent: "raft.tla's restart that keeps too little",
+    }
+    ForgetAcceptedOnRestart {
+        number: 4,
+        name: "forget-accepted-on-restart",
+        rule: "replay ends at the last chosen mark: what was accepted or promised after it is gone",
+        exposed_by: "kill and restart of two nodes",
+        seen_by: "lost write; trace",
+        precedent: "atlasdb timelock #1504: restarts that forget",
+    }
+    AcceptLowerBallot {
+        number: 5,
+        name: "accept-lower-ballot",
+        rule: "an acceptor compares with the ballot it accepted in that slot, not with its promise",
+        exposed_by: "an older leader frozen, cut off or delayed, then heard again",
+        seen_by: "lost write; trace",
+        precedent: "-",
+    }
+    /// The acceptor asserts that it never holds anything above its promise, so mostly the node stops
+    /// itself.
+    AcceptDoesNotRaisePromise {
+        number: 6,
+        name: "accept-does-not-raise-promise",
+        rule: "accepting is no promise of that ballot",
+        exposed_by: "an acceptor that missed a Prepare, then an older leader's Accept",
+        seen_by: "a node that stops itself; trace",
+        precedent: "scylladb #6139, Cassandra 17162",
+    }
+    BallotRoundOnly {
+        number: 7,
+        name: "ballot-round-only",
+        rule: "the node is left out of the order of ballots: two may lead in one round",
+        exposed_by: "simultaneous elections on two sides of a cut",
+        seen_by: "lost write; divergence; trace",
+        precedent: "-",
+    }
+    /// Removed where the acceptor reports: the ballot accepted in is kept, and not told.
+    OneBallotVariable {
+        number: 8,
+        name: "one-ballot-variable",
+        rule: "a promise reports what was accepted under the ballot promised, not the one accepted in",
+        exposed_by: "three leaders in turn, five nodes",
+        seen_by: "lost write; trace",
+        precedent: "EPaxos (Sutra 2019)",
+    }
+    PromiseOmitsChosen {
+        number: 9,
+        name: "promise-omits-chosen",
+        rule: "a promise reports only slots that are not known to be chosen",
+        exposed_by: "a node that lagged stands, while the others know different amounts",
+        seen_by: "lost write; divergence; trace",
+        precedent: "paxi HandleP1a; paxos-rs prepare",
+    }
+    PromiseFirstChunkCounts {
+        number: 11,
+        name: "promise-first-chunk-counts",
+        rule: "an acceptor counts as promised with the first chunk of its answer",
+        exposed_by: "a leader lost with much in flight",
+        seen_by: "lost write; trace",
+        precedent: "-",
+    }
+    StalePromiseCounted {
+        number: 12,
+        name: "stale-promise-counted",
+        rule: "a promise is matched by its node, not by its ballot",
+        exposed_by: "promises delayed over several elections",
+        seen_by: "lost write; trace",
+        precedent: "MyPaxos #18",
+    }
+    DuplicateVoteCounted {
+        number: 13,
+        name: "duplicate-vote-counted",
+        rule: "a vote that arrives twice counts twice",
+        exposed_by: "duplicated messages, then the loss of those who voted",
+        seen_by: "lost write; trace",
+        precedent: "booth #47",
+    }
+    StrictAccept {
+        number: 16,
+        name: "strict-accept",
+        rule: "an Accept above the promise is rejected",
+        exposed_by: "a lost Prepare, then the loss of those who got it",
+        seen_by: "no progress",
+        precedent: "MyPaxos #19",
+    }
+    Phase1OwnValue {
+        number: 17,
+        name: "phase1-own-value",
+        rule: "a new leader ignores the values that acceptors report",
+        exposed_by: "kill of a leader with operations in flight",
+        seen_by: "lost write; trace",
+        precedent: "-",
+    }
+    Phase1LowestBallot {
+        number: 18,
+        name: "phase1-lowest-ballot",
+        rule: "a new leader takes the value of the lowest ballot reported",
+        exposed_by: "two leaders lost in turn, five nodes",
+        seen_by: "lost write; trace",
+        precedent: "-",
+    }
+    NoopOverwritesAccepted {
+        number: 19,
+        name: "noop-overwrites-accepted",
+        rule: "a reported value becomes a no-op unless a majority reported it",
+        exposed_by: "kill of the leader right after a value was chosen",
+        seen_by: "lost write; trace",
+        precedent: "-",
+    }
+    /// Leaving out the record of the ballot used would do nothing here: the candidate's own promise of
+    /// that ballot, durable before its Prepare leaves, says as much. So what is removed is the step above
+    /// it.
+    BallotReuseAfterRestart {
+        number: 20,
+        name: "ballot-reuse-after-restart",
+        rule: "a restarted node stands in its last ballot again, not above it",
+        exposed_by: "kill and fast restart of a leader whose Accepts are still under way",
+        seen_by: "divergence; a node that stops itself; trace",
+        precedent: "phxpaxos #145",
+    }
+    MajorityOffByOne {
+        number: 22,
+        name: "majority-off-by-one",
+        rule: "a quorum is half of the nodes, not more than half",
+        exposed_by: "a partition into halves",
+        seen_by: "lost write; trace",
+        precedent: "paxos-rs: 2 of 4, 3 of 6",
+    }
+    /// Votes for other leaders' ballots never reach this leader.
+    LearnedAcrossBallots {
+        number: 25,
+        name: "learned-across-ballots",
+        rule: "votes for an older ballot of the leader's own count for the current one",
+        exposed_by: "a leader that loses power and is elected again, with votes delayed",
+        seen_by: "lost write; trace",
+        precedent: "-",
+    }
+    ResumeLeadership {
+        number: 26,
+        name: "resume-leadership",
+        rule: "a restarted leader goes on in its ballot without phase 1",
+        exposed_by: "power loss and restart of the leader",
+        seen_by: "divergence; a node that stops itself; trace",
+        precedent: "-",
+    }
+    /// A leader also notices its successor's own messages, and that no quorum answers; so refusals only
+    /// make it notice sooner.
+    IgnoreNack {
+        number: 27,
+        name: "ignore-nack",
+        rule: "a refusal that names a higher ballot is ignored: the deposed leader keeps its clients waiting",
+        exposed_by: "a leader frozen, or not reached by its successor",
+        seen_by: "clients that wait; no progress",
+        precedent: "-",
+    }
+    ReadBeforeBarrier {
+        number: 28,
+        name: "read-before-barrier",
+        rule: "a new leader serves reads before what it took over is chosen",
+        exposed_by: "kill of the leader, then a read at once",
+        seen_by: "stale read",
+        precedent: "etcd #7331, tikv #6340, redisraft #22",
+    }
+    ReadWithoutQuorum {
+        number: 29,
+        name: "read-without-quorum",
+        rule: "the leader answers reads from its own state without asking a quorum",
+        exposed_by: "the leader cut off or frozen",
+        seen_by: "stale read",
+        precedent: "-",
+    }
+    /// There are no tokens on the wire here but one counter; the same mistake is to let a read wait for a
+    /// value that was sent before the read came.
+    ReadTokenReuse {
+        number: 30,
+        name: "read-token-reuse",
+        rule: "a read that comes while a barrier is under way joins that barrier: late answers confirm it",
+        exposed_by: "the leader frozen or cut off, with answers delayed or duplicated",
+        seen_by: "stale read",
+        precedent: "etcd #20418",
+    }
+    ReadAckAnyBallot {
+        number: 31,
+        name: "read-ack-any-ballot",
+        rule: "answers to heartbeats of an older ballot confirm reads",
+        exposed_by: "a leader elected again, with answers delayed",
+        seen_by: "stale read",
+        precedent: "etcd #20418",
+    }
+    FollowerReadLocal {
+        number: 33,
+        name: "follower-read-local",
+        rule: "a follower answers reads from its own state",
+        exposed_by: "any lag: delay, partition",
+        seen_by: "stale read",
+        precedent: "etcd before 2014",
+    }
+    ReplyOnAccept {
+        number: 35,
+        name: "reply-on-accept",
+        rule: "the client is answered after the leader's own accept, before a quorum has accepted",
+        exposed_by: "kill or isolation of the leader",
+        seen_by: "lost write",
+        precedent: "-",
+    }
+    DefiniteErrorForInFlight {
+        number: 36,
+        name: "definite-error-for-in-flight",
+        rule: "a deposed leader tells the clients of proposed operations that they failed",
+        exposed_by: "the leader cut off or frozen",
+        seen_by: "aborted operation visible",
+        precedent: "Redis-Raft (Jepsen 2020)",
+    }
+    CasAtPropose {
+        number: 37,
+        name: "cas-at-propose",
+        rule: "a compare-and-swap is evaluated on the leader's state when it is proposed, and logged as a put",
+        exposed_by: "concurrent compare-and-swaps",
+        seen_by: "linearizability",
+        precedent: "-",
+    }
+    /// The state machine refuses a slot out of order, so the gap is passed off as a no-op.
+    ApplyPastGap {
+        number: 39,
+        name: "apply-past-gap",
+        rule: "what is chosen behind a gap is applied at once, the gap as if it were a no-op",
+        exposed_by: "loss or delay of one Accept",
+        seen_by: "divergence; linearizability; trace",
+        precedent: "-",
+    }
+    WatermarkWithoutBallotCheck {
+        number: 40,
+        name: "watermark-without-ballot-check",
+        rule: "a follower takes what it accepted below the leader's mark for chosen, whatever the ballot",
+        exposed_by: "a leader with a tail of its own cut off, then healed",
+        seen_by: "divergence; lost write; trace",
+        precedent: "Raft §5.3, the consistency check left out",
+    }
+    NoGapFill {
+        number: 41,
+        name: "no-gap-fill",
+        rule: "a new leader does not fill the slots that nobody reported",
+        exposed_by: "kill of a leader with several slots in flight and an Accept lost",
+        seen_by: "no progress",
+        precedent: "paxi: \"nil gap?\"",
+    }
+    DuplicateApply {
+        number: 42,
+        name: "duplicate-apply",
+        rule: "a retried request is executed again",
+        exposed_by: "kill of a leader between choosing and answering, and a retry",
+        seen_by: "applied twice",
+        precedent: "iggy #3934, curvine #676",
+    }
+    /// Every replica forgets at the new leader's no-op: what a table in the leader's memory comes to,
+    /// without making replicas differ.
+    DedupInLeaderMemory {
+        number: 43,
+        name: "dedup-in-leader-memory",
+        rule: "what was executed is forgotten when the leader changes, as if only leaders remembered",
+        exposed_by: "failover and a retry",
+        seen_by: "applied twice",
+        precedent: "curvine #676",
+    }
+    /// To answer only *earlier* numbers with the last reply would harm nobody here: a session has one
+    /// request under way at a time, so nobody waits for those. So the number is not looked at.
+    CachedReplyOfWrongSeq {
+        number: 46,
+        name: "cached-reply-of-wrong-seq",
+        rule: "a session's next request is answered with the reply of its last, and not executed",
+        exposed_by: "any session with two requests",
+        seen_by: "lost write; linearizability",
+        precedent: "Viewstamped Replication Revisited, client table",
+    }
+    /// The stamp decides when sessions expire.
+    NondeterministicApply {
+        number: 47,
+        name: "nondeterministic-apply",
+        rule: "each replica stamps a batch with its own clock when it applies it",
+        exposed_by: "nothing but time",
+        seen_by: "divergence; trace",
+        precedent: "-",
+    }
+    ForwardedOpDroppedAcked {
+        number: 49,
+        name: "forwarded-op-dropped-acked",
+        rule: "a follower answers what it forwards, before anybody has proposed it",
+        exposed_by: "partition of a follower",
+        seen_by: "lost write",
+        precedent: "omnipaxos #136",
+    }
+    /// Equal timeouts alone do not duel for ever here: of two ballots of one round the higher node's
+    /// wins. Without back-off, a network slower than half the timeout does it.
+    TimeoutDrawnOnce {
+        number: 69,
+        name: "timeout-drawn-once",
+        rule: "the election timeout is drawn once in a life, without back-off",
+        exposed_by: "kill of the leader on a network nearly as slow as the timeout",
+        seen_by: "no progress",
+        precedent: "openraft #1838, fluree #1845",
+    }
+    TimerResetByAnything {
+        number: 70,
+        name: "timer-reset-by-anything",
+        rule: "a client's request puts the election off, as if the leader had spoken",
+        exposed_by: "kill of the leader under load",
+        seen_by: "no progress",
+        precedent: "paxos-rs liveness.rs",
+    }
+    /// Lives in the shell, which the simulation does not run.
+    UnboundedPeerQueue {
+        number: 72,
+        name: "unbounded-peer-queue",
+        rule: "what waits for a peer is not bounded",
+        exposed_by: "a frozen peer under load",
+        seen_by: "memory",
+        precedent: "-",
+    }
+}
