@@ -169,7 +169,7 @@ impl<M: Model> Reduction<'_, M> {
         let mut back = 1;
         while back <= showing.len() && self.steps_left > 0 {
             let (_, number) = showing[showing.len() - back];
-            if let Some(ops) = self.from_what_shows(number) {
+            if let Some(ops) = self.since_shown(number) {
                 (self.ops, self.shown_by) = (ops, Some(number));
                 return;
             }
@@ -179,7 +179,7 @@ impl<M: Model> Reduction<'_, M> {
     }
 
     /// What matters after an operation that shows the whole state, if there is no order of that.
-    fn from_what_shows(&mut self, number: usize) -> Option<Vec<CoreOp<M::Op>>> {
+    fn since_shown(&mut self, number: usize) -> Option<Vec<CoreOp<M::Op>>> {
         let shown_by = &self.ops.iter().find(|core| core.number == number)?.op;
         let (start, end) = (shown_by.start, shown_by.end);
         let mut rest = Vec::new();

@@ -32,7 +32,6 @@ impl Sum {
 /// A read, or the start, from which on it is known what the counter held.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
-    by: Option<u32>,
     value: i128,
     start: u32,
     end: u32,
@@ -153,7 +152,7 @@ impl Sweep<'_> {
         let start = self.ops[place as usize].start;
         if start > self.latest.start {
             let end = self.ops[place as usize].end;
-            self.latest = Known { by: Some(place), value, start, end, over: read.over, begun: self.begun };
+            self.latest = Known { value, start, end, over: read.over, begun: self.begun };
         }
         None
     }

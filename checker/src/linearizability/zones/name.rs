@@ -25,6 +25,16 @@ pub(super) fn name(ops: &[RegisterOp], clusters: &Clusters, stop: &Stop) -> Name
     }
 }
 
+/// What bounds a block on one side.
+#[derive(Clone, Copy)]
+struct Bound {
+    /// Of its value in the chain.
+    place: usize,
+    position: u32,
+    /// Whether another one at the same place would be shorter to tell.
+    is_worse: bool,
+}
+
 struct Namer<'a> {
     ops: &'a [RegisterOp],
     clusters: &'a Clusters,
@@ -101,38 +111,30 @@ impl Namer<'_> {
     /// began after the other, joined by as few compare-and-sets as there are. Writers are shown anyway, so
     /// they are preferred; what began is kept where it costs nothing, if it has to be.
     fn narrowed(&self, block: &Block, ended_before: u32, began_after: u32, keeps_start: bool) -> Block {
-        let (mut ended, mut began): (Option<(usize, u32, bool)>, Option<(usize, u32, bool)>) = (None, None);
-        if block.end == 0 {
-            // The initial value was there before all.
-            ended = Some((0, 0, false));
-        }
+        // The initial value was there before all.
+        let mut ended = (block.end == 0).then_some(Bound { place: 0, position: 0, is_worse: false });
+        let mut began: Option<Bound> = None;
         let mut best: Option<((usize, bool, bool), Block)> = None;
-        let mut value = block.head;
-        for place in 0.. {
+        let (mut value, mut place) = (block.head, 0);
+        while value != NONE {
             let cluster = self.clusters.get(value);
-            let by = |role: usize| role == READS;
-            if let Some(role) = [WRITER, READS].into_iter().find(|role| cluster.end[*role] < ended_before)
-                && block.end != 0
-            {
-                ended = Some((place, cluster.end[role], by(role)));
+            let roles = || [WRITER, READS].into_iter();
+            if let Some(role) = roles().find(|role| block.end != 0 && cluster.end[*role] < ended_before) {
+                ended = Some(Bound { place, position: cluster.end[role], is_worse: role == READS });
             }
             let keeps = |role: &usize| keeps_start && cluster.start[*role] == block.start;
-            let after = |role: &usize| cluster.start[*role] > began_after;
-            let roles = || [WRITER, READS].into_iter();
-            if let Some(role) = roles().find(keeps).or(roles().find(after)) {
-                began =
-                    Some((place, cluster.start[role], if keeps_start { !keeps(&role) } else { by(role) }));
+            let late = roles().find(keeps).or(roles().find(|role| cluster.start[*role] > began_after));
+            if let Some(role) = late {
+                let is_worse = if keeps_start { !keeps(&role) } else { role == READS };
+                began = Some(Bound { place, position: cluster.start[role], is_worse });
             }
-            if let (Some((a, end, ended_by_read)), Some((b, start, other))) = (ended, began) {
-                let cost = (a.abs_diff(b), other, ended_by_read);
+            if let (Some(ended), Some(began)) = (ended, began) {
+                let cost = (ended.place.abs_diff(began.place), began.is_worse, ended.is_worse);
                 if best.is_none_or(|(least, _)| cost < least) {
-                    best = Some((cost, Block { end, start, ..*block }));
+                    best = Some((cost, Block { end: ended.position, start: began.position, ..*block }));
                 }
             }
-            value = cluster.next;
-            if value == NONE {
-                break;
-            }
+            (value, place) = (cluster.next, place + 1);
         }
         best.map_or(*block, |(_, block)| block)
     }
