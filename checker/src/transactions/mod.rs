@@ -130,15 +130,6 @@ impl Check for RwRegister {
     }
 }
 
-/// The check of this name, for a history that is expected to be of this model.
-pub fn by_name(name: &str, expected: ConsistencyModel) -> Option<Box<dyn Check>> {
-    match name {
-        "list-append" => Some(Box::new(ListAppend::expecting(expected))),
-        "rw-register" => Some(Box::new(RwRegister::expecting(expected))),
-        _ => None,
-    }
-}
-
 fn analyse(history: &History, object: Object, budget: &Budget) -> Result<Analysis, String> {
     let calls = history.calls().map_err(|broken| broken.to_string())?;
     analysis::analyse(&calls, object, &Meter::new(budget)).map_err(|why| match why {
