@@ -3,14 +3,15 @@
 //! Exit codes, the same for every subcommand: 0 valid, 1 invalid, 2 unknown, 254 wrong usage,
 //! 255 the harness itself failed.
 
+mod campaign;
 mod check;
 mod convert;
 mod interrupt;
 mod mutants;
 mod output;
 mod progress;
+mod reading;
 mod schedule;
-mod schedules;
 mod shape;
 mod sim;
 mod test;
