@@ -35,7 +35,9 @@
 //! | [`SetCheck`] | growing set, read back at the end | `add v`, `read` |
 //! | [`Linearizable`] | any [`Model`] of your own | its own |
 //! | [`ListAppend`](transactions::ListAppend), [`RwRegister`](transactions::RwRegister) | lists or registers, several at once | lists of `[f k v]` |
-//! | fourteen by name: [`invariants`] | sets, queues, counters, accounts, … | see there |
+//! | weaker promises: [`invariants`] | sets, queues, counters, accounts, … | see there |
+//!
+//! Each of them has a name in the [`catalogue`], which is also what its reports are called.
 //!
 //! Read in this order: [`history`] is what is judged, [`format`](mod@format) how it is written down, [`verdict`]
 //! what is answered, [`model`] what a correct object does, [`linearizability`] how it is decided,

@@ -5,17 +5,21 @@
 //! any possible order possible, and whatever stays impossible was so for the reasons that are left:
 //!
 //! * everything that began after the failing operation ended goes; what was open then stays open;
+//! * everything goes that was over when an operation began that shows the whole state, the latest that
+//!   does; what was open then may have happened before it, or after, or not at all;
 //! * completed reads go, as many as possible;
 //! * in models where that is sound, all operations of a value go together;
 //! * times go: an operation becomes one that may have happened at any time, or not at all.
 //!
 //! One thing more is for the reader alone: an update that ended before another of the same effect began
-//! goes if what is left is impossible without it too, and the argument says how many went so.
+//! goes if what is left is impossible without it too, and so does what may have happened and would help
+//! nobody, where much is left. The argument says how many went so.
 //!
 //! Work is counted in steps of the search, so that the same history gives the same core.
 
 use std::collections::HashMap;
 
+use super::since::Since;
 use crate::budget::Meter;
 use crate::history::op::Value;
 use crate::linearizability::partition::NEVER;
@@ -28,6 +32,12 @@ const STEPS_MAX: u64 = 200_000;
 /// The longest core whose times are loosened one by one, and whose orders are traced.
 const TRACED_OPS_MAX: usize = 400;
 
+/// Steps of search that an attempt at starting later may take.
+const START_STEPS_MAX: u64 = STEPS_MAX / 16;
+
+/// The largest core that is left as it is: in larger ones what helps nobody is not shown.
+const SMALL_OPS_MAX: usize = 8;
+
 /// What is left.
 pub(crate) struct Core<O, S> {
     /// Operations by their place in the caller's slice.
@@ -38,8 +48,12 @@ pub(crate) struct Core<O, S> {
     pub(crate) order: Vec<usize>,
     /// Every state that the core allows when the failing operation was due.
     pub(crate) states: Vec<S>,
+    /// The operation that shows the state from which the core starts; none if it starts where the object did.
+    pub(crate) shown_by: Option<usize>,
     /// Updates left out because a later one did the same.
     pub(crate) repeated: usize,
+    /// Operations left out that may have happened, and would have helped nobody.
+    pub(crate) idle: usize,
 }
 
 pub(crate) struct CoreOp<O> {
@@ -57,7 +71,15 @@ pub(crate) fn minimise<M: Model>(
     stuck: usize,
     meter: &Meter,
 ) -> Core<M::Op, M::State> {
-    let mut reduction = Reduction { model, meter, steps_left: STEPS_MAX, ops: cut(model, ops, stuck), stuck };
+    let mut reduction = Reduction {
+        model: Since { model, shown_by: None },
+        shown_by: None,
+        meter,
+        steps_left: STEPS_MAX,
+        ops: cut(model, ops, stuck),
+        stuck,
+    };
+    reduction.start_later();
     let stuck_op = |core: &CoreOp<M::Op>| core.number == stuck;
     let reads: Vec<Vec<usize>> = reduction
         .ops
@@ -80,7 +102,12 @@ pub(crate) fn minimise<M: Model>(
         reduction.loosen();
     }
     reduction.drop_useless();
-    reduction.finish(repeated)
+    let before = reduction.ops.len();
+    if before > SMALL_OPS_MAX {
+        reduction.drop_idle();
+    }
+    let idle = before - reduction.ops.len();
+    reduction.finish(repeated, idle)
 }
 
 /// Only what began before the failing operation ended, and nothing of what happened after that.
@@ -101,7 +128,8 @@ fn cut<M: Model>(model: &M, ops: &[SearchOp<M::Op>], stuck: usize) -> Vec<CoreOp
 }
 
 struct Reduction<'a, M: Model> {
-    model: &'a M,
+    model: Since<'a, M>,
+    shown_by: Option<usize>,
     meter: &'a Meter,
     steps_left: u64,
     ops: Vec<CoreOp<M::Op>>,
@@ -110,11 +138,63 @@ struct Reduction<'a, M: Model> {
 
 impl<M: Model> Reduction<'_, M> {
     fn is_impossible(&mut self, ops: &[SearchOp<M::Op>]) -> bool {
-        let limits = Limits { meter: self.meter, steps_max: self.steps_left, told: Told::Verdict };
-        let outcome = search::search(self.model, ops, limits);
+        self.first_stuck(ops, self.steps_left).is_some()
+    }
+
+    /// The place of the first operation that no order gets past.
+    fn first_stuck(&mut self, ops: &[SearchOp<M::Op>], steps_max: u64) -> Option<usize> {
+        let limits = Limits { meter: self.meter, steps_max, told: Told::Verdict };
+        let outcome = search::search(&self.model, ops, limits);
         // Every attempt costs something, if only to set it up.
         self.steps_left = self.steps_left.saturating_sub(outcome.steps + ops.len() as u64);
-        matches!(outcome.answer, Answer::Invalid { .. })
+        match outcome.answer {
+            Answer::Invalid { stuck, .. } => Some(stuck),
+            Answer::Valid { .. } | Answer::Exhausted { .. } => None,
+        }
+    }
+
+    /// Starts from what the latest operation shows from which there is no order: the latest of all, or else
+    /// ever further back.
+    fn start_later(&mut self) {
+        let stuck_start =
+            self.ops.iter().find(|core| core.number == self.stuck).map_or(0, |core| core.op.start);
+        let shows = |core: &&CoreOp<M::Op>| {
+            core.op.end < stuck_start
+                && self.model.is_pure(&core.op.op)
+                && self.model.model.shows(&core.op.op).is_some()
+        };
+        let mut showing: Vec<(u32, usize)> =
+            self.ops.iter().filter(shows).map(|core| (core.op.start, core.number)).collect();
+        showing.sort_unstable();
+        let mut back = 1;
+        while back <= showing.len() && self.steps_left > 0 {
+            let (_, number) = showing[showing.len() - back];
+            if let Some(ops) = self.since_shown(number) {
+                (self.ops, self.shown_by) = (ops, Some(number));
+                return;
+            }
+            back *= 2;
+        }
+        self.model.shown_by = None;
+    }
+
+    /// What matters after an operation that shows the whole state, if there is no order of that.
+    fn since_shown(&mut self, number: usize) -> Option<Vec<CoreOp<M::Op>>> {
+        let shown_by = &self.ops.iter().find(|core| core.number == number)?.op;
+        let (start, end) = (shown_by.start, shown_by.end);
+        let mut rest = Vec::new();
+        for core in self.ops.iter().filter(|core| core.op.end > start) {
+            let (mut op, is_later) = (core.op.clone(), core.op.start > end);
+            match is_later {
+                true => {}
+                false if self.model.is_pure(&op.op) => continue,
+                false => (op.start, op.end) = (0, NEVER),
+            }
+            rest.push(CoreOp { number: core.number, op, untimed: !is_later });
+        }
+        self.model.shown_by = Some(shown_by.op.clone());
+        let alone: Vec<_> = rest.iter().map(|core| core.op.clone()).collect();
+        self.first_stuck(&alone, START_STEPS_MAX.min(self.steps_left)).map(|_| rest)
     }
 
     /// Leaves out as many groups as it can, first in large batches, then one by one.
@@ -220,7 +300,7 @@ impl<M: Model> Reduction<'_, M> {
     /// What may not have happened, and would help nobody if it had, is no part of the argument.
     fn drop_useless(&mut self) {
         let all: Vec<_> = self.ops.iter().map(|core| core.op.clone()).collect();
-        let useful = useful_unknown(self.model, &all);
+        let useful = useful_unknown(&self.model, &all);
         let mut place = 0;
         self.ops.retain(|core| {
             place += 1;
@@ -228,18 +308,49 @@ impl<M: Model> Reduction<'_, M> {
         });
     }
 
-    fn finish(self, repeated: usize) -> Core<M::Op, M::State> {
+    /// Leaves out what may have happened, as long as the same operation stays the first that is stuck.
+    fn drop_idle(&mut self) {
+        let all: Vec<_> = self.ops.iter().map(|core| core.op.clone()).collect();
+        let Some(stuck) = self.first_stuck(&all, self.steps_left).map(|stuck| self.ops[stuck].number) else {
+            return;
+        };
+        let mut batch = self.ops.len();
+        while batch > 0 && self.steps_left > 0 {
+            let mut end = self.ops.len();
+            while end > 0 {
+                let from = end.saturating_sub(batch);
+                let stays =
+                    |place: &usize| *place < from || *place >= end || self.ops[*place].op.end != NEVER;
+                let kept: Vec<usize> = (0..self.ops.len()).filter(stays).collect();
+                let rest: Vec<_> = kept.iter().map(|place| self.ops[*place].op.clone()).collect();
+                if kept.len() < self.ops.len()
+                    && let Some(place) = self.first_stuck(&rest, self.steps_left)
+                    && self.ops[kept[place]].number == stuck
+                {
+                    let mut place = 0;
+                    self.ops.retain(|_| {
+                        place += 1;
+                        kept.binary_search(&(place - 1)).is_ok()
+                    });
+                }
+                end = from;
+            }
+            batch = if batch == 1 { 0 } else { batch.div_ceil(2) };
+        }
+    }
+
+    fn finish(self, repeated: usize, idle: usize) -> Core<M::Op, M::State> {
         let told = if self.ops.len() <= TRACED_OPS_MAX { Told::Story } else { Told::Verdict };
         let ops: Vec<_> = self.ops.iter().map(|core| core.op.clone()).collect();
         let limits = Limits { meter: self.meter, steps_max: STEPS_MAX, told };
         let (mut order, mut states, mut stuck) = (Vec::new(), Vec::new(), self.stuck);
         if let Answer::Invalid { stuck: place, order: places, states: found } =
-            search::search(self.model, &ops, limits).answer
+            search::search(&self.model, &ops, limits).answer
         {
             order = places.into_iter().map(|place| self.ops[place].number).collect();
             states = found;
             stuck = self.ops[place].number;
         }
-        Core { ops: self.ops, stuck, order, states, repeated }
+        Core { ops: self.ops, stuck, order, states, shown_by: self.shown_by, repeated, idle }
     }
 }

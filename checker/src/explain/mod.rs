@@ -9,5 +9,6 @@ pub(crate) mod minimise;
 pub(crate) mod order;
 pub(crate) mod register;
 pub(crate) mod set;
+mod since;
 pub(crate) mod timeline;
 pub(crate) mod words;

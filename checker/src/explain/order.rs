@@ -1,6 +1,7 @@
 //! What a search found, told without knowing what the object is.
 
 use super::minimise::Core;
+use super::register::cap;
 use super::witness::{Anomaly, Argument};
 use super::words::{did, span, whose};
 use crate::linearizability::partition::{NEVER, Part};
@@ -62,13 +63,27 @@ pub(crate) fn tell<M: Model>(
         };
         argument = argument.with(calls[core_op.number], role);
     }
+    if let Some(shown_by) = core.shown_by {
+        let call = &part.call(calls[shown_by]);
+        argument = argument.with(calls[shown_by], "shows what was there").because(format!(
+            "{} {} shows what the {object} held; what was over before says nothing more.",
+            cap(&whose(call)),
+            span(call)
+        ));
+    }
+    if core.idle > 0 {
+        argument = argument.because(format!(
+            "{} operations that may have happened are not shown: whichever of them did, it fits no better.",
+            core.idle
+        ));
+    }
     if core.repeated > 0 {
         argument = argument.because(format!(
             "{} earlier operations are not shown: later ones that are shown did the same again.",
             core.repeated
         ));
     }
-    argument.because(match core.ops.len().saturating_sub(1) {
+    argument.because(match core.ops.len().saturating_sub(1) + usize::from(core.shown_by.is_some()) {
         0 => "It can't be explained even when everything else is left out.".to_owned(),
         1 => "Only one other operation matters: without all the rest there is still no order.".to_owned(),
         some => format!("Only {some} other operations matter: without all the rest there is still no order."),

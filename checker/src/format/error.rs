@@ -1,6 +1,6 @@
 //! Why a history can't be read, with the place, or can't be written.
 
-use std::io;
+use std::{fmt, io};
 
 use super::Format;
 
@@ -73,6 +73,30 @@ impl ReadError {
     /// Whether the text just stops at the end of the file: what an interrupted writer leaves.
     pub fn is_torn_tail(&self) -> bool {
         matches!(self, ReadError::Malformed { torn_tail: true, .. })
+    }
+}
+
+/// Why a file can't be read, and what it was taken for.
+#[derive(Debug)]
+pub struct Misread {
+    /// The format that it was taken for; none if it is none that is known.
+    pub format: Option<Format>,
+    /// What is wrong.
+    pub error: ReadError,
+}
+
+impl fmt::Display for Misread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.format {
+            Some(format) => write!(f, "read as {format}: {}", self.error),
+            None => self.error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Misread {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
     }
 }
 

@@ -47,7 +47,7 @@ use error::found;
 use keys::Independent;
 use window::Window;
 
-pub use error::{LINE_BYTES_MAX, NESTING_MAX, ReadError, WriteError};
+pub use error::{LINE_BYTES_MAX, Misread, NESTING_MAX, ReadError, WriteError};
 pub use shapes::{FailedCas, NilReads, Suggestion};
 
 /// How a history is written down.
@@ -112,6 +112,20 @@ impl History {
     /// Reads a history in any format, told by what is in it; `independent` says whether values are
     /// `[key value]`, where the format itself does not say so.
     pub fn read_with(reader: impl Read, independent: Independent) -> Result<Recorded, ReadError> {
+        History::read_known(reader, independent).map_err(|misread| misread.error)
+    }
+
+    /// The same; an error comes with the format that the file was taken for.
+    pub fn read_known(reader: impl Read, independent: Independent) -> Result<Recorded, Misread> {
+        let mut format = None;
+        History::read_noting(reader, independent, &mut format).map_err(|error| Misread { format, error })
+    }
+
+    fn read_noting(
+        reader: impl Read,
+        independent: Independent,
+        noted: &mut Option<Format>,
+    ) -> Result<Recorded, ReadError> {
         const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
         let mut window = Window::new(reader)?;
         if window.rest().starts_with(BYTE_ORDER_MARK) {
@@ -128,6 +142,7 @@ impl History {
             }
             return Err(ReadError::UnknownFormat { found: found(window.rest().trim_ascii_start()) });
         };
+        *noted = Some(format);
         read_as(format, window, independent)
     }
 

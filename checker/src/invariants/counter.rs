@@ -26,7 +26,7 @@ pub struct Counter {}
 
 impl Check for Counter {
     fn name(&self) -> &str {
-        "counter"
+        "counter-bounds"
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {

@@ -1,17 +1,17 @@
 //! Claims that are cheaper to judge than an order of all operations, and that people know by name.
 //!
-//! Each is a [`Check`] over every key on its own. They ask less than linearizability, so a valid one
+//! Each is a [`Check`](crate::Check) over every key on its own, by the name that the
+//! [catalogue](crate::catalogue) has it under. They ask less than linearizability, so a valid one
 //! says less; what they find is found in any history, however many operations are open at once.
 //!
 //! | name | check | operations | claim |
 //! |---|---|---|---|
-//! | `set` | [`FinalSet`] | `add v`, `read` | the last read has all that was acknowledged and nothing else |
+//! | `final-set` | [`FinalSet`] | `add v`, `read` | the last read has all that was acknowledged and nothing else |
 //! | `set-full` | [`SetFull`] | the same | no element is lost, twice there, or (if asked) late |
-//! | `linearizable-set` | [`SetCheck`](crate::SetCheck) | the same | the whole set is linearizable |
-//! | `queue` | [`Queue`] | `enqueue v`, `dequeue` | what comes out went in before |
+//! | `dequeues` | [`Queue`] | `enqueue v`, `dequeue` | what comes out went in before |
 //! | `total-queue` | [`TotalQueue`] | the same, `drain` | and what went in comes out |
 //! | `unique-ids` | [`UniqueIds`] | `generate` | no id twice |
-//! | `counter` | [`Counter`] | `add n`, `read` | each read is within what could have been added |
+//! | `counter-bounds` | [`Counter`] | `add n`, `read` | each read is within what could have been added |
 //! | `bank` | [`Bank`] | `read` of a map | the total of all accounts stays |
 //! | `long-fork` | [`LongFork`] | lists of `[w k v]`, `[r k v]` | reads agree on an order of writes |
 //! | `causal-reverse` | [`CausalReverse`] | `write v`, `read` of all | no write is seen without those before it |
@@ -52,52 +52,12 @@ pub use unique_ids::UniqueIds;
 use std::sync::Mutex;
 
 use crate::budget::{Budget, Exhausted, Meter};
-use crate::check::Check;
 use crate::explain::witness::Argument;
 use crate::history::History;
 use crate::history::values::{ValueId, ValueView};
 use crate::linearizability::judge::{self, Judged, Located};
 use crate::linearizability::partition::Part;
 use crate::verdict::Report;
-
-/// The names that [`by_name`] knows.
-pub const NAMES: [&str; 14] = [
-    "set",
-    "set-full",
-    "linearizable-set",
-    "queue",
-    "total-queue",
-    "unique-ids",
-    "counter",
-    "bank",
-    "long-fork",
-    "causal-reverse",
-    "monotonic",
-    "sessions",
-    "stats",
-    "unhandled-exceptions",
-];
-
-/// The check of this name, as it is without options.
-pub fn by_name(name: &str) -> Option<Box<dyn Check>> {
-    Some(match name {
-        "set" => Box::new(FinalSet::default()),
-        "set-full" => Box::new(SetFull::default()),
-        "linearizable-set" => Box::new(crate::SetCheck::default()),
-        "queue" => Box::new(Queue::default()),
-        "total-queue" => Box::new(TotalQueue::default()),
-        "unique-ids" => Box::new(UniqueIds::default()),
-        "counter" => Box::new(Counter::default()),
-        "bank" => Box::new(Bank::default()),
-        "long-fork" => Box::new(LongFork::default()),
-        "causal-reverse" => Box::new(CausalReverse::default()),
-        "monotonic" => Box::new(Monotonic::default()),
-        "sessions" => Box::new(Sessions::default()),
-        "stats" => Box::new(Stats::default()),
-        "unhandled-exceptions" => Box::new(UnhandledErrors::default()),
-        _ => return None,
-    })
-}
 
 /// What is to be said of one key.
 enum Finding {

@@ -42,7 +42,7 @@ impl TotalQueue {
 
 impl Check for Queue {
     fn name(&self) -> &str {
-        "queue"
+        "dequeues"
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {

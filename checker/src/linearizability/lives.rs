@@ -199,12 +199,21 @@ fn taken_twice(ops: &[LifeOp], value: u32) -> Quick {
             ops: vec![(takes[0].1, "took it")],
             failing: takes[0].1,
         }),
+        [put] if takes[0].0 < ops[put].start => Quick::Violation(taken_too_early(put, takes[0].1)),
         [put] => Quick::Violation(Violation {
             rule: "what was put in once can't be taken out twice",
             ops: vec![(put, "put it in"), (takes[0].1, "took it"), (takes[1].1, "took it again")],
             failing: takes[1].1,
         }),
         _ => Quick::NotApplicable,
+    }
+}
+
+fn taken_too_early(put: usize, first: usize) -> Violation {
+    Violation {
+        rule: "what was not yet put in can't be seen",
+        ops: vec![(put, "put it in, later"), (first, "saw it")],
+        failing: first,
     }
 }
 
@@ -222,11 +231,7 @@ fn own_order(ops: &[LifeOp], life: &Life) -> Result<(), Violation> {
         });
     };
     if life.in_by < put.start {
-        return Err(Violation {
-            rule: "what was not yet put in can't be seen",
-            ops: vec![(life.put as usize, "put it in, later"), (first, "saw it")],
-            failing: first,
-        });
+        return Err(taken_too_early(life.put as usize, first));
     }
     match ops.get(life.take as usize) {
         Some(take) if take.end < life.out_from => {

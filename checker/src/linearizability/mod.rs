@@ -9,10 +9,11 @@
 //! | zones | registers and lists whose values are written once | linear |
 //! | frontier | registers whose values repeat | exponential at worst, within a budget |
 //! | inclusion | growing sets whose elements are added once | linear |
-//! | monitor | queues, stacks, priority queues, bags whose values are put in once; set elements, locks, semaphores | n log n |
+//! | monitor | queues, stacks, priority queues, bags whose values are put in once; set elements, plain locks, semaphores; texts that fall apart in one way; counters that break a bound | n log n |
 //! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
+pub(crate) mod counter;
 pub(crate) mod frontier;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
@@ -65,7 +66,7 @@ impl LinearizableRegister {
 
 impl Check for LinearizableRegister {
     fn name(&self) -> &str {
-        "linearizable-register"
+        "cas-register"
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
@@ -95,7 +96,7 @@ pub struct LinearizableAppend {}
 
 impl Check for LinearizableAppend {
     fn name(&self) -> &str {
-        "linearizable-append"
+        "append"
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
@@ -115,22 +116,30 @@ impl Check for LinearizableAppend {
     }
 }
 
-/// Every key is an object of a model of your own, judged by search.
+/// Every key is an object of a model of your own: by the model's own quick way where it has one
+/// ([`Model::quick`]), else by search.
 #[derive(Clone, Debug)]
 pub struct Linearizable<M> {
     model: M,
+    name: Option<&'static str>,
 }
 
 impl<M: Model> Linearizable<M> {
     /// Judges every key by this model.
     pub fn new(model: M) -> Self {
-        Self { model }
+        Self { model, name: None }
+    }
+
+    /// The same under another name than the model's.
+    #[must_use]
+    pub fn called(self, name: &'static str) -> Self {
+        Self { name: Some(name), ..self }
     }
 }
 
 impl<M: Model> Check for Linearizable<M> {
     fn name(&self) -> &str {
-        self.model.name()
+        self.name.unwrap_or_else(|| self.model.name())
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {

@@ -11,8 +11,8 @@ use super::search::{self, Answer, Limits, Told};
 use crate::budget::{Budget, Meter};
 use crate::history::op::Value;
 use crate::model::{
-    Bag, ContainerOp, ElementOp, ElementSet, LockOp, Model, Mutex, PriorityQueue, Queue, Quick, SearchOp,
-    Semaphore, SemaphoreOp, Stack,
+    Bag, ContainerOp, Counter, CounterOp, ElementOp, ElementSet, LockOp, Model, Mutex, PriorityQueue, Queue,
+    Quick, SearchOp, Semaphore, SemaphoreOp, Stack,
 };
 
 fn seeds() -> u64 {
@@ -176,6 +176,40 @@ fn semaphores_are_judged_as_by_every_order() {
         };
         let tally = agree(&Semaphore::of(permits), op, |_| true, false);
         assert_eq!(tally.undecided, 0);
+    }
+}
+
+#[test]
+fn what_is_said_of_counters_is_so() {
+    for lowers in [0, 2] {
+        let op = |random: &mut ChaCha8Rng, _: &mut i64| match random.random_range(0..2) {
+            0 => CounterOp::Add(random.random_range(1 - lowers..=3)),
+            _ => CounterOp::Read(random.random_range(0..9)),
+        };
+        let mut tally = Tally::default();
+        for seed in 0..seeds() {
+            let random = &mut ChaCha8Rng::seed_from_u64(seed);
+            let (ops, width) = (random.random_range(2..=9), random.random_range(1..=6));
+            let shape = Shape { ops, width, unknown_percent: [0, 15][seed as usize % 2] };
+            let ops =
+                random_ops(&Counter::default(), shape, [0, 1, 2][seed as usize % 3], random, |random| {
+                    op(random, &mut 0)
+                });
+            let truth = brute_force(&Counter::default(), &ops);
+            match (Counter::default().quick(&ops), truth) {
+                (Quick::Violation(found), Some(_)) => {
+                    assert!(ops[found.failing].end != u32::MAX, "seed {seed}: {found:?} {ops:#?}");
+                    *tally.rules.entry(found.rule).or_default() += 1;
+                    tally.invalid += 1;
+                }
+                (Quick::NotApplicable, None) => tally.valid += 1,
+                (Quick::NotApplicable, Some(_)) => tally.undecided += 1,
+                (answer, truth) => panic!("seed {seed}: {answer:?}, {truth:?} {ops:#?}"),
+            }
+        }
+        println!("{tally:?}");
+        assert!(tally.valid > seeds() / 8 && tally.invalid > 4 * tally.undecided, "{tally:?}");
+        assert_eq!(tally.rules.len(), 2, "{tally:?}");
     }
 }
 

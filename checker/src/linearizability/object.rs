@@ -116,9 +116,16 @@ impl<'p, M: Model> Object<'p, '_, M> {
         let summary = format!("{} {}, but {}", did(&failing), span(&failing), violation.rule);
         let mut argument =
             Argument::new(Anomaly::NoOrder, summary).failing(calls[violation.failing], "fits no order");
-        for (place, role) in violation.ops.iter().filter(|(place, _)| *place != violation.failing) {
-            argument =
-                argument.with(calls[*place], *role).because(format!("{}: {role}.", whose(&call(*place))));
+        let others = || violation.ops.iter().filter(|(place, _)| *place != violation.failing);
+        for (number, (place, role)) in others().enumerate() {
+            argument = argument.with(calls[*place], *role);
+            if number < EVIDENCE_SMALL {
+                argument = argument.because(format!("{}: {role}.", whose(&call(*place))));
+            }
+        }
+        if others().count() > EVIDENCE_SMALL {
+            let more = others().count() - EVIDENCE_SMALL;
+            argument = argument.because(format!("And {more} more, each of which plays one of these parts."));
         }
         argument.because("No other operation of the history helps: there is no order.".to_owned())
     }

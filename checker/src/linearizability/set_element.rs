@@ -13,13 +13,15 @@
 //! may be worth going up for a look before going down: looks at a semaphore of several permits are for the
 //! search, and so are adds and removes that do not answer whether they changed anything.
 
+mod evidence;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::partition::NEVER;
 use crate::hash::Table;
 use crate::history::op::Value;
-use crate::model::{ElementOp, Quick, SearchOp, Violation};
+use crate::model::{ElementOp, Quick, SearchOp};
 
 /// What an operation does to the level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +32,15 @@ pub(crate) enum Move {
     See(u32),
     /// Anything else.
     Other,
+}
+
+/// What the level is of, to tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Thing {
+    /// An element of a set.
+    Element,
+    /// A lock, or the permits of a semaphore.
+    Permits,
 }
 
 /// An operation on one of many objects: positions of one order, from 1, all different; `end` is
@@ -62,13 +73,13 @@ pub(crate) fn judge_set(ops: &[SearchOp<ElementOp>]) -> Quick {
         };
         steps.push(StepOp { object, what, start: *start, end: *end });
     }
-    judge_moves(&steps, numbers.len(), 1)
+    judge_moves(&steps, numbers.len(), 1, Thing::Element)
 }
 
-/// Judges one object.
+/// Judges one lock or semaphore.
 pub(crate) fn judge_steps<O>(ops: &[SearchOp<O>], limit: u32, what: impl Fn(&O) -> Move) -> Quick {
     let steps = ops.iter().map(|op| StepOp { object: 0, what: what(&op.op), start: op.start, end: op.end });
-    judge_moves(&steps.collect::<Vec<_>>(), 1, limit)
+    judge_moves(&steps.collect::<Vec<_>>(), 1, limit, Thing::Permits)
 }
 
 /// Operations that are open and not done, those that end first at the top.
@@ -85,10 +96,18 @@ struct Object {
 }
 
 /// Judges objects numbered below `objects`, all of this limit and at level 0 at first.
-pub(crate) fn judge_moves(ops: &[StepOp], objects: usize, limit: u32) -> Quick {
+pub(crate) fn judge_moves(ops: &[StepOp], objects: usize, limit: u32, thing: Thing) -> Quick {
     if !applies(ops, limit) {
         return Quick::NotApplicable;
     }
+    match first_stuck(ops, objects, limit) {
+        None => Quick::Valid,
+        Some(stuck) => Quick::Violation(evidence::violation(ops, limit, stuck, thing)),
+    }
+}
+
+/// The first operation, by end, that can't be done.
+fn first_stuck(ops: &[StepOp], objects: usize, limit: u32) -> Option<u32> {
     let mut sweep =
         Sweep { ops, limit, done: vec![false; ops.len()], objects: vec![Object::default(); objects] };
     for event in events(ops) {
@@ -96,10 +115,10 @@ pub(crate) fn judge_moves(ops: &[StepOp], objects: usize, limit: u32) -> Quick {
         if event % 2 == 0 {
             sweep.begin(place);
         } else if !sweep.done[place as usize] && !sweep.finish(place) {
-            return Quick::Violation(violation(ops, place));
+            return Some(place);
         }
     }
-    Quick::Valid
+    None
 }
 
 fn applies(ops: &[StepOp], limit: u32) -> bool {
@@ -187,25 +206,4 @@ impl Sweep<'_> {
         }
         true
     }
-}
-
-/// Everything about the object that had begun when the operation ended: whether it can be less is for
-/// whoever tells it.
-fn violation(ops: &[StepOp], failing: u32) -> Violation {
-    let failed = &ops[failing as usize];
-    let mut evidence = Vec::new();
-    for (place, op) in ops.iter().enumerate() {
-        if op.object == failed.object && op.start < failed.end {
-            evidence.push((
-                place,
-                if op.end < failed.end { "was over by then" } else { "may have been by then" },
-            ));
-        }
-    }
-    let rule = match failed.what {
-        Move::Up => "it was up already, and nothing can have brought it down",
-        Move::Down => "it was down already, and nothing can have brought it up",
-        Move::See(_) | Move::Other => "it was not so, and nothing can have made it so",
-    };
-    Violation { rule, ops: evidence, failing: failing as usize }
 }

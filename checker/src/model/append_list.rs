@@ -49,6 +49,13 @@ impl Model for AppendList {
         }
     }
 
+    fn shows(&self, op: &ListOp) -> Option<Arc<[Value]>> {
+        match op {
+            ListOp::Read(seen) => Some(seen.clone()),
+            ListOp::Append(_) => None,
+        }
+    }
+
     fn is_pure(&self, op: &ListOp) -> bool {
         matches!(op, ListOp::Read(_))
     }

@@ -111,6 +111,13 @@ impl Model for CasRegister {
         }
     }
 
+    fn shows(&self, op: &RegisterOp) -> Option<Value> {
+        match op {
+            RegisterOp::Read(seen) => Some(seen.clone()),
+            RegisterOp::Write(_) | RegisterOp::Cas(..) | RegisterOp::NotEqual(_) => None,
+        }
+    }
+
     fn is_pure(&self, op: &RegisterOp) -> bool {
         matches!(op, RegisterOp::Read(_) | RegisterOp::NotEqual(_))
     }

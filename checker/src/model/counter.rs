@@ -1,8 +1,10 @@
 //! A counter.
 
+use super::quick::{Quick, SearchOp};
 use super::{Model, no_such_function};
 use crate::history::op::Value;
 use crate::history::pair::Call;
+use crate::linearizability::counter;
 
 /// `add n`, `inc` and `dec` (by one, or by their argument) and `read`; zero at first. A read of nil is
 /// that of a counter that nobody has touched.
@@ -74,6 +76,13 @@ impl Model for Counter {
         }
     }
 
+    fn shows(&self, op: &CounterOp) -> Option<i64> {
+        match op {
+            CounterOp::Read(seen) => Some(*seen),
+            CounterOp::Add(_) => None,
+        }
+    }
+
     /// Adding nothing changes nothing.
     fn is_pure(&self, op: &CounterOp) -> bool {
         matches!(op, CounterOp::Read(_) | CounterOp::Add(0))
@@ -81,5 +90,9 @@ impl Model for Counter {
 
     fn describe(&self, state: &i64) -> String {
         state.to_string()
+    }
+
+    fn quick(&self, ops: &[SearchOp<CounterOp>]) -> Quick {
+        counter::judge(ops, self.initial)
     }
 }

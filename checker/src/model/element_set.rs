@@ -10,7 +10,7 @@ use crate::history::pair::Call;
 use crate::history::values::ValueId;
 use crate::linearizability::numbers::Numbers;
 use crate::linearizability::partition::NEVER;
-use crate::linearizability::set_element::{self, Move, StepOp};
+use crate::linearizability::set_element::{self, Move, StepOp, Thing};
 
 /// `add v`, `remove v`, `contains v` and `read`; empty at first. An add or remove answers whether it
 /// changed anything, or answers nothing (its own argument); `contains` answers whether v is there, and
@@ -140,6 +140,13 @@ impl Model for ElementSet {
         }
     }
 
+    fn shows(&self, op: &ElementOp) -> Option<Arc<BTreeSet<Value>>> {
+        match op {
+            ElementOp::Read(seen) => seen.clone(),
+            ElementOp::Add(..) | ElementOp::Remove(..) | ElementOp::Contains(..) => None,
+        }
+    }
+
     fn is_pure(&self, op: &ElementOp) -> bool {
         match op {
             ElementOp::Add(_, changed) | ElementOp::Remove(_, changed) => *changed == Some(false),
@@ -216,6 +223,6 @@ impl Model for ElementSet {
             };
             steps.push(StepOp { object: elements.number(call.asked_id()), what, start, end });
         }
-        set_element::judge_moves(&steps, elements.len(), 1)
+        set_element::judge_moves(&steps, elements.len(), 1, Thing::Element)
     }
 }

@@ -66,6 +66,13 @@ impl Model for GrowSet {
         }
     }
 
+    fn shows(&self, op: &SetOp) -> Option<Arc<BTreeSet<Value>>> {
+        match op {
+            SetOp::Read(seen) => Some(seen.clone()),
+            SetOp::Add(_) | SetOp::ReadTwice(_) => None,
+        }
+    }
+
     fn is_pure(&self, op: &SetOp) -> bool {
         matches!(op, SetOp::Read(_) | SetOp::ReadTwice(_))
     }

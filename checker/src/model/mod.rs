@@ -108,6 +108,13 @@ pub trait Model: Send + Sync {
         0
     }
 
+    /// The state in which the operation must have found the object, and left it, if it shows all of it: a
+    /// counter's read, for instance. What was over when such an operation began says nothing more about
+    /// what comes after it, and explanations leave it out.
+    fn shows(&self, _op: &Self::Op) -> Option<Self::State> {
+        None
+    }
+
     /// For searches over exactly these operations: a function that maps each state to one that stands
     /// for it. Two states may be mapped to one only if every sequence of these operations, each at most
     /// as often as it is listed, is possible from both or from neither; mapping a state twice changes

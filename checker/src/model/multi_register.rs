@@ -9,10 +9,12 @@ use crate::history::pair::Call;
 
 /// `txn [[r key nil] [w key value] ..]` reads and writes several registers in one step, in this order,
 /// and answers the same with the reads filled in; `read {key value ..}` and `write {key value ..}` do one
-/// of both. Every register holds nil at first.
+/// of both. Every register holds nil at first, unless told.
 #[derive(Clone, Debug, Default)]
 pub struct MultiRegister {
     initial: Arc<BTreeMap<Value, Value>>,
+    /// What a register holds that no state names.
+    otherwise: Value,
     nil_read_says_nothing: bool,
 }
 
@@ -30,6 +32,11 @@ impl MultiRegister {
     pub fn starting_with(initial: impl IntoIterator<Item = (Value, Value)>) -> Self {
         let filled = initial.into_iter().filter(|(_, value)| !value.is_nil());
         Self { initial: Arc::new(filled.collect()), ..Self::default() }
+    }
+
+    /// Registers that all start with this value instead of nil.
+    pub fn all_starting_with(otherwise: Value) -> Self {
+        Self { otherwise, ..Self::default() }
     }
 
     /// Takes a read of nil for "no answer", as Knossos does, instead of "there is nothing".
@@ -90,7 +97,7 @@ impl MultiRegister {
 
 impl Model for MultiRegister {
     type Op = Arc<[MicroOp]>;
-    /// What is not there is nil.
+    /// What is not there holds what registers start with.
     type State = Arc<BTreeMap<Value, Value>>;
 
     fn name(&self) -> &str {
@@ -116,12 +123,14 @@ impl Model for MultiRegister {
         for micro_op in op.iter() {
             match micro_op {
                 MicroOp::Read(register, value) => {
-                    if after.get(register).unwrap_or(&Value::Nil) != value {
+                    if after.get(register).unwrap_or(&self.otherwise) != value {
                         return None;
                     }
                 }
-                // Nil is written as nothing, so that equal states are equal.
-                MicroOp::Write(register, Value::Nil) => drop(Arc::make_mut(&mut after).remove(register)),
+                // That is written as nothing, so that equal states are equal.
+                MicroOp::Write(register, value) if *value == self.otherwise => {
+                    Arc::make_mut(&mut after).remove(register);
+                }
                 MicroOp::Write(register, value) => {
                     Arc::make_mut(&mut after).insert(register.clone(), value.clone());
                 }

@@ -38,6 +38,10 @@ impl Model for Register {
         self.0.step(state, op)
     }
 
+    fn shows(&self, op: &RegisterOp) -> Option<Value> {
+        self.0.shows(op)
+    }
+
     fn is_pure(&self, op: &RegisterOp) -> bool {
         self.0.is_pure(op)
     }

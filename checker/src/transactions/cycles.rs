@@ -57,6 +57,9 @@ pub(crate) struct Cycle {
 /// Cycles shown of one class and level.
 const EXAMPLES_MAX: usize = 4;
 
+/// Dependencies of a cycle from which on it is worth looking for another one that rests on time as well.
+pub(crate) const LONG: usize = 8;
+
 /// Edges followed in search of one cycle shorter than the one at hand.
 const STEPS_MAX: u64 = 3_000_000;
 
@@ -112,7 +115,7 @@ pub(crate) fn find(graph: &Graph, meter: &Meter) -> Result<Vec<Cycle>, Exhausted
     for nodes in graph.components(Labels::ALL, meter)?.cyclic() {
         meter.check()?;
         let part = graph.part(&nodes);
-        let mut found: Vec<(Class, Level)> = Vec::new();
+        let mut found: Vec<(Class, Level, usize)> = Vec::new();
         for class in CLASSES {
             for level in LEVELS {
                 let alike = |cycle: &&Cycle| (cycle.class, cycle.level) == (class, level);
@@ -120,13 +123,17 @@ pub(crate) fn find(graph: &Graph, meter: &Meter) -> Result<Vec<Cycle>, Exhausted
                     // Those imply the levels above, too.
                     break;
                 }
-                if found.iter().any(|(other, at)| other.implies(class) && *at <= level) {
+                let implied = found.iter().filter(|(other, at, _)| other.implies(class) && *at <= level);
+                let shown = implied.map(|(_, _, length)| *length).min();
+                // A long one is worth another look: with the order of time it may be told in a few steps.
+                if shown.is_some_and(|length| length <= LONG) {
                     break;
                 }
-                if let Some(edges) = shortest(&part, class, level, meter)? {
+                let bound = if shown.is_some() { LONG } else { usize::MAX };
+                if let Some(edges) = shortest(&part, class, level, bound, meter)? {
                     let single = edges.iter().filter(|edge| edge.label.kind() == Kind::Rw).count() < 2;
                     let class = if single { class.min(Class::GSingle) } else { class };
-                    found.push((class, level));
+                    found.push((class, level, edges.len()));
                     let edges = edges.iter().map(|edge| Edge {
                         from: nodes[edge.from as usize],
                         to: nodes[edge.to as usize],
@@ -141,11 +148,12 @@ pub(crate) fn find(graph: &Graph, meter: &Meter) -> Result<Vec<Cycle>, Exhausted
     Ok(cycles)
 }
 
-/// A short cycle of this class in a graph; no shorter one is known.
+/// A short cycle of this class in a graph, of no more than so many dependencies; no shorter one is known.
 fn shortest(
     graph: &Graph,
     class: Class,
     level: Level,
+    length_max: usize,
     meter: &Meter,
 ) -> Result<Option<Vec<Edge>>, Exhausted> {
     let allowed = labels(class, level);
@@ -174,7 +182,8 @@ fn shortest(
             {
                 continue;
             }
-            let bound = best.as_ref().map_or(u32::MAX, |cycle| cycle.len() as u32 - 1);
+            let bound = best.as_ref().map_or(length_max, |cycle| cycle.len() - 1);
+            let bound = u32::try_from(bound).unwrap_or(u32::MAX);
             if let Some(way) = search.way(to, from, bound.saturating_sub(1), meter)? {
                 let cycle = collapse(graph, Edge { from, to, label }, &way);
                 if best.as_ref().is_none_or(|best| cycle.len() < best.len()) {

@@ -261,12 +261,15 @@ impl Inference<'_> {
                     self.duplicate(key, number, list, value);
                 } else {
                     let name = &self.txns.keys[key as usize];
+                    let (one, other) = (self.odds.list(longest), self.odds.list(list));
+                    let (whose, readers) = match longest_reader == number {
+                        true => ("then", &[number][..]),
+                        false => ("T2", &[longest_reader, number][..]),
+                    };
                     let text = format!(
-                        "T1 read key {name} as {}, T2 as {}: neither continues the other",
-                        self.odds.list(longest),
-                        self.odds.list(list)
+                        "T1 read key {name} as {one}, {whose} as {other}: neither continues the other"
                     );
-                    self.odds.add(A::IncompatibleOrder, &[longest_reader, number], key, text);
+                    self.odds.add(A::IncompatibleOrder, readers, key, text);
                 }
                 self.lists.keys[key as usize].broken = true;
                 for value in read {

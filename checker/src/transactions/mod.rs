@@ -130,15 +130,6 @@ impl Check for RwRegister {
     }
 }
 
-/// The check of this name, for a history that is expected to be of this model.
-pub fn by_name(name: &str, expected: ConsistencyModel) -> Option<Box<dyn Check>> {
-    match name {
-        "list-append" => Some(Box::new(ListAppend::expecting(expected))),
-        "rw-register" => Some(Box::new(RwRegister::expecting(expected))),
-        _ => None,
-    }
-}
-
 fn analyse(history: &History, object: Object, budget: &Budget) -> Result<Analysis, String> {
     let calls = history.calls().map_err(|broken| broken.to_string())?;
     analysis::analyse(&calls, object, &Meter::new(budget)).map_err(|why| match why {
@@ -166,7 +157,7 @@ fn check(
     let against: Vec<&Finding> =
         analysis.findings.iter().filter(|finding| expected.forbids(finding.anomaly)).collect();
     let verdict = match against.first() {
-        Some(worst) => Verdict::Invalid(witness(worst, &analysis, history)),
+        Some(worst) => Verdict::Invalid(witness(shortened(worst, &against), worst, &analysis, history)),
         None => match shows_too_little(&analysis, &ops) {
             Some(reason) => Verdict::Unknown(reason),
             None => Verdict::Valid,
@@ -196,7 +187,13 @@ fn shows_too_little(analysis: &Analysis, ops: &OpCounts) -> Option<String> {
     analysis.unclear.first().cloned()
 }
 
-fn witness(finding: &Finding, analysis: &Analysis, history: &History) -> Witness {
+/// The worst, or the worst that people can follow.
+fn shortened<'f>(worst: &'f Finding, against: &[&'f Finding]) -> &'f Finding {
+    let short = against.iter().find(|finding| finding.transactions.len() <= cycles::LONG);
+    short.copied().unwrap_or(worst)
+}
+
+fn witness(finding: &Finding, worst: &Finding, analysis: &Analysis, history: &History) -> Witness {
     use TransactionAnomaly as A;
     let anomaly = match finding.anomaly {
         A::G1a | A::DirtyUpdate => Anomaly::FailedWriteSeen,
@@ -210,6 +207,13 @@ fn witness(finding: &Finding, analysis: &Analysis, history: &History) -> Witness
         _ => Anomaly::Cycle,
     };
     let mut reasons: Vec<String> = finding.steps.iter().map(|step| step.why.clone()).collect();
+    if finding != worst {
+        reasons.push(format!(
+            "Worse by its kind, and longer: {}, a cycle of {} transactions.",
+            worst.anomaly,
+            worst.transactions.len()
+        ));
+    }
     let names = analysis.not.iter().map(|model| model.name()).collect::<Vec<_>>();
     reasons.push(format!("So the history is not {}.", names.join(" and not ")));
     let summary = format!("{}: {}", finding.anomaly, finding.summary);

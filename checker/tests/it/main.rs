@@ -5,6 +5,7 @@
 mod brute_force;
 mod budget;
 mod engines_agree;
+mod explained;
 mod formats;
 mod fuzz;
 mod history;

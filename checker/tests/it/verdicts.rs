@@ -75,7 +75,7 @@ fn a_report_counts_what_it_rests_on() {
     assert_eq!((report.keys, report.engine.as_str()), (2, "zones"));
     assert_eq!(
         report.to_string(),
-        "linearizable-register: valid (4 ops: 1 ok, 1 failed, 2 unknown; 2 keys; zones)\n"
+        "cas-register: valid (4 ops: 1 ok, 1 failed, 2 unknown; 2 keys; zones)\n"
     );
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);

@@ -5,15 +5,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use checker::History;
+use checker::format::keys::Independent;
 use checker::format::{Format, WriteError};
 use clap::Args;
 
-use super::complain;
+use super::{complain, reading};
 use crate::run::verdict::{Answer, HARNESS_FAILED};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The history, in any format that check reads
+    /// The history, in any format that check reads; - for what is piped in
     file: PathBuf,
 
     /// The format to write: jsonl, edn, history-txt or elle-json
@@ -35,12 +36,9 @@ fn format(name: &str) -> Result<Format, String> {
 
 pub(super) fn main(arguments: &Arguments) -> u8 {
     let path = arguments.file.display();
-    let read = File::open(&arguments.file)
-        .map_err(|error| format!("cannot read {path}: {error}"))
-        .and_then(|file| History::read(file).map_err(|error| format!("{path}: {error}")));
-    let history = match read {
+    let history = match reading::read(&arguments.file, Independent::Auto) {
         Ok(recorded) => recorded.history,
-        Err(reason) => return complain(Answer::Unknown.code(), &reason),
+        Err(reason) => return complain(Answer::Unknown.code(), &format!("{path}: {reason}")),
     };
     let written = match &arguments.output {
         None => write(&history, arguments.to, io::stdout().lock()),

@@ -6,6 +6,26 @@ use super::output::remark;
 use crate::run::stop::{Stop, StopReason};
 use crate::run::verdict::Answer;
 
+/// For commands that leave nothing behind: the first signal ends the program, with this exit code.
+pub(super) fn ends_the_program(code: impl Fn() -> u8 + Send + 'static) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _entered = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        });
+        remark("antipaxos: interrupted");
+        std::process::exit(i32::from(code()));
+    })?;
+    Ok(())
+}
+
 /// Listens for the whole program.
 #[derive(Clone, Debug)]
 pub(super) struct Interrupts {

@@ -3,6 +3,7 @@
 //! Exit codes, the same for every subcommand: 0 valid, 1 invalid, 2 unknown, 254 wrong usage,
 //! 255 the harness itself failed.
 
+mod campaign;
 mod case;
 mod check;
 mod convert;
@@ -10,9 +11,9 @@ mod interrupt;
 mod mutants;
 mod output;
 mod progress;
+mod reading;
 mod replay;
 mod schedule;
-mod schedules;
 mod shape;
 mod shrink;
 mod sim;

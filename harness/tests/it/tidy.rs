@@ -134,6 +134,50 @@ fn only_one_folder_of_the_harness_knows_paxos() {
 }
 
 #[test]
+fn nothing_reads_results_to_decide_a_verdict() {
+    // Whoever reads a file at all, and why: none of them for a verdict, but what judges the file it is given.
+    let readers = [
+        ("harness/src/cli/reading.rs", "the history that check and convert are given"),
+        ("harness/src/cli/check/worker.rs", "how much memory the process has"),
+        ("harness/src/cli/schedule.rs", "the schedule that it is given"),
+        ("harness/src/cli/shape.rs", "the schedule that a run is given"),
+        ("harness/src/nemesis/pause.rs", "what the kernel says of a process"),
+        ("harness/src/process/exit.rs", "a node's last words, to be shown"),
+        ("harness/src/results/manifest.rs", "what machine this is"),
+        ("harness/src/results/store.rs", "which old run folders may go"),
+        ("harness/src/run/cluster.rs", "how many files a node's folder has"),
+        ("harness/src/system/paxos/binary.rs", "the binary, to be hashed"),
+        ("harness/src/system/paxos/mod.rs", "where a node announced that it listens"),
+    ];
+    let reads = [
+        "File::open",
+        "read_to_string(",
+        "fs::read(",
+        "fs::read_dir",
+        "fs::read_link",
+        ".read(true)",
+        "mmap",
+    ];
+    for (name, text) in sources("harness/src").into_iter().chain(sources("workloads/src")) {
+        let code = code(&text);
+        for word in reads.iter().filter(|word| code.contains(**word)) {
+            // Pipes of a child are no files.
+            let is_pipe = name.ends_with("check/supervise.rs") && *word == "read_to_string(";
+            assert!(
+                is_pipe || readers.iter().any(|(reader, _)| name == *reader),
+                "{name} uses `{word}`: a verdict comes from what was recorded in this run, never from a file"
+            );
+        }
+    }
+    // What the store reads of earlier runs stays with it.
+    let (_, store) = sources("harness/src/results")
+        .into_iter()
+        .find(|(name, _)| name.ends_with("store.rs"))
+        .expect("the store");
+    assert!(store.contains("\nfn was_valid("), "the store tells others what earlier verdicts were");
+}
+
+#[test]
 fn mutants_live_behind_their_feature() {
     for (name, text) in sources("node/src") {
         let plants = name == "node/src/mutants.rs";

@@ -13,6 +13,8 @@
 //! What is left in the end is minimal as far as the effort shows, for the values and the moment chosen: with
 //! any one of it freed too, it was not seen that there is no order.
 
+use std::collections::HashMap;
+
 use super::super::partition::NEVER;
 use super::super::register_op::{Kind, RegisterOp, ValueId, known_at};
 use super::abstraction;
@@ -33,6 +35,9 @@ const RECENT: u32 = 4096;
 
 /// A core of so few operations is not looked for a smaller one.
 const SMALL_ENOUGH: usize = 6;
+
+/// The moment from which on a core holds is found first to within this share of the way back to it.
+const START_GRAINS: u32 = 8;
 
 /// The most values that are told apart before all are.
 const KEPT_MAX: usize = 8;
@@ -130,6 +135,8 @@ struct Search<'a> {
     /// Which have lost their interval.
     freed: Vec<bool>,
     from: Option<u32>,
+    /// A position from which on there is an order.
+    too_late: u32,
     values: usize,
     position: u32,
     meter: &'a Meter,
@@ -138,11 +145,12 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(mut ops: Vec<(usize, RegisterOp)>, values: usize, position: u32, meter: &'a Meter) -> Self {
         ops.sort_unstable_by_key(|(_, op)| op.start);
-        Search { freed: vec![false; ops.len()], ops, from: None, values, position, meter }
+        let (freed, too_late) = (vec![false; ops.len()], position + 1);
+        Search { freed, ops, from: None, too_late, values, position, meter }
     }
 
     fn minimise(mut self, kept: Option<Vec<ValueId>>) -> Result<Core, Exhausted> {
-        self.shorten()?;
+        self.find_start()?;
         // By halves, quarters and so on, then one by one until nothing changes.
         let mut size = self.ops.len().div_ceil(2);
         loop {
@@ -153,11 +161,16 @@ impl<'a> Search<'a> {
                 changed |= self.free(first..last)?;
                 first = last;
             }
+            self.prune();
             match size {
                 0 | 1 if !changed => break,
                 0 | 1 => {}
                 _ => size = size.div_ceil(2),
             }
+        }
+        // Few are left, so that the moment itself costs little to find.
+        if let Some(from) = self.from {
+            self.start_later(from, 1)?;
         }
         let left = self.ops.iter().zip(&self.freed).filter(|(_, freed)| !**freed);
         let ops = left.map(|((place, _), _)| *place).collect();
@@ -178,32 +191,55 @@ impl<'a> Search<'a> {
         Ok(still)
     }
 
-    /// Forgets as much of the beginning as can be.
-    fn shorten(&mut self) -> Result<(), Exhausted> {
-        // The longer the window, the more it shows: so the shortest that shows it, by halves.
-        let (mut good, mut bad) = (0, self.position + 1);
+    /// Forgets as much of the beginning as can be, or nearly.
+    fn find_start(&mut self) -> Result<(), Exhausted> {
+        // The longer the window, the more it shows: so the shortest that shows it.
         let mut length = 16;
-        while good == 0 && length < self.position {
+        while length < self.position {
             let from = self.position + 1 - length;
             if self.is_impossible_from(Some(from))? {
-                good = from;
-            } else {
-                bad = from;
-                length = length.saturating_mul(4);
+                return self.start_later(from, length / START_GRAINS);
             }
+            self.too_late = from;
+            length = length.saturating_mul(4);
         }
-        if good == 0 {
-            return Ok(());
-        }
-        while good + 1 < bad {
-            let middle = good + (bad - good) / 2;
-            *(if self.is_impossible_from(Some(middle))? { &mut good } else { &mut bad }) = middle;
-        }
-        self.from = Some(good);
-        let ops = std::mem::take(&mut self.ops);
-        self.ops = ops.into_iter().filter(|(_, op)| op.end >= good).collect();
-        self.freed = vec![false; self.ops.len()];
         Ok(())
+    }
+
+    /// Starts as late as shows it, to within so many positions: by halves.
+    fn start_later(&mut self, mut from: u32, within: u32) -> Result<(), Exhausted> {
+        while from.saturating_add(within.max(1)) < self.too_late {
+            let middle = from + (self.too_late - from) / 2;
+            *(if self.is_impossible_from(Some(middle))? { &mut from } else { &mut self.too_late }) = middle;
+        }
+        self.from = Some(from);
+        self.keep(|_, (_, op)| op.end >= from);
+        Ok(())
+    }
+
+    fn keep(&mut self, mut keeps: impl FnMut(usize, &(usize, RegisterOp)) -> bool) {
+        let kept: Vec<bool> = self.ops.iter().enumerate().map(|(place, op)| keeps(place, op)).collect();
+        let mut at = kept.iter();
+        self.ops.retain(|_| *at.next().expect("one for each"));
+        let mut at = kept.iter();
+        self.freed.retain(|_| *at.next().expect("one for each"));
+    }
+
+    /// Between two operations whose times count nobody needs two of those that may have happened at any time
+    /// and do the same. So a few of each kind are as good as all of them, those that end last as good as any.
+    fn prune(&mut self) {
+        let enough = 1 + self.freed.iter().filter(|freed| !**freed).count();
+        let mut by_end: Vec<usize> = (0..self.ops.len()).filter(|place| self.freed[*place]).collect();
+        by_end.sort_unstable_by_key(|place| std::cmp::Reverse(self.ops[*place].1.end));
+        let mut of_kind: HashMap<Kind, usize> = HashMap::new();
+        let mut kept: Vec<bool> = self.freed.iter().map(|freed| !freed).collect();
+        for place in by_end {
+            let kind = self.ops[place].1.kind;
+            let count = of_kind.entry(kind).or_default();
+            *count += 1;
+            kept[place] = *count <= enough && matches!(kind, Kind::Write(_) | Kind::Cas(..));
+        }
+        self.keep(|place, _| kept[place]);
     }
 
     fn is_impossible(&self) -> Result<bool, Exhausted> {

@@ -19,6 +19,16 @@ pub(super) fn name(ops: &[RegisterOp], clusters: &Clusters, stop: &Stop) -> Name
     }
 }
 
+/// What bounds a block on one side.
+#[derive(Clone, Copy)]
+struct Bound {
+    /// Of its value in the chain.
+    place: usize,
+    position: u32,
+    /// Whether another one at the same place would be shorter to tell.
+    is_worse: bool,
+}
+
 struct Namer<'a> {
     ops: &'a [RegisterOp],
     clusters: &'a Clusters,
@@ -84,7 +94,57 @@ impl Namer<'_> {
         };
         let (first, second) = (self.zone(&older), self.zone(&newer));
         let complete = complete(&older, &first).max(complete(&newer, &second));
+        let older = self.narrowed(&older, newer.start, newer.end, true);
+        let newer = self.narrowed(&newer, older.start, older.end, false);
+        let (mut first, mut second) = (self.zone(&older), self.zone(&newer));
+        self.share(&mut first, &mut second);
         Named { violation: Violation::Crossing { older: first, newer: second }, complete }
+    }
+
+    /// Of a block a value on which something had ended before the one position, and a value on which something
+    /// began after the other, joined by as few compare-and-sets as there are. Writers are shown anyway, so
+    /// they are preferred; what began is kept where it costs nothing, if it has to be.
+    fn narrowed(&self, block: &Block, ended_before: u32, began_after: u32, keeps_start: bool) -> Block {
+        // The initial value was there before all.
+        let mut ended = (block.end == 0).then_some(Bound { place: 0, position: 0, is_worse: false });
+        let mut began: Option<Bound> = None;
+        let mut best: Option<((usize, bool, bool), Block)> = None;
+        let (mut value, mut place) = (block.head, 0);
+        while value != NONE {
+            let cluster = self.clusters.get(value);
+            let roles = || [WRITER, READS].into_iter();
+            if let Some(role) = roles().find(|role| block.end != 0 && cluster.end[*role] < ended_before) {
+                ended = Some(Bound { place, position: cluster.end[role], is_worse: role == READS });
+            }
+            let keeps = |role: &usize| keeps_start && cluster.start[*role] == block.start;
+            let late = roles().find(keeps).or(roles().find(|role| cluster.start[*role] > began_after));
+            if let Some(role) = late {
+                let is_worse = if keeps_start { !keeps(&role) } else { role == READS };
+                began = Some(Bound { place, position: cluster.start[role], is_worse });
+            }
+            if let (Some(ended), Some(began)) = (ended, began) {
+                let cost = (ended.place.abs_diff(began.place), began.is_worse, ended.is_worse);
+                if best.is_none_or(|(least, _)| cost < least) {
+                    best = Some((cost, Block { end: ended.position, start: began.position, ..*block }));
+                }
+            }
+            (value, place) = (cluster.next, place + 1);
+        }
+        best.map_or(*block, |(_, block)| block)
+    }
+
+    /// What shows that the newer one was there may have begun late enough to show as well that it came later.
+    fn share(&self, older: &mut Zone, newer: &mut Zone) {
+        let (Some(ended), Some(shown)) = (older.first_end, newer.first_end) else { return };
+        let writer_start = self.writer_start(self.ops[older.last_start].value());
+        let writer = (writer_start > 0).then(|| self.find(&[writer_start])[0]);
+        let is_over = |op: &usize| self.ops[*op].end < self.ops[shown].start;
+        match writer.filter(is_over) {
+            Some(writer) => (older.first_end, older.links) = (Some(writer), Vec::new()),
+            None if is_over(&ended) => {}
+            None => return,
+        }
+        (newer.last_start, newer.links) = (shown, Vec::new());
     }
 
     fn zone(&self, block: &Block) -> Zone {

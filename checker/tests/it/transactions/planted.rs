@@ -1,7 +1,7 @@
 //! Every anomaly in the smallest history that has it: found, named, and nothing else with it.
 
 use checker::transactions::consistency::{ConsistencyModel, TransactionAnomaly, ruled_out};
-use checker::transactions::{ListAppend, RwRegister, by_name};
+use checker::transactions::{ListAppend, RwRegister};
 use checker::{Budget, Check, Verdict};
 
 use super::store::{self, Plan};
@@ -229,8 +229,6 @@ fn only_what_is_expected_is_demanded() {
         assert_eq!(report.verdict.is_valid(), !demanded, "{report}");
         assert_eq!(ConsistencyModel::by_name(model.name()), Some(model));
     }
-    assert!(by_name("rw-register", ConsistencyModel::Serializable).is_some());
-    assert!(by_name("set", ConsistencyModel::Serializable).is_none());
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! that takes all the memory there is, or a model that loops, costs that file its verdict, which is
 //! then *unknown* with the reason, and nothing else. Several files are judged at once.
 
-mod reading;
 mod supervise;
 mod worker;
 
@@ -22,7 +21,7 @@ use crate::run::verdict::USAGE;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Recorded histories, such as results/latest/history.jsonl
+    /// Recorded histories, such as results/latest/history.jsonl; - for what is piped in
     #[arg(required_unless_present = "models", value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -42,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "MIB", default_value_t = 2_048, value_parser = clap::value_parser!(u64).range(16..=1_048_576))]
     memory: u64,
 
-    /// What a register holds before its first write: a whole number, or text
+    /// What registers hold before their first write, or a counter at first: a whole number, or text
     #[arg(long, value_name = "VALUE")]
     initial: Option<String>,
 
@@ -74,9 +73,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
 
-    /// Judges one file in this process: what the command runs for each
-    #[arg(long, hide = true)]
-    worker: bool,
+    /// Judges one file in this process, which ends with the one that has this number: what the command runs
+    /// for each
+    #[arg(long, hide = true, value_name = "PID")]
+    worker_of: Option<i32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -191,20 +191,22 @@ enum Said {
 
 pub(super) fn main(arguments: &Arguments) -> u8 {
     if arguments.models {
-        let lines: String = catalogue::entries()
-            .iter()
-            .map(|entry| format!("{:<16} {}\n", entry.name, entry.about))
-            .collect();
-        return super::output::answer(&lines, 0);
+        return super::output::answer(&models(), 0);
     }
-    match (arguments.worker, &arguments.files[..]) {
+    match (arguments.worker_of, &arguments.files[..]) {
         (_, [_, _, ..]) if arguments.html.is_some() => {
             complain(USAGE, "--html draws one history: give one file")
         }
         (_, [file]) if arguments.html.as_ref().is_some_and(|page| is_same(page, file)) => {
             complain(USAGE, "--html would write the page over the history itself")
         }
-        (true, [file]) => worker::main(arguments, file),
+        (Some(parent), [file]) => worker::main(arguments, parent, file),
         _ => supervise::main(arguments),
     }
+}
+
+fn models() -> String {
+    let entries = catalogue::entries();
+    let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+    entries.iter().map(|entry| format!("{:<width$}  {}\n", entry.name, entry.about)).collect()
 }

@@ -5,17 +5,18 @@ use std::io::{BufRead, BufReader, IsTerminal, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use checker::{KeyOrder, Report, Verdict};
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::super::{complain, output};
+use super::super::reading::STDIN;
+use super::super::{complain, interrupt, output};
 use super::{Arguments, Said};
-use crate::run::verdict::HARNESS_FAILED;
+use crate::run::verdict::{Answer as Answered, HARNESS_FAILED};
 
 /// After its own time is over a worker should have said so; this much later it is killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -29,11 +30,14 @@ struct Answer {
     report: Report,
     orders: Vec<KeyOrder>,
     missing: Vec<String>,
+    /// Whether the report was shown already.
+    is_shown: bool,
 }
 
 impl Answer {
     fn unknown(reason: impl Into<String>) -> Self {
         Self {
+            is_shown: false,
             read_as: None,
             report: Report::unknown("check", reason),
             orders: Vec::new(),
@@ -47,6 +51,15 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
         Ok(own) => own,
         Err(error) => return complain(HARNESS_FAILED, &format!("cannot find this program again: {error}")),
     };
+    // Whether anything told so far was invalid. Workers die with this process.
+    let found = Arc::new(AtomicBool::new(false));
+    let told_so_far = found.clone();
+    let code = move || {
+        if told_so_far.load(Ordering::Relaxed) { Answered::Invalid } else { Answered::Unknown }.code()
+    };
+    if let Err(error) = interrupt::ends_the_program(code) {
+        return complain(HARNESS_FAILED, &format!("cannot listen for signals: {error}"));
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bar = progress(arguments.files.len());
     let next = AtomicUsize::new(0);
@@ -66,14 +79,19 @@ pub(super) fn main(arguments: &Arguments) -> u8 {
             });
         }
         drop(told);
-        tell(arguments, answers, &bar)
+        tell(arguments, answers, &bar, &found)
     });
     bar.finish_and_clear();
     exit
 }
 
 /// Tells the answers in the order of the files, each as soon as those before it are told.
-fn tell(arguments: &Arguments, answers: mpsc::Receiver<(usize, Answer)>, bar: &ProgressBar) -> u8 {
+fn tell(
+    arguments: &Arguments,
+    answers: mpsc::Receiver<(usize, Answer)>,
+    bar: &ProgressBar,
+    found: &AtomicBool,
+) -> u8 {
     let mut waiting: Vec<Option<Answer>> = arguments.files.iter().map(|_| None).collect();
     let mut counts = [0usize; 3];
     let (mut verdict, mut next, mut no_page) = (Verdict::Valid, 0, false);
@@ -84,6 +102,7 @@ fn tell(arguments: &Arguments, answers: mpsc::Receiver<(usize, Answer)>, bar: &P
             counts[usize::from(answer.report.verdict.exit_code())] += 1;
             no_page |= arguments.html.is_some() && !answer.missing.is_empty();
             verdict = verdict.merge(answer.report.verdict);
+            found.store(verdict.is_invalid(), Ordering::Relaxed);
             let heard = bar.suspend(|| output::answer(&text, verdict.exit_code()));
             if heard != verdict.exit_code() {
                 return heard;
@@ -93,9 +112,8 @@ fn tell(arguments: &Arguments, answers: mpsc::Receiver<(usize, Answer)>, bar: &P
         }
     }
     let code = match verdict {
-        Verdict::Invalid(_) => verdict.exit_code(),
         // What was asked for is not there.
-        _ if no_page => HARNESS_FAILED,
+        Verdict::Valid if no_page => HARNESS_FAILED,
         _ => verdict.exit_code(),
     };
     if arguments.json || arguments.files.len() == 1 {
@@ -113,7 +131,7 @@ fn tell(arguments: &Arguments, answers: mpsc::Receiver<(usize, Answer)>, bar: &P
 }
 
 fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
-    let Answer { read_as, report, orders, missing } = answer;
+    let Answer { read_as, report, orders, missing, is_shown } = answer;
     if arguments.json {
         let (format, model) = read_as.as_ref().map(|(format, model)| (format, model)).unzip();
         let mut line = serde_json::json!({ "file": file, "format": format, "model": model });
@@ -130,11 +148,7 @@ fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
         }
         return format!("{line}\n");
     }
-    let mut text = String::new();
-    if arguments.files.len() > 1 {
-        let _ = write!(text, "{}: ", file.display());
-    }
-    let _ = write!(text, "{report}");
+    let mut text = if *is_shown { String::new() } else { head(arguments, file, answer) };
     for order in orders {
         tell_order(&mut text, order);
     }
@@ -145,6 +159,25 @@ fn text(arguments: &Arguments, file: &Path, answer: &Answer) -> String {
         let (word, code) = (report.verdict.word(), report.verdict.exit_code());
         let _ = writeln!(text, "verdict: {word} (exit {code})");
     }
+    text
+}
+
+/// How the file was read, and the report.
+fn head(arguments: &Arguments, file: &Path, Answer { read_as, report, .. }: &Answer) -> String {
+    let mut text = String::new();
+    match (read_as, &arguments.files[..]) {
+        (Some((format, model)), [_]) => {
+            let _ = writeln!(text, "read as {format}, judged as {model}");
+        }
+        (None, [_]) => {}
+        (Some((format, _)), _) => {
+            let _ = write!(text, "{} ({format}): ", file.display());
+        }
+        (None, _) => {
+            let _ = write!(text, "{}: ", file.display());
+        }
+    }
+    let _ = write!(text, "{report}");
     text
 }
 
@@ -202,15 +235,21 @@ fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> A
             let _ = stderr.take(STDERR_BYTES_MAX).read_to_string(&mut text);
             text
         });
-        let heard = Heard::from(stdout, file, bar);
+        let heard = Heard::from(stdout, arguments, file, bar);
         drop(done);
         (heard, complaint.join().unwrap_or_default())
     });
     let ended = lock(&child).wait();
     let over = *lock(&over);
+    let no_page = || {
+        let page = arguments.html.as_ref()?;
+        Some(format!("no page was drawn, for want of a verdict: {} is not of this history", page.display()))
+    };
     if let Some(mut answer) = heard.answer {
         if over {
             answer.missing.push("what else was asked for was not ready in time".to_owned());
+        } else if !heard.judged {
+            answer.missing.extend(no_page());
         }
         return answer;
     }
@@ -230,7 +269,8 @@ fn judge(own: &Path, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> A
         Err(error) => format!("the check can't be waited for: {error}"),
     };
     let read_as = heard.read_as.map(|(format, model, _)| (format, model));
-    Answer { read_as, ..Answer::unknown(format!("{why} {how_far}")) }
+    let missing = no_page().into_iter().collect();
+    Answer { read_as, missing, ..Answer::unknown(format!("{why} {how_far}")) }
 }
 
 /// What a worker said while it lived.
@@ -238,12 +278,14 @@ struct Heard {
     /// Format, model and number of ops, once the file was read.
     read_as: Option<(String, String, usize)>,
     answer: Option<Answer>,
+    /// Whether that is a verdict.
+    judged: bool,
 }
 
 impl Heard {
     /// Listens until the worker says no more.
-    fn from(stdout: impl Read, file: &Path, bar: &ProgressBar) -> Self {
-        let mut heard = Heard { read_as: None, answer: None };
+    fn from(stdout: impl Read, arguments: &Arguments, file: &Path, bar: &ProgressBar) -> Self {
+        let mut heard = Heard { read_as: None, answer: None, judged: false };
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             let read_as = heard.read_as.clone().map(|(format, model, _)| (format, model));
             heard.answer = Some(match serde_json::from_str(&line) {
@@ -254,7 +296,14 @@ impl Heard {
                 }
                 Ok(Said::Refused(reason)) => Answer { read_as, ..Answer::unknown(reason) },
                 Ok(Said::Judged(report)) => {
-                    Answer { read_as, report: *report, orders: Vec::new(), missing: Vec::new() }
+                    heard.judged = true;
+                    let mut answer = Answer { read_as, report: *report, ..Answer::unknown("") };
+                    // The rest may take long, and a verdict need not wait for it.
+                    if arguments.files.len() == 1 && !arguments.json {
+                        bar.suspend(|| output::show(&head(arguments, file, &answer)));
+                        answer.is_shown = true;
+                    }
+                    answer
                 }
                 Ok(Said::Ordered(orders)) => {
                     heard.answer.iter_mut().for_each(|answer| answer.orders.clone_from(&orders));
@@ -276,7 +325,7 @@ impl Heard {
 
 fn worker(own: &Path, arguments: &Arguments, file: &Path) -> Command {
     let mut command = Command::new(own);
-    command.arg("check").arg("--worker");
+    command.arg("check").arg("--worker-of").arg(std::process::id().to_string());
     command.arg("--timeout").arg(arguments.timeout.as_secs_f64().to_string());
     command.arg("--memory").arg(arguments.memory.to_string());
     let mut option = |name: &str, value: Option<String>| {
@@ -298,7 +347,11 @@ fn worker(own: &Path, arguments: &Arguments, file: &Path) -> Command {
     }
     // What looks like a flag is a file all the same.
     command.arg("--").arg(file);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let piped = file == Path::new(STDIN);
+    command
+        .stdin(if piped { Stdio::inherit() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 

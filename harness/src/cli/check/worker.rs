@@ -6,22 +6,28 @@ use std::path::Path;
 use std::time::Instant;
 
 use checker::explain::html::Page;
+use checker::format::{Format, Recorded};
 use checker::{Budget, History, KeyOrder, Report, catalogue};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 
-use super::{Arguments, Said, reading};
+use super::{Arguments, Said};
+use crate::cli::reading;
 use crate::run::verdict::HARNESS_FAILED;
 
 /// Beyond the memory that was granted: code, stacks, what the allocator keeps back.
 const OVERHEAD_BYTES: u64 = 32 << 20;
 
 /// Judges one file and says so on stdout.
-pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
+pub(super) fn main(arguments: &Arguments, parent: i32, file: &Path) -> u8 {
     let began = Instant::now();
-    // Nobody would hear the answer.
+    // Nobody would hear the answer. Whoever asked may have gone before the kernel was told.
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    if getppid().as_raw() != parent {
+        return HARNESS_FAILED;
+    }
     let memory_bytes = arguments.memory << 20;
     // The kernel's word is the last one: what the checker does not count is counted there.
     let hard = memory_bytes + OVERHEAD_BYTES;
@@ -32,7 +38,7 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
         Ok(recorded) => recorded,
         Err(reason) => return say(&Said::Refused(reason)),
     };
-    let Some(model) = arguments.model.as_deref().or(reading::model(&recorded)) else {
+    let Some(model) = arguments.model.as_deref().or(model(&recorded)) else {
         return say(&Said::Refused(format!(
             "the file does not tell what it is a history of: say so with --model, one of {}",
             catalogue::entries().iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
@@ -44,13 +50,17 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
     if let Some(flag) = arguments.meaningless(&entry) {
         return say(&Said::Refused(format!("{flag} says nothing to the check {}", entry.name)));
     }
+    let rules = arguments.rules(recorded.suggests.rules());
+    if let Some(reason) = entry.refuses(&rules) {
+        return say(&Said::Refused(reason));
+    }
     let judging = Said::Judging {
         format: recorded.format.to_string(),
         model: model.to_owned(),
         ops: recorded.history.len(),
     };
     say(&judging);
-    let check = entry.check(&arguments.rules(recorded.suggests.rules()));
+    let check = entry.check(&rules);
     let time = arguments.timeout.saturating_sub(began.elapsed());
     if time.is_zero() {
         let reason = format!("the time limit of {:?} was met while the file was read", arguments.timeout);
@@ -74,6 +84,21 @@ pub(super) fn main(arguments: &Arguments, file: &Path) -> u8 {
         say(&Said::Missing(format!("cannot write {}: {error}", page.display())));
     }
     if orders.is_empty() { code } else { say(&Said::Ordered(orders)) }
+}
+
+/// What a file like this one is a history of, as far as it tells. Where Jepsen has a check of its own for
+/// what its clients recorded, that is the one it is meant for: its sets and counters promise less than
+/// linearizability.
+fn model(recorded: &Recorded) -> Option<&'static str> {
+    let jepsen = matches!(
+        recorded.format,
+        Format::Edn | Format::HistoryTxt | Format::ConsoleLog | Format::Store | Format::ElleJson
+    );
+    Some(match recorded.suggests.model? {
+        "set" if jepsen => "set-full",
+        "counter" if jepsen => "counter-bounds",
+        model => model,
+    })
 }
 
 fn draw(

@@ -1,14 +1,37 @@
 //! Invariants: planted faults by name, and correct histories that must pass.
 
+mod correct;
+
+use checker::catalogue::{self, Rules};
 use checker::invariants::{
-    Bank, Compose, Counter, FinalSet, Guarantee, LongFork, Monotonic, NAMES, Queue, Sessions, SetFull, Stats,
-    TotalQueue, by_name,
+    Bank, Compose, Counter, FinalSet, Guarantee, LongFork, Monotonic, Queue, Sessions, SetFull, Stats,
+    TotalQueue,
 };
-use checker::{Budget, Check, History, Op, OpType, Process, Report, Value, Verdict};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use checker::{Budget, Check, History, Report, Value, Verdict};
 
 use crate::history::history;
+use correct::correct;
+
+/// The invariants, as the catalogue has them.
+const NAMES: [&str; 13] = [
+    "final-set",
+    "set-full",
+    "dequeues",
+    "total-queue",
+    "unique-ids",
+    "counter-bounds",
+    "bank",
+    "long-fork",
+    "causal-reverse",
+    "monotonic",
+    "sessions",
+    "stats",
+    "unhandled-exceptions",
+];
+
+fn named(name: &str) -> Box<dyn Check> {
+    catalogue::by_name(name).unwrap().check(&Rules::default())
+}
 
 fn check(check: &dyn Check, text: &str) -> Report {
     check.check(&history(text), &Budget::default())
@@ -52,7 +75,7 @@ pub(crate) fn serial(text: &str) -> String {
 
 fn table(name: &str, rows: &[(&str, &str)]) {
     for (expected, text) in rows {
-        let report = check(&*by_name(name).unwrap(), &serial(text));
+        let report = check(&*named(name), &serial(text));
         assert_eq!(answer(&report), *expected, "{name}\n{text}\n{report}");
     }
 }
@@ -60,7 +83,7 @@ fn table(name: &str, rows: &[(&str, &str)]) {
 #[test]
 fn a_set_read_in_the_end() {
     table(
-        "set",
+        "final-set",
         &[
             ("valid", "0 add 1\n 0 add 2?\n 1 add 3!\n 1 read > [1]"),
             ("valid", "0 add 1\n 0 add 2?\n 1 read > [2,1]"),
@@ -112,7 +135,7 @@ fn what_becomes_of_each_element_of_a_set() {
 #[test]
 fn what_comes_out_of_a_queue() {
     table(
-        "queue",
+        "dequeues",
         &[
             ("valid", "0 enqueue 1\n 0 enqueue 2?\n 1 dequeue > 2\n 1 dequeue > 1"),
             ("never-written", "0 enqueue 1\n 1 dequeue > 2"),
@@ -153,7 +176,7 @@ fn ids_and_counters() {
         ],
     );
     table(
-        "counter",
+        "counter-bounds",
         &[
             ("valid", "0 add 1\n 0 add 2?\n 1 add 4!\n 1 read > 1"),
             ("valid", "0 add 1\n 0 add 2?\n 1 add 4!\n 1 read > 3"),
@@ -310,7 +333,7 @@ fn counts_errors_and_several_checks_in_one() {
     );
     let mut ops = history("0 0 invoke read\n 1 0 info read\n 2 1 invoke read\n 3 1 ok read 1").into_ops();
     ops[1].error = Some("timed out".into());
-    let report = by_name("unhandled-exceptions").unwrap().check(&History::new(ops), &Budget::default());
+    let report = named("unhandled-exceptions").check(&History::new(ops), &Budget::default());
     assert!(report.verdict.is_valid() && report.engine.contains("1 × timed out"), "{report}");
 
     let composed = |text: &str| {
@@ -322,18 +345,18 @@ fn counts_errors_and_several_checks_in_one() {
     assert_eq!(answer(&composed("0 add 1\n 0 read > 1\n 0 reset!")), "unknown");
     // Invalid beats unknown.
     assert_eq!(answer(&composed("0 add 1\n 0 read > 0\n 0 reset!")), "lost-update");
-    assert!(composed("0 add 1\n 0 read > 0").engine.contains("stats: valid, counter: invalid"));
+    assert!(composed("0 add 1\n 0 read > 0").engine.contains("stats: valid, counter-bounds: invalid"));
 }
 
 #[test]
 fn every_name_is_known_and_nothing_asked_is_nothing_shown() {
     for name in NAMES {
-        let check = by_name(name).unwrap();
+        let check = named(name);
         assert!(check.check(&History::default(), &Budget::default()).verdict.is_unknown(), "{name}");
         let reused = history("0 0 invoke read\n 1 0 invoke read");
         assert!(check.check(&reused, &Budget::default()).verdict.is_unknown(), "{name}");
     }
-    assert!(by_name("magic").is_none());
+    assert!(catalogue::by_name("magic").is_none());
 }
 
 #[test]
@@ -344,211 +367,13 @@ fn keys_are_judged_each_on_its_own() {
     assert_eq!((answer(&report), report.invalid_keys.clone()), ("never-written".to_owned(), vec![2.into()]));
 }
 
-/// An open operation: its function, its argument, and once it took effect how it ends.
-type Open = (&'static str, Value, Option<(OpType, Value)>);
-
-/// A correct object of any of these kinds, under clients that overlap, fail and never hear back.
-fn correct(name: &'static str, seed: u64) -> History {
-    let random = ChaCha8Rng::seed_from_u64(seed);
-    let mut world = World { name, random, ops: Vec::new(), next: 0, state: State::default() };
-    let mut clients: Vec<(u64, Option<Open>)> = (0..4).map(|number| (number, None)).collect();
-    let mut left = 120;
-    while left > 0 || clients.iter().any(|(_, open)| open.is_some()) {
-        let at = world.random.random_range(0..clients.len());
-        let (process, open) = &mut clients[at];
-        match open {
-            None if left == 0 => {}
-            None => {
-                left -= 1;
-                let (f, argument) = world.ask(left);
-                world.push(*process, OpType::Invoke, f, argument.clone());
-                *open = Some((f, argument, None));
-            }
-            Some((f, argument, result @ None)) => {
-                let (f, argument) = (*f, argument.clone());
-                let fate = match world.random.random_range(0..20) {
-                    // Whatever is to be read in the end must be.
-                    _ if left < 4 => OpType::Ok,
-                    0 => OpType::Fail,
-                    1 | 2 => OpType::Info,
-                    _ => OpType::Ok,
-                };
-                let takes_effect =
-                    fate == OpType::Ok || fate == OpType::Info && world.random.random_range(0..2) == 0;
-                let answer = if takes_effect { world.apply(f, &argument) } else { Value::Nil };
-                *result = Some((fate, answer));
-            }
-            Some((f, argument, Some((fate, answer)))) => {
-                let value = if *fate == OpType::Ok { answer.clone() } else { argument.clone() };
-                world.push(*process, *fate, f, value);
-                if *fate == OpType::Info {
-                    *process += 100;
-                }
-                *open = None;
-            }
-        }
-    }
-    History::new(world.ops)
-}
-
-#[derive(Default)]
-struct State {
-    elements: Vec<Value>,
-    register: Value,
-    sum: i64,
-    accounts: [i64; 3],
-    keys: Vec<(Value, Value)>,
-}
-
-struct World {
-    name: &'static str,
-    random: ChaCha8Rng,
-    ops: Vec<Op>,
-    next: i64,
-    state: State,
-}
-
-impl World {
-    fn push(&mut self, process: u64, op_type: OpType, f: &'static str, value: Value) {
-        let index = self.ops.len() as u64;
-        self.ops.push(Op::new(index, index * 1_000_000, op_type, Process::Client(process), f, value));
-    }
-
-    fn ask(&mut self, left: u32) -> (&'static str, Value) {
-        self.next += 1;
-        let next = Value::Int(self.next);
-        let coin = self.random.random_range(0..2) == 0 && left >= 8;
-        match self.name {
-            "set" | "set-full" | "linearizable-set" => {
-                if coin {
-                    ("add", next)
-                } else {
-                    ("read", Value::Nil)
-                }
-            }
-            "queue" => {
-                if coin {
-                    ("enqueue", next)
-                } else {
-                    ("dequeue", Value::Nil)
-                }
-            }
-            "total-queue" => match coin {
-                true => ("enqueue", next),
-                false if left < 8 => ("drain", Value::Nil),
-                false => ("dequeue", Value::Nil),
-            },
-            "unique-ids" => ("generate", Value::Nil),
-            "counter" => {
-                let amount = self.random.random_range(-3..8);
-                if coin { ("add", amount.into()) } else { ("read", Value::Nil) }
-            }
-            "bank" => {
-                let mut account = || Value::Int(self.random.random_range(0..3));
-                let transfer = Value::List(vec![account(), account()]);
-                if coin { ("transfer", transfer) } else { ("read", Value::Nil) }
-            }
-            "long-fork" => {
-                let mop = |f: &str, key: i64, value: Value| Value::List(vec![f.into(), key.into(), value]);
-                let group = self.next / 6 * 10;
-                let fresh = self.next % 6;
-                match coin && fresh < 3 {
-                    true => ("txn", Value::List(vec![mop("w", group + fresh, 1.into())])),
-                    false => {
-                        let keys = group..group + 3;
-                        ("txn", Value::List(keys.map(|key| mop("r", key, Value::Nil)).collect()))
-                    }
-                }
-            }
-            "causal-reverse" => {
-                if coin {
-                    ("write", next)
-                } else {
-                    ("read", Value::Nil)
-                }
-            }
-            "sessions" => {
-                if coin {
-                    ("write", next)
-                } else {
-                    ("read", Value::Nil)
-                }
-            }
-            _ => {
-                if coin {
-                    ("inc", Value::Nil)
-                } else {
-                    ("read", Value::Nil)
-                }
-            }
-        }
-    }
-
-    fn apply(&mut self, f: &str, argument: &Value) -> Value {
-        let State { elements, register, sum, accounts, keys } = &mut self.state;
-        match f {
-            "add" if argument.as_int().is_some() => {
-                elements.push(argument.clone());
-                *sum += argument.as_int().unwrap();
-                argument.clone()
-            }
-            "enqueue" => {
-                elements.push(argument.clone());
-                argument.clone()
-            }
-            "write" => {
-                elements.push(argument.clone());
-                *register = argument.clone();
-                argument.clone()
-            }
-            "dequeue" => {
-                let at = self.random.random_range(0..elements.len().max(1));
-                if elements.is_empty() { Value::Nil } else { elements.remove(at) }
-            }
-            "drain" => Value::List(std::mem::take(elements)),
-            "generate" => {
-                *sum += 1;
-                Value::Int(*sum)
-            }
-            "inc" => {
-                *sum += 1;
-                Value::Int(*sum)
-            }
-            "transfer" => {
-                let pair: Vec<usize> = argument
-                    .as_list()
-                    .unwrap()
-                    .iter()
-                    .map(|place| place.as_int().unwrap() as usize)
-                    .collect();
-                accounts[pair[0]] -= 1;
-                accounts[pair[1]] += 1;
-                argument.clone()
-            }
-            "txn" => {
-                let mops = argument.as_list().unwrap().iter().map(|mop| {
-                    let [f, key, value] = mop.as_list().unwrap() else { panic!() };
-                    if *f == Value::from("w") {
-                        keys.push((key.clone(), value.clone()));
-                        return mop.clone();
-                    }
-                    let known = keys.iter().find(|(other, _)| other == key).map(|(_, value)| value.clone());
-                    Value::List(vec![f.clone(), key.clone(), known.unwrap_or_default()])
-                });
-                Value::List(mops.collect())
-            }
-            _ => match self.name {
-                "sessions" => register.clone(),
-                "counter" | "monotonic" | "stats" | "unhandled-exceptions" => Value::Int(*sum),
-                "bank" => {
-                    let balances = (0i64..).zip(&*accounts);
-                    Value::map(
-                        balances.map(|(account, balance)| (account.into(), (*balance).into())).collect(),
-                    )
-                }
-                _ => Value::List(elements.clone()),
-            },
-        }
+#[test]
+fn every_check_is_called_what_the_catalogue_calls_it() {
+    for entry in catalogue::entries() {
+        let check = entry.check(&Rules::default());
+        assert_eq!(check.name(), entry.name);
+        let report = check.check(&History::default(), &Budget::default());
+        assert_eq!(report.check.split(' ').next(), Some(entry.name), "{report}");
     }
 }
 
@@ -560,7 +385,7 @@ fn correct_objects_pass() {
             let history = correct(name, seed);
             let report = match name {
                 "bank" => Bank::default().negative_balances().total(0).check(&history, &Budget::default()),
-                _ => by_name(name).unwrap().check(&history, &Budget::default()),
+                _ => named(name).check(&history, &Budget::default()),
             };
             assert!(!report.verdict.is_invalid(), "{name} seed {seed}: {report}");
             valid += u32::from(report.verdict.is_valid());

@@ -1,0 +1,116 @@
+//! Explanations of histories that are certainly invalid: few operations, none of them idle, and enough.
+
+use checker::catalogue::{self, Rules};
+use checker::explain::witness::WitnessOp;
+use checker::model::Counter;
+use checker::simulate::{Object, Pace, Plan, simulate};
+use checker::{Budget, Check, History, Linearizable, Op, Outcome, Value, Verdict, Witness};
+
+use crate::simulated::objects;
+
+/// What is read at one go.
+const FEW: usize = 8;
+
+/// The ops of a witness, without those of one operation.
+fn shown(history: &History, witness: &Witness, without: Option<usize>) -> History {
+    let kept = witness.ops.iter().enumerate().filter(|(place, _)| Some(*place) != without);
+    let mut indexes: Vec<u64> =
+        kept.flat_map(|(_, op)| [Some(op.invoke_index), op.complete_index]).flatten().collect();
+    indexes.sort_unstable();
+    let ops: Vec<Op> = history.ops().collect();
+    let place = |index: &u64| ops.partition_point(|op| op.index < *index);
+    indexes.iter().map(|index| ops[place(index)].clone()).collect()
+}
+
+/// The check for what a witness shows: a counter starts with what the first read showed.
+fn check_of(object: Object, witness: &Witness) -> Box<dyn Check> {
+    let from = witness.ops.iter().find(|op| op.role == "shows what was there before");
+    match (object, from.map(|op| &op.value)) {
+        (Object::Counter, Some(Value::Int(from))) => {
+            Box::new(Linearizable::new(Counter::starting_with(*from)))
+        }
+        _ => catalogue::by_name(object.check()).unwrap().check(&Rules::default()),
+    }
+}
+
+/// Whether the additions that are shown, but for one, make more than what was read. (With one less the counter is
+/// none either if nothing else was added; but something may have been.)
+fn makes_too_much_without(witness: &Witness, without: usize) -> bool {
+    let number = |op: &WitnessOp| op.value.as_int().unwrap();
+    let others = witness.ops.iter().enumerate().filter(|(place, _)| *place != without);
+    let sum = |failing: bool| -> i64 {
+        others.clone().filter(|(_, op)| op.failing == failing).map(|(_, op)| number(op)).sum()
+    };
+    sum(false) > sum(true)
+}
+
+/// Why a witness is not what it should be.
+fn fault(object: Object, history: &History, witness: &Witness) -> Option<String> {
+    let check = check_of(object, witness);
+    let judged = |without| check.check(&shown(history, witness, without), &Budget::default()).verdict;
+    // Where nobody read for long, many additions are what it takes to make too much.
+    if witness.ops.len() > FEW && !(object == Object::Counter && witness.ops.iter().any(|op| op.f == "add")) {
+        return Some(format!("{} operations", witness.ops.len()));
+    }
+    if !judged(None).is_invalid() {
+        return Some("alone it is no violation".to_owned());
+    }
+    let failing = |witness: &Witness| {
+        let op = witness.ops.iter().find(|op| op.failing);
+        (witness.anomaly, op.map(|op| op.invoke_index))
+    };
+    for (place, op) in witness.ops.iter().enumerate() {
+        // What may have happened is shown because it does not help; what failed was never there.
+        if op.failing || op.outcome != Outcome::Ok || op.role == "shows what was there before" {
+            continue;
+        }
+        if object == Object::Counter {
+            if !makes_too_much_without(witness, place) {
+                continue;
+            }
+            return Some(format!("without {place} there is too much, too"));
+        }
+        if let Verdict::Invalid(other) = judged(Some(place))
+            // Who made a value goes: somebody saw what nobody made.
+            && other.ops.len() > 1
+            && failing(&other) == failing(witness)
+        {
+            return Some(format!("without {} ({}) it is a violation, too", place, op.role));
+        }
+    }
+    None
+}
+
+#[test]
+fn every_violation_is_told_by_a_few_operations_each_of_which_is_needed() {
+    let mut told = 0;
+    for (object, _, spoils, _) in objects() {
+        for (&spoil, clients) in
+            spoils.iter().flat_map(|spoil| [2, 5, 10, 20].map(|clients| (spoil, clients)))
+        {
+            for seed in 0..4 {
+                let plan = Plan {
+                    clients,
+                    operations: 400,
+                    unknown: [0.0, 0.02][seed as usize % 2],
+                    pace: [Pace::Busy, Pace::Irregular][seed as usize / 2],
+                    spoil: Some(spoil),
+                    seed,
+                    ..Plan::of(object)
+                };
+                let simulated = simulate(&plan);
+                if simulated.spoiled_at.is_none() {
+                    continue;
+                }
+                let history = &simulated.history;
+                let check = catalogue::by_name(object.check()).unwrap().check(&Rules::default());
+                let report = check.check(history, &Budget::default());
+                let Verdict::Invalid(witness) = &report.verdict else { panic!("{plan:?}: {report}") };
+                let fault = fault(object, history, witness);
+                assert_eq!(fault, None, "{plan:?}: {report}");
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 250, "{told}");
+}
