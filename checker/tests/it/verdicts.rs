@@ -73,10 +73,7 @@ fn a_report_counts_what_it_rests_on() {
     let ops = report.ops;
     assert_eq!((ops.invoked, ops.ok, ops.failed, ops.unknown), (4, 1, 1, 2));
     assert_eq!((report.keys, report.engine.as_str()), (2, "zones"));
-    assert_eq!(
-        report.to_string(),
-        "cas-register: valid (4 ops: 1 ok, 1 failed, 2 unknown; 2 keys; zones)\n"
-    );
+    assert_eq!(report.to_string(), "cas-register: valid (4 ops: 1 ok, 1 failed, 2 unknown; 2 keys; zones)\n");
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
 }

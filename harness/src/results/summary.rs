@@ -81,8 +81,11 @@ impl Summary {
         if self.faults.is_empty() {
             return writeln!(out, "  faults    none were asked for");
         }
-        let cells: Vec<String> =
-            self.faults.iter().map(|tally| format!("{} {}/{}", tally.fault, tally.bit, tally.drawn)).collect();
+        let cells: Vec<String> = self
+            .faults
+            .iter()
+            .map(|tally| format!("{} {}/{}", tally.fault, tally.bit, tally.drawn))
+            .collect();
         for (number, line) in cells.chunks(4).enumerate() {
             let label = if number == 0 { "faults" } else { "" };
             writeln!(out, "  {label:<9} {}", line.join("  "))?;

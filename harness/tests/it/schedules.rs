@@ -100,11 +100,14 @@ fn the_same_schedule_in_virtual_time_tells_as_much() {
         assert!(latest.join(kept).is_file(), "{kept} is missing");
     }
     assert_eq!(written_down(&latest).phases[0].faults.len(), 2);
-    let checked =
-        Command::new(ANTIPAXOS).args(["check", "--model", "append"]).arg(latest.join("history.jsonl")).output();
+    let checked = Command::new(ANTIPAXOS)
+        .args(["check", "--model", "append"])
+        .arg(latest.join("history.jsonl"))
+        .output();
     assert_eq!(checked.unwrap().status.code(), Some(0));
 
-    let wrong = antipaxos(&["sim", "--schedule", file, "--mutant", "reply-on-accept", "--seed", "1"], &results);
+    let wrong =
+        antipaxos(&["sim", "--schedule", file, "--mutant", "reply-on-accept", "--seed", "1"], &results);
     assert_eq!(wrong.status.code(), Some(254), "{}", told(&wrong));
     assert!(told(&wrong).contains("holds no mutants"), "{}", told(&wrong));
 }
