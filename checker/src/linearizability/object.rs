@@ -95,6 +95,17 @@ fn dense<O>(mut ops: Vec<SearchOp<O>>) -> Vec<SearchOp<O>> {
     ops
 }
 
+/// Whether the operations have an order without all that was done with any one value. Each must have one.
+fn spares_no_value<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> bool {
+    let value = |op: &SearchOp<M::Op>| model.makes(&op.op).or_else(|| model.needs(&op.op).into_iter().next());
+    let Some(values) = ops.iter().map(value).collect::<Option<Vec<Value>>>() else { return false };
+    model.values_separable()
+        && values.iter().all(|spared| {
+            let rest = ops.iter().zip(&values).filter(|(_, value)| *value != spared);
+            model.quick(&dense(rest.map(|(op, _)| op.clone()).collect())) == Quick::Valid
+        })
+}
+
 fn tell<M: Model>(
     model: &M,
     part: &Part<'_>,
@@ -104,6 +115,7 @@ fn tell<M: Model>(
     meter: &Meter,
 ) -> Argument {
     let call = |place: usize| part.call(calls[place]);
+    let mut none_spared = false;
     if violation.ops.len() > EVIDENCE_SMALL {
         let places: Vec<usize> = violation.ops.iter().map(|(place, _)| *place).collect();
         let failing = places.iter().position(|place| *place == violation.failing);
@@ -115,6 +127,7 @@ fn tell<M: Model>(
                 return order::tell(model, part, &of_evidence, &core);
             }
         }
+        none_spared = spares_no_value(model, &evidence);
     }
     let failing = call(violation.failing);
     let summary = format!("{} {}, but {}", did(&failing), span(&failing), violation.rule);
@@ -130,6 +143,11 @@ fn tell<M: Model>(
     if others().count() > EVIDENCE_SMALL {
         let more = others().count() - EVIDENCE_SMALL;
         argument = argument.because(format!("And {more} more, each of which plays one of these parts."));
+    }
+    if none_spared {
+        argument = argument.because(
+            "It takes all of them: without what was done with any one of these values, there is an order.",
+        );
     }
     argument.because("No other operation of the history helps: there is no order.".to_owned())
 }
