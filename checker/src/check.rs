@@ -4,7 +4,7 @@ use crate::budget::Budget;
 use crate::history::History;
 use crate::history::op::Value;
 use crate::online::Checker;
-use crate::verdict::Report;
+use crate::verdict::{Decision, Report};
 
 /// A question about whole histories. Workloads carry theirs as `Box<dyn Check>`.
 pub trait Check: Send + Sync {
@@ -14,6 +14,12 @@ pub trait Check: Send + Sync {
     /// Judges a history, spending no more than the budget. An ill-formed or empty history, and one
     /// that the budget does not suffice for, is unknown with the reason.
     fn check(&self, history: &History, budget: &Budget) -> Report;
+
+    /// The verdict of [`Check::check`] alone. To tell why a history is invalid can take far longer than to
+    /// find that it is; this does neither that nor look at any other key once one is invalid.
+    fn decide(&self, history: &History, budget: &Budget) -> Decision {
+        self.check(history, budget).verdict.into()
+    }
 
     /// The same question event by event, while the history is still being made; none if this check needs
     /// the whole of it.

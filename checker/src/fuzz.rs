@@ -10,7 +10,7 @@ mod driver;
 use crate::budget::{Budget, Meter};
 use crate::history::op::Value;
 use crate::linearizability::partition::by_key;
-use crate::linearizability::register_decode;
+use crate::linearizability::register_decode::Decoder;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use crate::linearizability::search::{self, Limits, SearchOp, Told};
 use crate::linearizability::{frontier, zones};
@@ -60,8 +60,10 @@ fn engines_agree(object: Object, seed: u64) -> Result<(), String> {
     };
     let simulated = simulate(&plan);
     let parts = by_key(simulated.history.calls().map_err(|rule| rule.to_string())?);
-    let decoded = register_decode::decode(&parts[0], &CasRegister::default())?;
-    let mut register = Register { values: decoded.values(), ops: decoded.ops, positions: parts[0].positions };
+    let model = CasRegister::default();
+    let mut decoder = Decoder::new(&parts[0], &model);
+    let ops = decoder.ops()?;
+    let mut register = Register { values: decoder.values(), ops, positions: parts[0].positions };
     let proven = match (spoil, simulated.spoiled_at) {
         (_, Some(_)) => Some(false),
         (None, None) => Some(true),
@@ -86,7 +88,7 @@ fn differ(register: &Register, proven: Option<bool>) -> Option<String> {
     let mut answers: Vec<(&str, Option<u32>)> = Vec::new();
     match zones::zones(ops, *values, *positions) {
         zones::Answer::Valid => answers.push(("zones", None)),
-        zones::Answer::Violation(_) => {
+        zones::Answer::Invalid(_) => {
             answers.push(("zones", zones::first_impossible(ops, *values, *positions)));
         }
         zones::Answer::NotUnique | zones::Answer::Undecided => {}

@@ -4,7 +4,8 @@
 //! [`History`] in Jepsen's exact meaning (`ok` did happen, `fail` did not, `info` may have, at any later
 //! time). A [`Check`] says whether a correct object could have answered so: [`Verdict::Valid`],
 //! [`Verdict::Invalid`] with a [`Witness`] that tells which operations can't be ordered, or
-//! [`Verdict::Unknown`] with the reason, which is never to be taken for valid.
+//! [`Verdict::Unknown`] with the reason, which is never to be taken for valid. Where only the word
+//! matters, [`Check::decide`] says it, and saves the search for a small witness.
 //!
 //! ```
 //! use checker::{Anomaly, Budget, Check, History, LinearizableRegister, Verdict};
@@ -84,4 +85,4 @@ pub use history::{F, History, More, Resolution, ResolveError, Row};
 pub use linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
 pub use model::Model;
 pub use set::SetCheck;
-pub use verdict::{Report, Verdict};
+pub use verdict::{Decision, Report, Verdict};

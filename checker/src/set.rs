@@ -5,14 +5,14 @@
 //! reads that each saw what the other did not are found. And a set that nobody read at the end proves
 //! nothing about what was acknowledged before: that is unknown.
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Meter};
 use crate::check::Check;
 use crate::history::History;
 use crate::history::pair::Outcome;
-use crate::linearizability::judge::{Judged, judge_keys};
+use crate::linearizability::judge::{self, Found, Judged};
 use crate::linearizability::partition::Part;
 use crate::linearizability::portfolio;
-use crate::verdict::{Report, Verdict};
+use crate::verdict::{Decision, Report};
 
 /// Every key is a set with `add v` and `read`, which answers all elements in any order.
 #[derive(Clone, Debug, Default)]
@@ -24,21 +24,26 @@ impl Check for SetCheck {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge_keys(self.name(), history, budget, &[], |part, meter| {
-            let judged = portfolio::set(history, part, meter);
-            match (&judged.verdict, never_read_back(part)) {
-                (Verdict::Valid, Some(reason)) => Judged { verdict: Verdict::Unknown(reason), ..judged },
-                _ => judged,
-            }
-        })
+        judge::check(&[], self.name(), history, budget, judge)
+    }
+
+    fn decide(&self, history: &History, budget: &Budget) -> Decision {
+        judge::decide(&[], history, budget, judge)
+    }
+}
+
+fn judge<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
+    let judged = portfolio::set(part, meter);
+    match (&judged.found, never_read_back(part)) {
+        (Found::Valid, Some(reason)) => Judged::undecided(judged.engine, reason),
+        _ => judged,
     }
 }
 
 /// Why the acknowledged adds of a key prove nothing, if so.
 fn never_read_back(part: &Part<'_>) -> Option<String> {
     let ok = |f: &'static str| {
-        part.all()
-            .zip(&part.spans)
+        part.spanned()
             .filter(move |(call, _)| call.f() == f && call.outcome() == Outcome::Ok)
             .map(|(_, span)| span)
     };

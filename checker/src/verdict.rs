@@ -75,6 +75,39 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// A verdict alone, without why: what [`Check::decide`](crate::Check::decide) answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The history is allowed.
+    Valid,
+    /// It is not. [`Check::check`](crate::Check::check) tells why.
+    Invalid,
+    /// Nobody can tell, for this reason. Never to be taken for valid.
+    Unknown(String),
+}
+
+impl Decision {
+    /// The one word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Decision::Valid => "valid",
+            Decision::Invalid => "invalid",
+            Decision::Unknown(_) => "unknown",
+        }
+    }
+}
+
+impl From<Verdict> for Decision {
+    /// The same without why.
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Valid => Decision::Valid,
+            Verdict::Invalid(_) => Decision::Invalid,
+            Verdict::Unknown(reason) => Decision::Unknown(reason),
+        }
+    }
+}
+
 /// A verdict and what it rests on.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Report {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use checker::catalogue::Rules;
 use checker::online::{Checker, Status};
 use checker::simulate::{Object, each_op, simulate};
-use checker::{Budget, Check, History, Op, Report, Verdict};
+use checker::{Budget, Check, Decision, History, Op, Verdict};
 
 use super::spec::Spec;
 
@@ -37,11 +37,11 @@ impl Default for Limits {
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The check alone.
+    /// The verdict alone.
     Check,
-    /// Reading the history from a file of JSON lines, and the check.
+    /// Reading the history from a file of JSON lines, and the verdict.
     ReadJson,
-    /// Reading the history from a file of Jepsen's EDN, and the check.
+    /// Reading the history from a file of Jepsen's EDN, and the verdict.
     ReadEdn,
     /// Event by event, without ever holding the history.
     Online,
@@ -69,9 +69,11 @@ pub(crate) struct Measured {
     /// `valid`, `invalid`, `unknown` or `failed`.
     pub(crate) verdict: String,
     pub(crate) engine: String,
-    /// Reading, if that counts, and checking.
+    /// Reading, if that counts, and deciding.
     pub(crate) seconds: f64,
-    /// The most memory that the process ever held, the history included.
+    /// The same with the explanation of what is invalid, once; nothing where that was not asked.
+    pub(crate) explained_seconds: f64,
+    /// The most memory that the process held until it was decided, the history included.
     pub(crate) peak_mb: f64,
     /// Why nothing was decided.
     pub(crate) why: String,
@@ -90,8 +92,12 @@ impl Measured {
 
 impl fmt::Display for Measured {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { spec, verdict, engine, seconds, peak_mb, why } = self;
-        write!(f, "{spec}\t{verdict}\t{:.3} ms\t{peak_mb:.0} MB\t{engine}\t{why}", seconds * 1e3)
+        let Self { spec, verdict, engine, seconds, explained_seconds, peak_mb, why } = self;
+        let (ms, explained_ms) = (seconds * 1e3, explained_seconds * 1e3);
+        write!(
+            f,
+            "{spec}\t{verdict}\t{ms:.3} ms\texplained {explained_ms:.3} ms\t{peak_mb:.0} MB\t{engine}\t{why}"
+        )
     }
 }
 
@@ -139,6 +145,7 @@ pub(crate) fn measure(job: &Job) -> Measured {
         verdict: "failed".to_owned(),
         engine: String::new(),
         seconds: f64::NAN,
+        explained_seconds: f64::NAN,
         peak_mb: f64::NAN,
         why: String::new(),
     };
@@ -159,14 +166,15 @@ pub(crate) fn measure(job: &Job) -> Measured {
     match told {
         Err(why) => Measured { why, ..nothing },
         Ok(line) => {
-            let fields: Vec<&str> = line.splitn(5, '\t').collect();
-            let [verdict, seconds, peak_mb, engine, why] = fields[..] else {
+            let fields: Vec<&str> = line.splitn(6, '\t').collect();
+            let [verdict, seconds, explained_seconds, peak_mb, engine, why] = fields[..] else {
                 return Measured { why: format!("the process of the case said {line:?}"), ..nothing };
             };
             Measured {
                 verdict: verdict.to_owned(),
                 engine: engine.to_owned(),
                 seconds: seconds.parse().unwrap_or(f64::NAN),
+                explained_seconds: explained_seconds.parse().unwrap_or(f64::NAN),
                 peak_mb: peak_mb.parse().unwrap_or(f64::NAN),
                 why: why.to_owned(),
                 ..nothing
@@ -199,42 +207,51 @@ fn written(job: &Job, file: &PathBuf) -> Result<(), String> {
 pub(crate) fn run(job: &Job) -> Result<String, String> {
     if job.mode == Mode::Online {
         let (taken, word) = fed(&job.spec)?;
-        return Ok(format!("{word}\t{}\t{}\ton line\t", taken.as_secs_f64(), peak_mb()));
+        return Ok(format!("{word}\t{}\tNaN\t{}\ton line\t", taken.as_secs_f64(), peak_mb()));
     }
     let check = check_for(job.spec.plan.object).ok_or("no check for this object")?;
     let budget = Budget { time: job.limits.time, memory_bytes: job.limits.memory_mb << 20 };
     let file = file_of(std::os::unix::process::parent_id());
     let history = if job.mode.reads() { History::default() } else { spoiled_as_asked(job)? };
-    let mut best: Option<(Duration, Report)> = None;
+    let mut best: Option<(Duration, Decision)> = None;
     let began = Instant::now();
     for _ in 0..job.limits.runs.max(1) {
         let now = Instant::now();
-        let report = if job.mode.reads() {
+        let decision = if job.mode.reads() {
             let file = std::fs::File::open(&file).map_err(|error| error.to_string())?;
             let read = History::read(file).map_err(|error| error.to_string())?;
-            check.check(&read.history, &budget)
+            check.decide(&read.history, &budget)
         } else {
-            check.check(&history, &budget)
+            check.decide(&history, &budget)
         };
         let taken = now.elapsed();
         if best.as_ref().is_none_or(|(least, _)| taken < *least) {
-            best = Some((taken, report));
+            best = Some((taken, decision));
         }
         if began.elapsed() > RUNS_TIME {
             break;
         }
     }
-    let (taken, report) = best.ok_or("no run")?;
-    let why = match &report.verdict {
-        Verdict::Unknown(why) => why.replace(['\t', '\n'], " "),
-        Verdict::Valid | Verdict::Invalid(_) => String::new(),
-    };
-    let mut engine = report.engine.clone();
+    let (taken, decision) = best.ok_or("no run")?;
+    let (taken, peak_mb) = (taken.as_secs_f64(), peak_mb());
+    if let Decision::Unknown(why) = &decision {
+        return Ok(format!("unknown\t{taken}\tNaN\t{peak_mb}\t\t{}", why.replace(['\t', '\n'], " ")));
+    }
+    let word = decision.word();
+    if job.mode.reads() {
+        return Ok(format!("{word}\t{taken}\tNaN\t{peak_mb}\t\t"));
+    }
+    let now = Instant::now();
+    let report = check.check(&history, &budget);
+    let explained = now.elapsed().as_secs_f64();
+    if report.verdict.word() != word {
+        return Err(format!("{word} became {} with the explanation", report.verdict.word()));
+    }
+    let mut engine = report.engine;
     if let Verdict::Invalid(witness) = &report.verdict {
         engine += &format!(", told by {} operations", witness.ops.len());
     }
-    let (word, peak_mb) = (report.verdict.word(), peak_mb());
-    Ok(format!("{word}\t{}\t{peak_mb}\t{engine}\t{why}", taken.as_secs_f64()))
+    Ok(format!("{word}\t{taken}\t{explained}\t{peak_mb}\t{engine}\t"))
 }
 
 /// Feeds a checker that judges on line; answers how long that alone took, and its word in the end.

@@ -2,8 +2,8 @@
 //!
 //! A program of its own rather than criterion or divan: what is promised of a check is a verdict, a time and
 //! a peak of memory together, and a peak belongs to a process. So every case runs in a process of its own
-//! (this one, started again), which simulates its history, checks it a few times, and reports the verdict,
-//! the shortest time and the kernel's high-water mark. Statistics would add nothing: a check always does the
+//! (this one, started again), which simulates its history, decides it a few times, and reports the verdict,
+//! the shortest time and the kernel's high-water mark; then, once, the time with an explanation. Statistics would add nothing: a check always does the
 //! same work, so the shortest time is the one that other programs disturbed least. No dependency is needed.
 //!
 //! | argument | what it does |

@@ -122,8 +122,8 @@ pub(crate) fn print(quick: bool, only: &str) -> ExitCode {
             class = row.class;
             println!("\n{class}");
             println!(
-                "  {:<64} {:<8} {:>11} {:>9} {:>8} {:>10}  engine",
-                "history", "verdict", "time", "ops/s", "peak", "goal"
+                "  {:<64} {:<8} {:>11} {:>9} {:>8} {:>10}  {:>10}  engine",
+                "history", "verdict", "time", "ops/s", "peak", "goal", "explained"
             );
         }
         let limits = Limits { runs: runs(quick), ..Limits::default() };
@@ -146,7 +146,7 @@ fn runs(quick: bool) -> u32 {
 }
 
 fn print_line(measured: &Measured, row: &Row, quick: bool) {
-    let Measured { spec, verdict, engine, seconds, peak_mb, why } = measured;
+    let Measured { spec, verdict, engine, seconds, explained_seconds, peak_mb, why } = measured;
     let missed = !quick
         && (row.goal_ms.is_some_and(|goal| seconds * 1e3 > goal)
             || row.goal_mb.is_some_and(|goal| *peak_mb > goal));
@@ -157,9 +157,13 @@ fn print_line(measured: &Measured, row: &Row, quick: bool) {
         (None, Some(mb)) => format!("{mb} MB"),
         (Some(ms), Some(mb)) => format!("{ms} ms {mb} MB"),
     };
+    let explained = match verdict.as_str() {
+        "invalid" if explained_seconds.is_finite() => format!("{:.2} ms", explained_seconds * 1e3),
+        _ => String::new(),
+    };
     let rate = spec.plan.operations as f64 / seconds;
     println!(
-        "  {:<64} {:<8} {:>8.2} ms {:>7.2} M {:>5.0} MB {:>10}{} {engine} {}",
+        "  {:<64} {:<8} {:>8.2} ms {:>7.2} M {:>5.0} MB {:>10}{} {explained:>10} {engine} {}",
         spec.to_string(),
         verdict,
         seconds * 1e3,

@@ -127,14 +127,11 @@ fn part_of(story: &Story<'_, '_>, op: usize, limit: u32) -> String {
 
 /// A position of the key's events as a moment of the history.
 fn moment(part: &Part<'_>, position: u32) -> String {
-    let at = part.spans.iter().position(|span| span.start == position || span.end == position);
-    match at {
-        Some(number) if part.spans[number].start == position => {
-            let call = part.call(number);
+    match part.spanned().find(|(_, span)| span.start == position || span.end == position) {
+        Some((call, span)) if span.start == position => {
             format!("process {} began its {} (op {})", call.process(), call.f(), call.invoke_index())
         }
-        Some(number) => {
-            let call = part.call(number);
+        Some((call, _)) => {
             let index = call.complete_index().unwrap_or_else(|| call.invoke_index());
             format!("process {} had done its {} (op {index})", call.process(), call.f())
         }

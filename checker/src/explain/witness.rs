@@ -159,6 +159,15 @@ impl Argument {
         self.with(call, role)
     }
 
+    /// The position of the last event of all that it names.
+    pub(crate) fn last_event(&self, part: &Part<'_>) -> usize {
+        let last = |number: usize| {
+            let call = part.call(number);
+            call.completion().unwrap_or(call.start())
+        };
+        self.cast.iter().map(|(number, _)| last(*number)).max().unwrap_or(0)
+    }
+
     /// Adds a call, at which the history became impossible if no other is named for that.
     pub(crate) fn failing_unless_named(mut self, call: usize, role: impl Into<String>) -> Self {
         self.failing = self.failing.or(Some(call));

@@ -103,11 +103,13 @@ impl<'h> Calls<'h> {
 }
 
 impl<'h> Call<'h> {
+    #[inline]
     pub(crate) fn new(history: &'h History, pair: Pair) -> Self {
         Self { history, pair }
     }
 
     /// What is known about it.
+    #[inline]
     pub fn outcome(&self) -> Outcome {
         match self.completion() {
             None => Outcome::Unknown,
@@ -119,12 +121,22 @@ impl<'h> Call<'h> {
         }
     }
 
+    /// What is known about it, and what it answered if that is known.
+    #[inline]
+    pub(crate) fn answer(&self) -> (Outcome, Option<ValueId>) {
+        let outcome = self.outcome();
+        let answered = self.completion().filter(|_| outcome == Outcome::Ok);
+        (outcome, answered.map(|position| self.history.value[position]))
+    }
+
     /// Position of the invocation in the history, from 0.
+    #[inline]
     pub fn start(&self) -> usize {
         self.pair.invoke as usize
     }
 
     /// Position of the completion, if there is one.
+    #[inline]
     pub fn completion(&self) -> Option<usize> {
         (self.pair.completion != NONE).then_some(self.pair.completion as usize)
     }
@@ -148,6 +160,7 @@ impl<'h> Call<'h> {
     }
 
     /// The function, by number.
+    #[inline]
     pub fn f_id(&self) -> F {
         self.history.f[self.start()]
     }
@@ -168,6 +181,7 @@ impl<'h> Call<'h> {
     }
 
     /// The same by number.
+    #[inline]
     pub fn asked_id(&self) -> ValueId {
         self.history.value[self.start()]
     }
@@ -178,6 +192,7 @@ impl<'h> Call<'h> {
     }
 
     /// The same by number.
+    #[inline]
     pub fn result_id(&self) -> Option<ValueId> {
         match self.outcome() {
             Outcome::Ok => self.completion().map(|position| self.history.value[position]),
@@ -251,15 +266,16 @@ impl std::fmt::Debug for Call<'_> {
     }
 }
 
-/// What a process is doing.
-#[derive(Clone, Copy)]
-enum Doing {
-    Nothing,
-    /// The call with this number.
-    Call(u32),
-    /// Nothing any more: the outcome of this call is unknown.
-    Retired(u32),
-}
+/// What a process is doing, in one word, so that going from one to the other takes no branch: nothing
+/// ([`IDLE`]), a call with this number, or, with the bit [`RETIRED`], nothing any more since the outcome of
+/// the call with this number is unknown.
+type Doing = u32;
+
+const IDLE: Doing = u32::MAX;
+const RETIRED: Doing = 1 << 31;
+
+/// So many calls are made room for at once.
+const CALLS_AT_ONCE: usize = 1 << 10;
 
 /// Joins them; see [`History::calls`].
 pub(super) fn calls(history: &History) -> Result<Calls<'_>, IllFormed> {
@@ -281,60 +297,76 @@ pub(super) fn calls(history: &History) -> Result<Calls<'_>, IllFormed> {
 }
 
 /// The pairs of the first `length` ops, and the counts for each function.
+///
+/// Whether an op begins or ends a call can't be predicted, so what both do is written as one: an invocation
+/// takes the next call, a completion that of its process, and either notes where it is.
 fn pairs(history: &History, length: usize) -> Result<(Vec<Pair>, Vec<OpCounts>), (usize, BrokenRule)> {
-    let mut counts = vec![OpCounts::default(); history.functions.len()];
-    let mut doing = vec![Doing::Nothing; history.processes.clients()];
-    let mut pairs: Vec<Pair> = Vec::with_capacity(length / 2);
-    let columns = history.process.iter().zip(&history.op_type).zip(history.f.iter().zip(&history.key));
-    for (position, ((process, op_type), (f, key))) in columns.enumerate().take(length) {
-        if *process == NEMESIS {
+    // For each function how often there is each type of op.
+    let mut counts = vec![[0u64; 4]; history.functions.len()];
+    let mut doing = vec![IDLE; history.processes.clients()];
+    let at_once = length.min(CALLS_AT_ONCE);
+    let mut pairs: Vec<Pair> = Vec::with_capacity(length / 2 + at_once);
+    let mut begun: u32 = 0;
+    let columns = history.process[..length].iter().zip(&history.op_type).zip(&history.f);
+    for (position, ((&process, &op_type), &f)) in columns.enumerate() {
+        if process == NEMESIS {
             continue;
         }
-        let doing = &mut doing[*process as usize];
-        if *op_type == OpType::Invoke {
-            let Doing::Nothing = *doing else {
-                return Err((position, invoked_too_early(history, &pairs, *doing)));
-            };
-            *doing = Doing::Call(pairs.len() as u32);
-            pairs.push(Pair { invoke: position as u32, completion: NONE });
-            counts[usize::from(f.0)].invoked += 1;
-            continue;
+        if begun as usize == pairs.len() {
+            let room = pairs.len() + at_once;
+            pairs.resize(room, Pair { invoke: 0, completion: NONE });
         }
-        let call = match *doing {
-            Doing::Call(call) => call,
-            Doing::Retired(call) if is_resolution(history, &pairs[call as usize], position) => call,
-            Doing::Nothing | Doing::Retired(_) => {
-                return Err((position, BrokenRule::CompletedWithoutInvoke { op_type: *op_type }));
+        let doing = &mut doing[process as usize];
+        let begins = op_type == OpType::Invoke;
+        let mut call = if begins { begun } else { *doing };
+        // Anything else is rare, and mostly wrong.
+        if (*doing == IDLE) != begins || call >= RETIRED {
+            match *doing & !RETIRED {
+                known
+                    if !begins
+                        && *doing != IDLE
+                        && is_resolution(history, &pairs[known as usize], position) =>
+                {
+                    call = known;
+                }
+                _ if begins => return Err((position, invoked_too_early(history, &pairs, *doing))),
+                _ => return Err((position, BrokenRule::CompletedWithoutInvoke { op_type })),
             }
-        };
+        }
         let pair = &mut pairs[call as usize];
-        let invoke = pair.invoke as usize;
-        if history.f[invoke] != *f {
-            return Err((
-                position,
-                BrokenRule::OtherFunction {
-                    invoke: history.index(invoke),
-                    invoked: history.functions[usize::from(history.f[invoke].0)].clone(),
-                    completed: history.functions[usize::from(f.0)].clone(),
-                },
-            ));
+        let invoke = if begins { position as u32 } else { pair.invoke };
+        if history.f[invoke as usize] != f
+            || (history.keyed && history.key[invoke as usize] != history.key[position])
+        {
+            return Err((position, changed(history, invoke as usize, position)));
         }
-        if history.key[invoke] != *key {
-            return Err((position, BrokenRule::OtherKey { invoke: history.index(invoke) }));
-        }
-        pair.completion = position as u32;
-        counts[usize::from(f.0)].ok += u64::from(*op_type == OpType::Ok);
-        counts[usize::from(f.0)].failed += u64::from(*op_type == OpType::Fail);
-        *doing = match (*doing, op_type) {
-            (Doing::Call(_), OpType::Ok | OpType::Fail) => Doing::Nothing,
-            // A retired process stays so: its connection is as lost as before.
-            _ => Doing::Retired(call),
-        };
+        *pair = Pair { invoke, completion: if begins { NONE } else { position as u32 } };
+        counts[usize::from(f.0)][op_type as usize] += 1;
+        // A retired process stays so: its connection is as lost as before.
+        let ended = if op_type == OpType::Info || *doing != call { RETIRED | call } else { IDLE };
+        *doing = if begins { call } else { ended };
+        begun += u32::from(begins);
     }
-    for counts in &mut counts {
-        counts.unknown = counts.invoked - counts.ok - counts.failed;
+    pairs.truncate(begun as usize);
+    let counts = counts.iter().map(|by_type| {
+        let [invoked, ok, failed] =
+            [OpType::Invoke, OpType::Ok, OpType::Fail].map(|op_type| by_type[op_type as usize]);
+        OpCounts { invoked, ok, failed, unknown: invoked - ok - failed }
+    });
+    Ok((pairs, counts.collect()))
+}
+
+/// The rule that a completion broke which is not about what was invoked.
+fn changed(history: &History, invoke: usize, completion: usize) -> BrokenRule {
+    let name = |position: usize| history.functions[usize::from(history.f[position].0)].clone();
+    match history.f[invoke] == history.f[completion] {
+        true => BrokenRule::OtherKey { invoke: history.index(invoke) },
+        false => BrokenRule::OtherFunction {
+            invoke: history.index(invoke),
+            invoked: name(invoke),
+            completed: name(completion),
+        },
     }
-    Ok((pairs, counts))
 }
 
 /// Whether the op at this position tells late what became of a call of unknown outcome, for the first time.
@@ -344,20 +376,15 @@ fn is_resolution(history: &History, pair: &Pair, position: usize) -> bool {
 }
 
 fn invoked_too_early(history: &History, pairs: &[Pair], doing: Doing) -> BrokenRule {
-    match doing {
-        Doing::Retired(call) => {
-            let Pair { invoke, completion } = pairs[call as usize];
-            // The completion may be a later one that told the outcome.
-            let info = (invoke..completion).find(|position| {
-                let position = *position as usize;
-                history.process[position] == history.process[invoke as usize]
-                    && history.op_type[position] == OpType::Info
-            });
-            BrokenRule::ReusedAfterInfo { info: history.index(info.unwrap_or(completion) as usize) }
-        }
-        Doing::Call(call) => {
-            BrokenRule::InvokedWhileOpen { open: history.index(pairs[call as usize].invoke as usize) }
-        }
-        Doing::Nothing => unreachable!("a process that does nothing may invoke"),
+    let Pair { invoke, completion } = pairs[(doing & !RETIRED) as usize];
+    if doing < RETIRED {
+        return BrokenRule::InvokedWhileOpen { open: history.index(invoke as usize) };
     }
+    // The completion may be a later one that told the outcome.
+    let info = (invoke..completion).find(|position| {
+        let position = *position as usize;
+        history.process[position] == history.process[invoke as usize]
+            && history.op_type[position] == OpType::Info
+    });
+    BrokenRule::ReusedAfterInfo { info: history.index(info.unwrap_or(completion) as usize) }
 }

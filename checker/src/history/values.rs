@@ -123,6 +123,12 @@ impl Values {
         false
     }
 
+    /// Whether hardly any of them is a list, a set or a map.
+    pub(crate) fn are_mostly_plain(&self) -> bool {
+        const PLAIN_PER_CHILD_MIN: usize = 4;
+        self.children.len() * PLAIN_PER_CHILD_MIN <= self.nodes.len()
+    }
+
     /// The id of true or false.
     pub fn bool(&mut self, truth: bool) -> ValueId {
         self.scalar(Node::Bool(truth), mix([1, u64::from(truth)]))
@@ -255,6 +261,7 @@ impl Values {
     /// # Panics
     ///
     /// If the id is of another history with more values.
+    #[inline]
     pub fn view(&self, id: ValueId) -> ValueView<'_> {
         match self.nodes[id.index()] {
             Node::Nil => ValueView::Nil,
@@ -269,6 +276,7 @@ impl Values {
     }
 
     /// The elements, if it is a list.
+    #[inline]
     pub fn list_view(&self, id: ValueId) -> Option<&[ValueId]> {
         match self.view(id) {
             ValueView::List(elements) => Some(elements),

@@ -126,9 +126,7 @@ type Added = Table<ValueId, Element>;
 fn adds(part: &Part<'_>) -> Result<(Vec<ValueId>, Added), String> {
     let mut added = Added::default();
     let mut order = Vec::new();
-    for (number, (call, span)) in
-        part.all().zip(&part.spans).enumerate().filter(|(_, (call, _))| call.f() == "add")
-    {
+    for (number, (call, span)) in part.spanned().enumerate().filter(|(_, (call, _))| call.f() == "add") {
         let (value, outcome) = (call.argument_id()?, call.outcome());
         let acknowledged = if outcome == Outcome::Ok { span.end } else { NEVER };
         let asked = if outcome == Outcome::Failed { NEVER } else { span.start };

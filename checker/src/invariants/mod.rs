@@ -52,12 +52,12 @@ pub use unique_ids::UniqueIds;
 use std::sync::Mutex;
 
 use crate::budget::{Budget, Exhausted, Meter};
-use crate::explain::witness::{Argument, Witness};
+use crate::explain::witness::Argument;
 use crate::history::History;
 use crate::history::values::{ValueId, ValueView};
-use crate::linearizability::judge::{Judged, judge_keys};
+use crate::linearizability::judge::{self, Judged, Located};
 use crate::linearizability::partition::Part;
-use crate::verdict::{Report, Verdict};
+use crate::verdict::Report;
 
 /// What is to be said of one key.
 enum Finding {
@@ -81,17 +81,17 @@ fn judge(
     judge: impl Fn(&Part<'_>, &Meter, &mut String) -> Finding + Sync,
 ) -> Report {
     let notes = Mutex::new(Vec::new());
-    let mut report = judge_keys(check, history, budget, &[], |part, meter| {
+    let mut report = judge::check(&[], check, history, budget, |part, meter| {
         let mut note = String::new();
-        let verdict = match judge(part, meter, &mut note) {
-            Finding::Fine => Verdict::Valid,
-            Finding::Wrong(argument) => Verdict::Invalid(Witness::new(history, part, argument)),
-            Finding::Unclear(reason) => Verdict::Unknown(reason),
+        let judged = match judge(part, meter, &mut note) {
+            Finding::Fine => Judged::valid(method),
+            Finding::Wrong(argument) => Judged::invalid(method, || Located::told(part, argument)),
+            Finding::Unclear(reason) => Judged::undecided(method, reason),
         };
         if let Ok(mut notes) = notes.lock() {
             notes.push(note);
         }
-        Judged::new(method, verdict)
+        judged
     });
     if let Ok(notes) = notes.into_inner()
         && let [note] = &notes[..]

@@ -116,7 +116,7 @@ impl Traffic {
             })
         };
         let (mut dequeued, mut last_look, mut unknown_dequeues, mut unknown_drain) = (0, 0, 0, false);
-        for (number, (call, span)) in part.all().zip(&part.spans).enumerate() {
+        for (number, (call, span)) in part.spanned().enumerate() {
             let taken: &[ValueId] = match (call.f(), call.outcome()) {
                 ("enqueue", outcome) => {
                     let item = at(call.argument_id()?, &mut items);

@@ -86,7 +86,7 @@ impl Elements {
     fn of(part: &Part<'_>, meter: &Meter) -> Result<Self, Finding> {
         let mut place: Table<ValueId, u32> = Table::default();
         let mut all: Vec<Element> = Vec::new();
-        for (number, (call, span)) in part.all().zip(&part.spans).enumerate() {
+        for (number, (call, span)) in part.spanned().enumerate() {
             if call.f() != "add" {
                 continue;
             }

@@ -16,8 +16,6 @@
 //! after, or all begun, and they can be placed right before.
 
 use super::partition::NEVER;
-use crate::hash::Table;
-use crate::history::op::Value;
 use crate::model::{ContainerOp, Quick, SearchOp, Violation};
 
 /// No operation.
@@ -92,29 +90,21 @@ pub(crate) struct Lives {
     pub(crate) positions: u32,
 }
 
-/// Numbers the values, in the order in which they come. Positions are made dense where they are not.
-pub(crate) fn decode(ops: &[SearchOp<ContainerOp>]) -> (Vec<LifeOp>, Vec<&Value>) {
-    let mut numbers: Table<&Value, u32> = Table::default();
-    let mut values = Vec::new();
-    let mut number = |value| {
-        *numbers.entry(value).or_insert_with(|| {
-            values.push(value);
-            values.len() as u32 - 1
-        })
-    };
+/// The same as operations on lives. Positions are made dense where they are not.
+pub(crate) fn decode(ops: &[SearchOp<ContainerOp<u32>>]) -> Vec<LifeOp> {
     let ops = ops.iter().map(|SearchOp { op, start, end }| {
-        let kind = match op {
-            ContainerOp::Put(value) => Kind::Put(number(value)),
-            ContainerOp::Take(value) => Kind::Take(number(value)),
+        let kind = match *op {
+            ContainerOp::Put(value) => Kind::Put(value),
+            ContainerOp::Take(value) => Kind::Take(value),
             ContainerOp::TakeUnknown => Kind::TakeUnknown,
             ContainerOp::Empty => Kind::Empty,
-            ContainerOp::Peek(value) => Kind::Peek(number(value)),
+            ContainerOp::Peek(value) => Kind::Peek(value),
         };
         LifeOp { kind, start: *start, end: *end }
     });
     let mut ops: Vec<LifeOp> = ops.collect();
     make_dense(&mut ops);
-    (ops, values)
+    ops
 }
 
 /// Renumbers positions when there are many more than operations.

@@ -21,6 +21,7 @@ pub(crate) mod lives;
 #[cfg(test)]
 mod monitor_tests;
 pub(crate) mod numbered;
+pub(crate) mod numbers;
 pub(crate) mod object;
 mod orders;
 pub(crate) mod partition;
@@ -45,7 +46,10 @@ use crate::check::{Check, KeyOrder};
 use crate::history::History;
 use crate::model::{CasRegister, Model};
 use crate::online::Checker;
-use crate::verdict::Report;
+use crate::verdict::{Decision, Report};
+
+/// A compare-and-set that succeeded says what it found.
+const REGISTER_LOOKS: &[&str] = &["read", "cas"];
 
 /// Every key is a register with `read`, `write v` and `cas [old, new]`, nil before its first write.
 #[derive(Clone, Debug, Default)]
@@ -66,9 +70,14 @@ impl Check for LinearizableRegister {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        // A compare-and-set that succeeded says what it found.
-        judge::judge_keys(self.name(), history, budget, &["read", "cas"], |part, meter| {
-            portfolio::register(history, part, &self.model, meter)
+        judge::check(REGISTER_LOOKS, self.name(), history, budget, |part, meter| {
+            portfolio::register(part, &self.model, meter)
+        })
+    }
+
+    fn decide(&self, history: &History, budget: &Budget) -> Decision {
+        judge::decide(REGISTER_LOOKS, history, budget, |part, meter| {
+            portfolio::register(part, &self.model, meter)
         })
     }
 
@@ -91,9 +100,11 @@ impl Check for LinearizableAppend {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::judge_keys(self.name(), history, budget, &["read"], |part, meter| {
-            portfolio::append(history, part, meter)
-        })
+        judge::check(&["read"], self.name(), history, budget, |part, meter| portfolio::append(part, meter))
+    }
+
+    fn decide(&self, history: &History, budget: &Budget) -> Decision {
+        judge::decide(&["read"], history, budget, |part, meter| portfolio::append(part, meter))
     }
 
     fn online(&self) -> Option<Checker> {
@@ -132,9 +143,13 @@ impl<M: Model> Check for Linearizable<M> {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::judge_keys(self.name(), history, budget, &[], |part, meter| {
-            portfolio::by_search(history, part, &self.model, meter)
+        judge::check(&[], self.name(), history, budget, |part, meter| {
+            portfolio::by_search(part, &self.model, meter)
         })
+    }
+
+    fn decide(&self, history: &History, budget: &Budget) -> Decision {
+        judge::decide(&[], history, budget, |part, meter| portfolio::by_search(part, &self.model, meter))
     }
 
     fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {

@@ -1,7 +1,8 @@
 //! Any model: its parts apart where it has some, its own quick way first, search for the rest.
 
+use super::judge::{Found, Judged, Located};
 use super::partition::{NEVER, Part};
-use super::portfolio::{Undecided, searched};
+use super::portfolio::searched;
 use crate::budget::Meter;
 use crate::explain::minimise::minimise;
 use crate::explain::order;
@@ -11,60 +12,48 @@ use crate::hash::Table;
 use crate::history::op::Value;
 use crate::model::{Model, Quick, SearchOp, Violation};
 
-/// What decided, and what came of it.
-pub(crate) type Decision = (&'static str, Result<(), Refusal>);
-
-/// Why it is not valid.
-pub(crate) enum Refusal {
-    Invalid(Argument),
-    Undecided(Undecided),
+/// Operations on one object, each with the number of its call.
+pub(crate) struct Object<'p, 'h, M: Model> {
+    pub(crate) model: &'p M,
+    pub(crate) part: &'p Part<'h>,
+    pub(crate) ops: Vec<SearchOp<M::Op>>,
+    pub(crate) calls: Vec<usize>,
 }
 
 /// What decided when it was no search.
-const MONITOR: &str = "monitor";
+pub(super) const MONITOR: &str = "monitor";
 
 /// Evidence that nobody has to make smaller.
 const EVIDENCE_SMALL: usize = 8;
 
-/// Judges operations, given with the number of each one's call.
-pub(crate) fn judge<M: Model>(
-    model: &M,
-    part: &Part<'_>,
-    ops: &[SearchOp<M::Op>],
-    calls: &[usize],
-    meter: &Meter,
-) -> Decision {
+/// Judges an object.
+pub(crate) fn judge<'p, M: Model>(object: Object<'p, '_, M>, meter: &Meter) -> Judged<'p> {
     // A monitor sees all parts of an object at once faster than anybody can split them.
-    match model.quick(ops) {
-        Quick::Valid => return (MONITOR, Ok(())),
-        Quick::Violation(violation) => {
-            let argument = tell(model, part, ops, calls, &violation, meter);
-            return (MONITOR, Err(Refusal::Invalid(argument)));
-        }
+    match object.model.quick(&object.ops) {
+        Quick::Valid => return Judged::valid(MONITOR),
+        Quick::Violation(violation) => return object.violated(violation),
         Quick::NotApplicable => {}
     }
-    let Some(parts) = split(model, ops) else { return searched(model, part, ops, calls, meter) };
-    let mut decision: Decision = (MONITOR, Ok(()));
+    let Some(parts) = split(object.model, &object.ops) else { return searched(object, meter) };
+    let mut judged = Judged::valid(MONITOR);
     for places in parts {
-        let ops = dense(places.iter().map(|place| ops[*place].clone()).collect());
-        let calls: Vec<usize> = places.iter().map(|place| calls[*place]).collect();
-        let (engine, found) = match model.quick(&ops) {
+        let ops = dense(places.iter().map(|place| object.ops[*place].clone()).collect());
+        let calls: Vec<usize> = places.iter().map(|place| object.calls[*place]).collect();
+        let part = Object { ops, calls, ..object };
+        let next = match part.model.quick(&part.ops) {
             Quick::Valid => continue,
-            Quick::Violation(violation) => {
-                let argument = tell(model, part, &ops, &calls, &violation, meter);
-                (MONITOR, Err(Refusal::Invalid(argument)))
-            }
-            Quick::NotApplicable => searched(model, part, &ops, &calls, meter),
+            Quick::Violation(violation) => part.violated(violation),
+            Quick::NotApplicable => searched(part, meter),
         };
-        match found {
-            Ok(()) if decision.1.is_ok() => decision.0 = engine,
-            Ok(()) => {}
-            Err(Refusal::Invalid(_)) => return (engine, found),
+        match next.found {
+            Found::Invalid(_) => return next,
             // Another part may still be invalid.
-            Err(Refusal::Undecided(_)) => decision = (engine, found),
+            Found::Unknown(_) => judged = next,
+            Found::Valid if matches!(judged.found, Found::Valid) => judged = next,
+            Found::Valid => {}
         }
     }
-    decision
+    judged
 }
 
 /// The places of each part's operations, if every operation is about one part and there are several.
@@ -106,48 +95,56 @@ fn spares_no_value<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> bool {
         })
 }
 
-fn tell<M: Model>(
-    model: &M,
-    part: &Part<'_>,
-    ops: &[SearchOp<M::Op>],
-    calls: &[usize],
-    violation: &Violation,
-    meter: &Meter,
-) -> Argument {
-    let call = |place: usize| part.call(calls[place]);
-    let mut none_spared = false;
-    if violation.ops.len() > EVIDENCE_SMALL {
-        let places: Vec<usize> = violation.ops.iter().map(|(place, _)| *place).collect();
-        let failing = places.iter().position(|place| *place == violation.failing);
-        let evidence: Vec<_> = places.iter().map(|place| ops[*place].clone()).collect();
-        let of_evidence: Vec<usize> = places.iter().map(|place| calls[*place]).collect();
-        if let Some(failing) = failing {
-            let core = minimise(model, &evidence, failing, meter);
-            if core.ops.len() < violation.ops.len() {
-                return order::tell(model, part, &of_evidence, &core);
+impl<'p, M: Model> Object<'p, '_, M> {
+    /// The position in the history at which an operation ended.
+    pub(crate) fn end_of(&self, place: usize) -> usize {
+        let call = self.part.call(self.calls[place]);
+        call.completion().unwrap_or(call.start())
+    }
+
+    fn violated(self, violation: Violation) -> Judged<'p> {
+        Judged::invalid(MONITOR, move || {
+            Located::at(self.end_of(violation.failing), move |meter| self.tell(&violation, meter))
+        })
+    }
+
+    fn tell(&self, violation: &Violation, meter: &Meter) -> Argument {
+        let Self { model, part, ops, calls } = self;
+        let call = |place: usize| part.call(calls[place]);
+        let mut none_spared = false;
+        if violation.ops.len() > EVIDENCE_SMALL {
+            let places: Vec<usize> = violation.ops.iter().map(|(place, _)| *place).collect();
+            let failing = places.iter().position(|place| *place == violation.failing);
+            let evidence: Vec<_> = places.iter().map(|place| ops[*place].clone()).collect();
+            let of_evidence: Vec<usize> = places.iter().map(|place| calls[*place]).collect();
+            if let Some(failing) = failing {
+                let core = minimise(*model, &evidence, failing, meter);
+                if core.ops.len() < violation.ops.len() {
+                    return order::tell(*model, part, &of_evidence, &core);
+                }
+            }
+            none_spared = spares_no_value(*model, &evidence);
+        }
+        let failing = call(violation.failing);
+        let summary = format!("{} {}, but {}", did(&failing), span(&failing), violation.rule);
+        let mut argument =
+            Argument::new(Anomaly::NoOrder, summary).failing(calls[violation.failing], "fits no order");
+        let others = || violation.ops.iter().filter(|(place, _)| *place != violation.failing);
+        for (number, (place, role)) in others().enumerate() {
+            argument = argument.with(calls[*place], *role);
+            if number < EVIDENCE_SMALL {
+                argument = argument.because(format!("{}: {role}.", whose(&call(*place))));
             }
         }
-        none_spared = spares_no_value(model, &evidence);
-    }
-    let failing = call(violation.failing);
-    let summary = format!("{} {}, but {}", did(&failing), span(&failing), violation.rule);
-    let mut argument =
-        Argument::new(Anomaly::NoOrder, summary).failing(calls[violation.failing], "fits no order");
-    let others = || violation.ops.iter().filter(|(place, _)| *place != violation.failing);
-    for (number, (place, role)) in others().enumerate() {
-        argument = argument.with(calls[*place], *role);
-        if number < EVIDENCE_SMALL {
-            argument = argument.because(format!("{}: {role}.", whose(&call(*place))));
+        if others().count() > EVIDENCE_SMALL {
+            let more = others().count() - EVIDENCE_SMALL;
+            argument = argument.because(format!("And {more} more, each of which plays one of these parts."));
         }
+        if none_spared {
+            argument = argument.because(
+                "It takes all of them: without what was done with any one of these values, there is an order.",
+            );
+        }
+        argument.because("No other operation of the history helps: there is no order.".to_owned())
     }
-    if others().count() > EVIDENCE_SMALL {
-        let more = others().count() - EVIDENCE_SMALL;
-        argument = argument.because(format!("And {more} more, each of which plays one of these parts."));
-    }
-    if none_spared {
-        argument = argument.because(
-            "It takes all of them: without what was done with any one of these values, there is an order.",
-        );
-    }
-    argument.because("No other operation of the history helps: there is no order.".to_owned())
 }

@@ -1,10 +1,12 @@
 //! Orders that explain valid histories, each verified before it is given.
 
+use std::ops::ControlFlow;
+
 use super::append::{self, Decoded};
 use super::frontier;
 use super::partition::{self, Part};
 use super::portfolio::decode;
-use super::register_decode;
+use super::register_decode::Decoder;
 use super::register_op::RegisterOp;
 use super::search::{self, Limits, SearchOp, Told};
 use super::verify::verify;
@@ -27,28 +29,33 @@ pub(super) fn of_keys(
 ) -> Result<Vec<KeyOrder>, String> {
     let parts = partition::by_key(history.calls().map_err(|broken| broken.to_string())?);
     let meter = Meter::new(budget);
-    let orders = partition::judge_all(&parts, |part| {
-        let (engine, calls) = find(part, &meter).map_err(|reason| match part.key() {
+    let orders = partition::judge_all(&parts, |part| match find(part, &meter) {
+        Ok((engine, calls)) => {
+            let order = calls.into_iter().map(|number| part.call(number).invoke_index()).collect();
+            ControlFlow::Continue(Ok(KeyOrder { key: part.key(), engine: engine.to_owned(), order }))
+        }
+        Err(reason) => ControlFlow::Break(Err(match part.key() {
             Some(key) => format!("key {key}: {reason}"),
             None => reason,
-        })?;
-        let order = calls.into_iter().map(|number| part.call(number).invoke_index()).collect();
-        Ok(KeyOrder { key: part.key(), engine: engine.to_owned(), order })
+        })),
     });
     orders.into_iter().collect()
 }
 
 /// An order of a register.
 pub(super) fn register(part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Result<Found, String> {
-    let register = register_decode::decode(part, model)?;
-    if let Some(order) = zones::order(&register.ops, register.values(), part.positions) {
-        verify_register(&register.ops, &order)?;
-        return Ok(("zones", order.into_iter().map(|op| register.calls[op] as usize).collect()));
-    }
-    let found = frontier::order(&register.ops, register.values(), meter).map_err(|why| why.to_string())?;
-    let order = found.ok_or("there is no order: the history is invalid")?;
-    verify_register(&register.ops, &order)?;
-    Ok(("frontier", order.into_iter().map(|op| register.calls[op] as usize).collect()))
+    let mut register = Decoder::new(part, model);
+    let ops = register.ops()?;
+    let (engine, order) = match zones::order(&ops, register.values(), part.positions) {
+        Some(order) => ("zones", order),
+        None => {
+            let found = frontier::order(&ops, register.values(), meter).map_err(|why| why.to_string())?;
+            ("frontier", found.ok_or("there is no order: the history is invalid")?)
+        }
+    };
+    verify_register(&ops, &order)?;
+    let calls = register.calls(&ops);
+    Ok((engine, order.into_iter().map(|op| calls[op] as usize).collect()))
 }
 
 /// An order of a list.

@@ -3,13 +3,14 @@
 //! Linearizability is local (Herlihy & Wing 1990, theorem 1): a history over independent objects is
 //! linearizable exactly when its part for each object is.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::hash::Table;
-use crate::history::History;
 use crate::history::op::Value;
 use crate::history::pair::{Call, Calls, Outcome, Pair};
 use crate::history::values::ValueId;
+use crate::history::{F, History};
 
 /// Below this many calls a thread costs more than it saves.
 const CALLS_PER_THREAD_MIN: usize = 5_000;
@@ -25,6 +26,29 @@ pub(crate) struct Span {
     pub(crate) end: u32,
 }
 
+/// What engines ask of a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) span: Span,
+    pub(crate) f: F,
+    pub(crate) outcome: Outcome,
+    pub(crate) asked: ValueId,
+    /// Nil unless the outcome is [`Outcome::Ok`].
+    pub(crate) answer: ValueId,
+}
+
+impl Known {
+    /// Of a call whose positions count as these.
+    #[inline]
+    fn of(call: &Call<'_>, position: impl Fn(usize) -> u32) -> Self {
+        let (outcome, answer) = call.answer();
+        let end = call.completion().filter(|_| outcome != Outcome::Unknown).map_or(NEVER, &position);
+        let span = Span { start: position(call.start()), end };
+        let answer = answer.unwrap_or_default();
+        Known { span, f: call.f_id(), outcome, asked: call.asked_id(), answer }
+    }
+}
+
 /// Everything about one key.
 #[derive(Debug)]
 pub(crate) struct Part<'h> {
@@ -32,8 +56,9 @@ pub(crate) struct Part<'h> {
     pub(crate) key: Option<ValueId>,
     /// In the order of invocation. Failed calls are among them; they never count as done.
     pub(crate) calls: Vec<Pair>,
-    /// For each call.
-    pub(crate) spans: Vec<Span>,
+    /// For each call, side by side, since those of one key are far apart in the history. Nothing where there is
+    /// but one key: its positions are those of the history.
+    known: Vec<Known>,
     /// How many positions there are: every span's start and end is in `1..=positions`.
     pub(crate) positions: u32,
 }
@@ -45,46 +70,45 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
         return Vec::new();
     }
     if !history.has_keys() {
-        let spans = pairs.iter().map(|pair| {
-            let end = Call::new(history, *pair).end().map_or(NEVER, |end| end as u32 + 1);
-            Span { start: pair.invoke + 1, end }
-        });
-        let spans = spans.collect();
-        return vec![Part { history, key: None, calls: pairs, spans, positions: history.len() as u32 }];
+        let positions = history.len() as u32;
+        return vec![Part { history, key: None, calls: pairs, known: Vec::new(), positions }];
     }
-    const NOBODY: u32 = u32::MAX;
     let mut parts: Vec<Part<'_>> = Vec::new();
+    // How many calls each part has; for each call its part; for each event its position among those of its
+    // part. All is counted before anything is written, so that nothing is moved.
+    let mut sizes: Vec<usize> = Vec::new();
+    let mut part_of_call: Vec<u32> = Vec::with_capacity(pairs.len());
+    let mut local: Vec<u32> = vec![0; history.len()];
     let mut part_of_key: Table<Option<ValueId>, u32> = Table::default();
-    // At each position of the history: the part and the call within it.
-    let mut owner = vec![(NOBODY, 0u32); history.len()];
-    for pair in pairs {
-        let call = Call::new(history, pair);
-        let key = call.key_id();
+    for pair in &pairs {
+        let key = history.key_id(pair.invoke as usize);
         let index = *part_of_key.entry(key).or_insert_with(|| {
-            parts.push(Part { history, key, calls: Vec::new(), spans: Vec::new(), positions: 0 });
+            parts.push(Part { history, key, calls: Vec::new(), known: Vec::new(), positions: 0 });
+            sizes.push(0);
             (parts.len() - 1) as u32
         });
-        let part = &mut parts[index as usize];
-        let place = (index, part.calls.len() as u32);
-        owner[call.start()] = place;
-        if let Some(end) = call.end() {
-            owner[end] = place;
+        sizes[index as usize] += 1;
+        part_of_call.push(index);
+        // From 1, so that 0 is no event of a call.
+        local[pair.invoke as usize] = index + 1;
+        if let Some(end) = Call::new(history, *pair).end() {
+            local[end] = index + 1;
         }
-        part.calls.push(pair);
-        part.spans.push(Span { start: 0, end: NEVER });
     }
-    for (part, call) in owner {
-        if part != NOBODY {
-            let part = &mut parts[part as usize];
-            part.positions += 1;
-            let span = &mut part.spans[call as usize];
-            // Positions start at 1: a start of 0 means that this event is the invocation.
-            if span.start == 0 {
-                span.start = part.positions;
-            } else {
-                span.end = part.positions;
-            }
-        }
+    for position in local.iter_mut().filter(|position| **position != 0) {
+        let part = &mut parts[*position as usize - 1];
+        part.positions += 1;
+        *position = part.positions;
+    }
+    for (part, size) in parts.iter_mut().zip(sizes) {
+        part.calls.reserve_exact(size);
+        part.known.reserve_exact(size);
+    }
+    for (pair, part) in pairs.into_iter().zip(part_of_call) {
+        let known = Known::of(&Call::new(history, pair), |position| local[position]);
+        let part = &mut parts[part as usize];
+        part.calls.push(pair);
+        part.known.push(known);
     }
     parts
 }
@@ -95,10 +119,31 @@ impl<'h> Part<'h> {
         Call::new(self.history, self.calls[number])
     }
 
+    /// What engines ask of every call.
+    #[inline]
+    pub(crate) fn known(&self) -> impl Iterator<Item = Known> + '_ {
+        let alone = |number| Known::of(&self.call(number), |position| position as u32 + 1);
+        (0..self.calls.len()).map(move |number| match self.known.get(number) {
+            Some(known) => *known,
+            None => alone(number),
+        })
+    }
+
+    /// Every call with when it was open.
+    pub(crate) fn spanned(&self) -> impl Iterator<Item = (Call<'h>, Span)> + '_ {
+        self.all().zip(self.known().map(|known| known.span))
+    }
+
     /// Every call.
     pub(crate) fn all(&self) -> impl Iterator<Item = Call<'h>> + '_ {
         let history = self.history;
         self.calls.iter().map(move |pair| Call::new(history, *pair))
+    }
+
+    /// The position in the history of what ended at this position of the key.
+    pub(crate) fn position_of_end(&self, end: u32) -> usize {
+        let ended = self.spanned().find(|(_, span)| span.end == end);
+        ended.and_then(|(call, _)| call.completion()).unwrap_or(self.history.len())
     }
 
     /// The key itself.
@@ -108,42 +153,67 @@ impl<'h> Part<'h> {
 
     /// The calls that did or may have happened, with their spans and numbers.
     pub(crate) fn possible(&self) -> impl Iterator<Item = (usize, Call<'h>, Span)> + '_ {
-        let spans = self.spans.iter().copied();
         self.all()
-            .zip(spans)
+            .zip(self.known())
             .enumerate()
-            .filter(|(_, (call, _))| call.outcome() != Outcome::Failed)
-            .map(|(number, (call, span))| (number, call, span))
+            .filter(|(_, (_, known))| known.outcome != Outcome::Failed)
+            .map(|(number, (call, known))| (number, call, known.span))
     }
 }
 
-/// Answers for all parts, in their order, whichever thread finds them.
-pub(crate) fn judge_all<'h, A: Send>(parts: &[Part<'h>], judge: impl Fn(&Part<'h>) -> A + Sync) -> Vec<A> {
-    let calls: usize = parts.iter().map(|part| part.calls.len()).sum();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = cores.min(parts.len()).min(calls / CALLS_PER_THREAD_MIN).max(1);
-    if threads == 1 {
-        return parts.iter().map(judge).collect();
-    }
-    let next = AtomicUsize::new(0);
+/// Answers for all parts, in their order, whichever thread finds them. After a break no further part is
+/// begun, and those that were not are left out.
+pub(crate) fn judge_all<'p, 'h, A: Send>(
+    parts: &'p [Part<'h>],
+    judge: impl Fn(&'p Part<'h>) -> ControlFlow<A, A> + Sync,
+) -> Vec<A> {
+    let threads = threads(parts);
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let work = || {
         let mut answers = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            match parts.get(index) {
-                Some(part) => answers.push((index, judge(part))),
-                None => return answers,
-            }
+        while !stop.load(Ordering::Relaxed)
+            && let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(part) = parts.get(index)
+        {
+            answers.push((
+                index,
+                match judge(part) {
+                    ControlFlow::Continue(answer) => answer,
+                    ControlFlow::Break(answer) => {
+                        stop.store(true, Ordering::Relaxed);
+                        answer
+                    }
+                },
+            ));
         }
+        answers
     };
-    let mut answers: Vec<(usize, A)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let joined = workers.into_iter().map(|worker| match worker.join() {
-            Ok(answers) => answers,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.flatten().collect()
-    });
-    answers.sort_by_key(|(index, _)| *index);
+    let mut answers: Vec<(usize, A)> = match threads {
+        1 => work(),
+        _ => std::thread::scope(|scope| {
+            let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut answers = work();
+            for worker in workers {
+                answers.extend(match worker.join() {
+                    Ok(answers) => answers,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                });
+            }
+            answers
+        }),
+    };
+    if threads > 1 {
+        answers.sort_unstable_by_key(|(index, _)| *index);
+    }
     answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// How many threads these parts are worth. Looking how many cores there are takes longer than judging a
+/// few calls does.
+fn threads(parts: &[Part<'_>]) -> usize {
+    let calls: usize = parts.iter().map(|part| part.calls.len()).sum();
+    match parts.len().min(calls / CALLS_PER_THREAD_MIN) {
+        0 | 1 => 1,
+        worth => std::thread::available_parallelism().map_or(1, usize::from).min(worth),
+    }
 }

@@ -3,21 +3,19 @@
 use super::append::{self, Decoded};
 use super::frontier;
 use super::inclusion;
-use super::judge::Judged;
-use super::object::{self, Decision, Refusal};
-use super::partition::Part;
-use super::register_decode;
+use super::judge::{Judged, Located};
+use super::object::{self, Object};
+use super::partition::{Part, Span};
+use super::register_decode::Decoder;
 use super::register_op::{RegisterOp, known_at};
 use super::search::{self, Limits, SearchOp, Told};
-use super::zones;
+use super::zones::{self, Collision, Zones};
 use crate::budget::{Exhausted, Meter};
 use crate::explain::minimise::minimise;
-use crate::explain::witness::{Argument, Witness};
+use crate::explain::witness::Argument;
 use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
-use crate::history::History;
 use crate::history::pair::Outcome;
-use crate::model::{AppendList, CasRegister, GrowSet, Model};
-use crate::verdict::Verdict;
+use crate::model::{AppendList, CasRegister, GrowSet, Model, Quick};
 
 const ZONES: &str = "zones";
 const FRONTIER: &str = "frontier";
@@ -25,37 +23,66 @@ const INCLUSION: &str = "inclusion";
 const SEARCH: &str = "search";
 
 /// A register: zones if every value is written once, else what of it is unique, else the frontier.
-pub(crate) fn register(history: &History, part: &Part<'_>, model: &CasRegister, meter: &Meter) -> Judged {
-    let register = match register_decode::decode(part, model) {
-        Ok(register) => register,
+pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &Meter) -> Judged<'p> {
+    let mut register = Decoder::new(part, model);
+    let mut unique = Zones::new(register.values());
+    let answer = match register.each(|op| unique.add(&op)) {
+        Ok(true) => unique.decide(part.positions),
+        Ok(false) => zones::Answer::NotUnique,
         Err(reason) => return Judged::unknown(reason),
     };
-    let (ops, values) = (&register.ops[..], register.values());
-    let tell = |violation| {
-        let values = register.spelt_out(part, model);
-        let story = register::Story { part, ops, calls: &register.calls, values: &values };
-        invalid(ZONES, history, part, story.tell(&violation))
-    };
-    match zones::zones(ops, values, part.positions) {
-        zones::Answer::Valid => return Judged::new(ZONES, Verdict::Valid),
-        zones::Answer::Violation(violation) => return tell(violation),
+    match answer {
+        zones::Answer::Valid => return Judged::valid(ZONES),
+        zones::Answer::Invalid(collision) => return collided(part, register, collision),
         zones::Answer::NotUnique | zones::Answer::Undecided => {}
     }
-    if let Some(violation) = zones::never_written(ops, values) {
-        return tell(violation);
+    let ops = match register.ops() {
+        Ok(ops) => ops,
+        Err(reason) => return Judged::unknown(reason),
+    };
+    let values = register.values();
+    if let zones::Answer::Undecided = answer
+        && let zones::Answer::Valid = zones::zones(&ops, values, part.positions)
+    {
+        return Judged::valid(ZONES);
     }
-    match frontier::decide(ops, values, meter) {
-        frontier::Answer::Valid => Judged::new(FRONTIER, Verdict::Valid),
-        frontier::Answer::Invalid { failing } => {
-            let spelt_out = register.spelt_out(part, model);
-            let story = register::Story { part, ops, calls: &register.calls, values: &spelt_out };
-            invalid(FRONTIER, history, part, why_stuck(&story, failing, meter))
-        }
+    if let Some(violation) = zones::never_written(&ops, values) {
+        return Judged::invalid(ZONES, move || {
+            Located::told(part, told(part, &register, &ops, |story| story.tell(&violation)))
+        });
+    }
+    match frontier::decide(&ops, values, meter) {
+        frontier::Answer::Valid => Judged::valid(FRONTIER),
+        frontier::Answer::Invalid { failing } => Judged::invalid(FRONTIER, move || {
+            Located::at(part.position_of_end(ops[failing].end), move |meter| {
+                told(part, &register, &ops, |story| why_stuck(story, failing, meter))
+            })
+        }),
         frontier::Answer::Undecided { why, placed, completed } => {
-            let undecided = Undecided { why, placed, completed };
-            Judged::new(FRONTIER, Verdict::Unknown(undecided.to_string()))
+            Judged::undecided(FRONTIER, Undecided { why, placed, completed }.to_string())
         }
     }
+}
+
+fn collided<'p>(part: &'p Part<'_>, mut register: Decoder<'p, '_>, collision: Collision) -> Judged<'p> {
+    Judged::invalid(ZONES, move || {
+        let ops = register.ops().expect("the zones have seen all of them");
+        let named = collision.earliest(&ops);
+        Located::at(part.position_of_end(named.complete), move |_| {
+            told(part, &register, &ops, |story| story.tell(&named.violation))
+        })
+    })
+}
+
+/// A key as those who tell stories want it.
+fn told(
+    part: &Part<'_>,
+    register: &Decoder<'_, '_>,
+    ops: &[RegisterOp],
+    tell: impl FnOnce(&register::Story<'_, '_>) -> Argument,
+) -> Argument {
+    let (calls, values) = (register.calls(ops), register.spelt_out());
+    tell(&register::Story { part, ops, calls: &calls, values: &values })
 }
 
 /// The shorter argument first: two blocks of unique values that collide need no search to be understood.
@@ -72,58 +99,55 @@ fn why_stuck(story: &register::Story<'_, '_>, failing: usize, meter: &Meter) -> 
 }
 
 /// A list: zones if every value is appended once, else search.
-pub(crate) fn append(history: &History, part: &Part<'_>, meter: &Meter) -> Judged {
-    let decoded = match append::decode(part) {
-        Ok(decoded) => decoded,
+pub(crate) fn append<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
+    let list = match append::decode(part) {
+        Ok(Decoded::Register(list)) => list,
+        Ok(Decoded::NotUnique) => return by_search(part, &AppendList, meter),
+        Ok(Decoded::Impossible(found)) => {
+            let told = move || Located::told(part, append_words::impossible(part, &found));
+            return Judged::invalid(ZONES, told);
+        }
         Err(reason) => return Judged::unknown(reason),
     };
-    match decoded {
-        Decoded::NotUnique => by_search(history, part, &AppendList, meter),
-        Decoded::Impossible(found) => invalid(ZONES, history, part, append_words::impossible(part, &found)),
-        Decoded::Register(list) => match zones::zones_as_a_whole(&list.ops, list.values, part.positions) {
-            zones::Answer::Valid => Judged::new(ZONES, Verdict::Valid),
-            zones::Answer::Violation(violation) => {
-                invalid(ZONES, history, part, append_words::tell(part, &list, &violation))
-            }
-            zones::Answer::NotUnique | zones::Answer::Undecided => {
-                by_search(history, part, &AppendList, meter)
-            }
-        },
+    match zones::zones(&list.ops, list.values, part.positions) {
+        zones::Answer::Valid => Judged::valid(ZONES),
+        zones::Answer::Invalid(collision) => Judged::invalid(ZONES, move || {
+            Located::told(part, append_words::tell(part, &list, &collision.found(&list.ops)))
+        }),
+        zones::Answer::NotUnique | zones::Answer::Undecided => by_search(part, &AppendList, meter),
     }
 }
 
 /// A growing set: inclusion if every element is added once, else search.
-pub(crate) fn set(history: &History, part: &Part<'_>, meter: &Meter) -> Judged {
+pub(crate) fn set<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
     let set = match inclusion::decode(part) {
         Ok(set) => set,
         Err(reason) => return Judged::unknown(reason),
     };
     match inclusion::judge(&set) {
-        inclusion::Answer::Valid => Judged::new(INCLUSION, Verdict::Valid),
+        inclusion::Answer::Valid => Judged::valid(INCLUSION),
         inclusion::Answer::Violation(violation) => {
-            invalid(INCLUSION, history, part, set_words::tell(part, &set, &violation))
+            Judged::invalid(INCLUSION, move || Located::told(part, set_words::tell(part, &set, &violation)))
         }
-        inclusion::Answer::NotUnique => by_search(history, part, &GrowSet, meter),
+        inclusion::Answer::NotUnique => by_search(part, &GrowSet, meter),
     }
 }
 
 /// Any model: see [`object`].
-pub(crate) fn by_search<M: Model>(history: &History, part: &Part<'_>, model: &M, meter: &Meter) -> Judged {
-    let (ops, calls) = match decode(part, model) {
-        Ok(decoded) => decoded,
-        Err(reason) => return Judged::unknown(reason),
-    };
-    let (engine, found) = object::judge(model, part, &ops, &calls, meter);
-    match found {
-        Ok(()) => Judged::new(engine, Verdict::Valid),
-        Err(Refusal::Invalid(argument)) => invalid(engine, history, part, argument),
-        Err(Refusal::Undecided(why)) => Judged::new(engine, Verdict::Unknown(why.to_string())),
+pub(crate) fn by_search<'p, M: Model>(part: &'p Part<'_>, model: &'p M, meter: &Meter) -> Judged<'p> {
+    let calls = part.possible().map(|(_, op, Span { start, end })| SearchOp { op, start, end });
+    if let Quick::Valid = model.quick_calls(calls) {
+        return Judged::valid(object::MONITOR);
+    }
+    match decode(part, model) {
+        Ok((ops, calls)) => object::judge(Object { model, part, ops, calls }, meter),
+        Err(reason) => Judged::unknown(reason),
     }
 }
 
 /// How far a search came.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Undecided {
+struct Undecided {
     why: Exhausted,
     placed: usize,
     completed: usize,
@@ -140,29 +164,20 @@ impl std::fmt::Display for Undecided {
 }
 
 /// By search alone.
-pub(crate) fn searched<M: Model>(
-    model: &M,
-    part: &Part<'_>,
-    ops: &[SearchOp<M::Op>],
-    calls: &[usize],
-    meter: &Meter,
-) -> Decision {
+pub(crate) fn searched<'p, M: Model>(object: Object<'p, '_, M>, meter: &Meter) -> Judged<'p> {
     let limits = Limits { meter, steps_max: u64::MAX, told: Told::Verdict };
-    let found = match search::search(model, ops, limits).answer {
-        search::Answer::Valid { .. } => Ok(()),
-        search::Answer::Invalid { stuck, .. } => {
-            let core = minimise(model, ops, stuck, meter);
-            Err(Refusal::Invalid(order::tell(model, part, calls, &core)))
-        }
+    match search::search(object.model, &object.ops, limits).answer {
+        search::Answer::Valid { .. } => Judged::valid(SEARCH),
+        search::Answer::Invalid { stuck, .. } => Judged::invalid(SEARCH, move || {
+            Located::at(object.end_of(stuck), move |meter| {
+                let core = minimise(object.model, &object.ops, stuck, meter);
+                order::tell(object.model, object.part, &object.calls, &core)
+            })
+        }),
         search::Answer::Exhausted { why, placed, completed } => {
-            Err(Refusal::Undecided(Undecided { why, placed, completed }))
+            Judged::undecided(SEARCH, Undecided { why, placed, completed }.to_string())
         }
-    };
-    (SEARCH, found)
-}
-
-fn invalid(engine: &'static str, history: &History, part: &Part<'_>, argument: Argument) -> Judged {
-    Judged::new(engine, Verdict::Invalid(Witness::new(history, part, argument)))
+    }
 }
 
 /// Operations for an engine, and for each the number of its call.
@@ -170,7 +185,7 @@ pub(super) type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
 
 pub(super) fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
     let (mut ops, mut calls) = (Vec::new(), Vec::new());
-    for (number, (call, span)) in part.all().zip(&part.spans).enumerate() {
+    for (number, (call, span)) in part.spanned().enumerate() {
         let op = match call.outcome() {
             Outcome::Ok | Outcome::Unknown => model.decode(&call)?,
             Outcome::Failed => model.decode_failed(&call)?,

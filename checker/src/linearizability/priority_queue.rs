@@ -14,24 +14,23 @@
 
 use super::lives::{self, Gaps, Kind, LifeOp, Lives};
 use super::partition::NEVER;
+use crate::history::op::Value;
 use crate::model::{ContainerOp, Quick, SearchOp, Violation};
 
 /// Judges a priority queue, whose greatest (or least) value comes out first.
-pub(crate) fn judge(ops: &[SearchOp<ContainerOp>], least_first: bool) -> Quick {
-    let (ops, values) = lives::decode(ops);
+pub(crate) fn judge(ops: &[SearchOp<ContainerOp<u32>>], values: &[Value], least_first: bool) -> Quick {
     let mut by_urgency: Vec<u32> = (0..values.len() as u32).collect();
     by_urgency.sort_unstable_by(|a, b| {
-        let greatest_first = values[*b as usize].cmp(values[*a as usize]);
+        let greatest_first = values[*b as usize].cmp(&values[*a as usize]);
         if least_first { greatest_first.reverse() } else { greatest_first }
     });
-    judge_lives(&ops, &by_urgency, true)
+    judge_lives(&lives::decode(ops), &by_urgency, true)
 }
 
 /// Judges a bag.
-pub(crate) fn judge_unordered(ops: &[SearchOp<ContainerOp>]) -> Quick {
-    let (ops, values) = lives::decode(ops);
-    let any_order: Vec<u32> = (0..values.len() as u32).collect();
-    judge_lives(&ops, &any_order, false)
+pub(crate) fn judge_unordered(ops: &[SearchOp<ContainerOp<u32>>], values: usize) -> Quick {
+    let any_order: Vec<u32> = (0..values as u32).collect();
+    judge_lives(&lives::decode(ops), &any_order, false)
 }
 
 /// The same with values as numbers, the most urgent first.

@@ -16,9 +16,8 @@ use super::priority_queue::place_empties;
 use crate::model::{ContainerOp, Quick, SearchOp, Violation};
 
 /// Judges a queue.
-pub(crate) fn judge(ops: &[SearchOp<ContainerOp>]) -> Quick {
-    let (ops, values) = lives::decode(ops);
-    judge_lives(&ops, values.len())
+pub(crate) fn judge(ops: &[SearchOp<ContainerOp<u32>>], values: usize) -> Quick {
+    judge_lives(&lives::decode(ops), values)
 }
 
 /// The same with values as numbers below `values`.

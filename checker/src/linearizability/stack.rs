@@ -27,9 +27,8 @@ use crate::model::{ContainerOp, Quick, SearchOp, Violation};
 const ATTEMPTS_MAX: usize = 400;
 
 /// Judges a stack.
-pub(crate) fn judge(ops: &[SearchOp<ContainerOp>]) -> Quick {
-    let (ops, values) = lives::decode(ops);
-    judge_lives(&ops, values.len())
+pub(crate) fn judge(ops: &[SearchOp<ContainerOp<u32>>], values: usize) -> Quick {
+    judge_lives(&lives::decode(ops), values)
 }
 
 /// The same with values as numbers below `values`.

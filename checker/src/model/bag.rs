@@ -30,7 +30,12 @@ impl Discipline for Unordered {
         0..elements.len()
     }
 
-    fn quick(&self, ops: &[SearchOp<ContainerOp>]) -> Quick {
-        priority_queue::judge_unordered(ops)
+    fn quick(
+        &self,
+        ops: &[SearchOp<ContainerOp<u32>>],
+        values: usize,
+        _value: &dyn Fn(usize) -> Value,
+    ) -> Quick {
+        priority_queue::judge_unordered(ops, values)
     }
 }

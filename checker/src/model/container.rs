@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use super::quick::{Quick, SearchOp};
 use super::{Model, OutOfBudget, Steps, no_such_function};
+use crate::hash::Table;
 use crate::history::op::Value;
 use crate::history::pair::Call;
+use crate::history::values::ValueId;
+use crate::linearizability::numbers::Numbers;
 
 /// In what order things come out.
 pub trait Discipline: Clone + Debug + Send + Sync {
@@ -28,8 +31,14 @@ pub trait Discipline: Clone + Debug + Send + Sync {
     /// The places of the elements that may come out next.
     fn next(&self, elements: &[Value]) -> Range<usize>;
 
-    /// A quicker way to decide: see [`Model::quick`].
-    fn quick(&self, ops: &[SearchOp<ContainerOp>]) -> Quick;
+    /// A quicker way to decide: see [`Model::quick`]. The elements are numbers below a number; what values
+    /// they stand for is told when asked.
+    fn quick(
+        &self,
+        ops: &[SearchOp<ContainerOp<u32>>],
+        values: usize,
+        value: &dyn Fn(usize) -> Value,
+    ) -> Quick;
 }
 
 /// An object of this discipline, empty at first.
@@ -38,17 +47,35 @@ pub struct Container<D>(pub(super) D);
 
 /// An operation on a container.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum ContainerOp {
+pub enum ContainerOp<V = Value> {
     /// Put this in.
-    Put(Value),
+    Put(V),
     /// Took this out.
-    Take(Value),
+    Take(V),
     /// May have taken something out, and did not live to tell what: its outcome is unknown.
     TakeUnknown,
     /// Found nothing to take, or to look at.
     Empty,
     /// Saw this as the next one.
-    Peek(Value),
+    Peek(V),
+}
+
+/// What a function is to a container.
+#[derive(Clone, Copy)]
+enum Role {
+    Put,
+    Take,
+    Peek,
+}
+
+fn role<D: Discipline>(f: &str) -> Option<Role> {
+    let named = |names: &[&str]| names.contains(&f);
+    match () {
+        () if named(D::PUT) => Some(Role::Put),
+        () if named(D::TAKE) => Some(Role::Take),
+        () if named(D::PEEK) => Some(Role::Peek),
+        () => None,
+    }
 }
 
 impl<D: Discipline> Model for Container<D> {
@@ -60,20 +87,14 @@ impl<D: Discipline> Model for Container<D> {
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Option<ContainerOp>, String> {
-        let f = call.f();
-        if D::PUT.contains(&f) {
-            return Ok(Some(ContainerOp::Put(call.argument()?)));
-        }
-        let takes = D::TAKE.contains(&f);
-        if !takes && !D::PEEK.contains(&f) {
-            return Err(no_such_function(D::NAME, call));
-        }
-        Ok(match call.result() {
-            Some(Value::Nil) => Some(ContainerOp::Empty),
-            Some(value) if takes => Some(ContainerOp::Take(value)),
-            Some(value) => Some(ContainerOp::Peek(value)),
-            None if takes => Some(ContainerOp::TakeUnknown),
-            None => None,
+        Ok(match (role::<D>(call.f()), call.result()) {
+            (Some(Role::Put), _) => Some(ContainerOp::Put(call.argument()?)),
+            (Some(Role::Take | Role::Peek), Some(Value::Nil)) => Some(ContainerOp::Empty),
+            (Some(Role::Take), Some(value)) => Some(ContainerOp::Take(value)),
+            (Some(Role::Peek), Some(value)) => Some(ContainerOp::Peek(value)),
+            (Some(Role::Take), None) => Some(ContainerOp::TakeUnknown),
+            (Some(Role::Peek), None) => None,
+            (None, _) => return Err(no_such_function(D::NAME, call)),
         })
     }
 
@@ -156,6 +177,52 @@ impl<D: Discipline> Model for Container<D> {
     }
 
     fn quick(&self, ops: &[SearchOp<ContainerOp>]) -> Quick {
-        self.0.quick(ops)
+        let mut numbers: Table<&Value, u32> = Table::default();
+        let mut values = Vec::new();
+        let mut number = |value| {
+            *numbers.entry(value).or_insert_with(|| {
+                values.push(value);
+                values.len() as u32 - 1
+            })
+        };
+        let numbered = ops.iter().map(|SearchOp { op, start, end }| {
+            let op = match op {
+                ContainerOp::Put(value) => ContainerOp::Put(number(value)),
+                ContainerOp::Take(value) => ContainerOp::Take(number(value)),
+                ContainerOp::TakeUnknown => ContainerOp::TakeUnknown,
+                ContainerOp::Empty => ContainerOp::Empty,
+                ContainerOp::Peek(value) => ContainerOp::Peek(number(value)),
+            };
+            SearchOp { op, start: *start, end: *end }
+        });
+        let numbered: Vec<_> = numbered.collect();
+        self.0.quick(&numbered, values.len(), &|number| values[number].clone())
+    }
+
+    fn quick_calls<'h>(&self, calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
+        let calls_max = calls.size_hint().1.unwrap_or(0);
+        let mut calls = calls.peekable();
+        let Some(first) = calls.peek() else { return Quick::NotApplicable };
+        let history = first.op.history();
+        let roles: Vec<Option<Role>> = history.functions().iter().map(|f| role::<D>(f)).collect();
+        let mut numbers = Numbers::new(history, calls_max);
+        let mut ops = Vec::with_capacity(calls_max);
+        for SearchOp { op: call, start, end } in calls {
+            let op = match (roles[usize::from(call.f_id().0)], call.result_id()) {
+                (Some(Role::Put), _) => match call.argument_id() {
+                    Ok(value) => ContainerOp::Put(numbers.number(value)),
+                    Err(_) => return Quick::NotApplicable,
+                },
+                (Some(Role::Take | Role::Peek), Some(ValueId::NIL)) => ContainerOp::Empty,
+                (Some(Role::Take), Some(value)) => ContainerOp::Take(numbers.number(value)),
+                (Some(Role::Peek), Some(value)) => ContainerOp::Peek(numbers.number(value)),
+                (Some(Role::Take), None) => ContainerOp::TakeUnknown,
+                (Some(Role::Peek), None) => continue,
+                (None, _) => return Quick::NotApplicable,
+            };
+            ops.push(SearchOp { op, start, end });
+        }
+        let value = |number| numbers.value(number).map_or(Value::Nil, |id| history.values().get(id));
+        self.0.quick(&ops, numbers.len(), &value)
     }
 }

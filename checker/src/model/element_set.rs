@@ -7,7 +7,10 @@ use super::quick::{Quick, SearchOp};
 use super::{Model, list_of, no_such_function};
 use crate::history::op::Value;
 use crate::history::pair::Call;
-use crate::linearizability::set_element;
+use crate::history::values::ValueId;
+use crate::linearizability::numbers::Numbers;
+use crate::linearizability::partition::NEVER;
+use crate::linearizability::set_element::{self, Move, StepOp, Thing};
 
 /// `add v`, `remove v`, `contains v` and `read`; empty at first. An add or remove answers whether it
 /// changed anything, or answers nothing (its own argument); `contains` answers whether v is there, and
@@ -55,6 +58,25 @@ fn answer(call: &Call<'_>) -> Result<Option<bool>, String> {
     }
 }
 
+/// What a function is to a set.
+#[derive(Clone, Copy)]
+enum Function {
+    Add,
+    Remove,
+    Contains,
+    Read,
+}
+
+fn function(f: &str) -> Option<Function> {
+    Some(match f {
+        "add" | "insert" => Function::Add,
+        "remove" | "delete" => Function::Remove,
+        "contains" => Function::Contains,
+        "read" => Function::Read,
+        _ => return None,
+    })
+}
+
 fn strange(call: &Call<'_>) -> String {
     let answer = call.result().unwrap_or_default();
     format!(
@@ -73,11 +95,11 @@ impl Model for ElementSet {
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Option<ElementOp>, String> {
-        Ok(match call.f() {
-            "add" | "insert" => Some(ElementOp::Add(call.asked(), answer(call)?)),
-            "remove" | "delete" => Some(ElementOp::Remove(call.asked(), answer(call)?)),
-            "contains" => answer(call)?.map(|answer| ElementOp::Contains(call.asked(), answer)),
-            "read" => match call.result() {
+        Ok(match function(call.f()).ok_or_else(|| no_such_function("set", call))? {
+            Function::Add => Some(ElementOp::Add(call.asked(), answer(call)?)),
+            Function::Remove => Some(ElementOp::Remove(call.asked(), answer(call)?)),
+            Function::Contains => answer(call)?.map(|answer| ElementOp::Contains(call.asked(), answer)),
+            Function::Read => match call.result() {
                 None => None,
                 Some(result) => {
                     let list = list_of(result, call)?;
@@ -85,7 +107,6 @@ impl Model for ElementSet {
                     Some(ElementOp::Read((set.len() == length).then(|| Arc::new(set))))
                 }
             },
-            _ => return Err(no_such_function("set", call)),
         })
     }
 
@@ -169,5 +190,39 @@ impl Model for ElementSet {
 
     fn quick(&self, ops: &[SearchOp<ElementOp>]) -> Quick {
         set_element::judge_set(ops)
+    }
+
+    fn quick_calls<'h>(&self, calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
+        let calls_max = calls.size_hint().1.unwrap_or(0);
+        let mut calls = calls.peekable();
+        let Some(first) = calls.peek() else { return Quick::NotApplicable };
+        let history = first.op.history();
+        let mut elements = Numbers::new(history, calls_max);
+        let mut steps = Vec::with_capacity(calls_max);
+        let functions: Vec<Option<Function>> = history.functions().iter().map(|f| function(f)).collect();
+        let [yes, no] = [true, false].map(|answer| history.values().find(&Value::Bool(answer)));
+        for SearchOp { op: call, start, end } in calls {
+            let answered = call.result_id().filter(|answer| *answer != ValueId::NIL);
+            // The element again is no answer, even if it is true or false.
+            let answer = match answered.filter(|answer| *answer != call.asked_id()) {
+                None => None,
+                answer if answer == yes => Some(true),
+                answer if answer == no => Some(false),
+                Some(_) => return Quick::NotApplicable,
+            };
+            let what = match (functions[usize::from(call.f_id().0)], answer) {
+                (Some(Function::Add), Some(true)) => Move::Up,
+                (Some(Function::Remove), Some(true)) => Move::Down,
+                (Some(Function::Add), Some(false)) | (Some(Function::Contains), Some(true)) => Move::See(1),
+                (Some(Function::Remove | Function::Contains), Some(false)) => Move::See(0),
+                // What may have happened may have changed something; if it did not, nobody missed it.
+                (Some(Function::Add), None) if end == NEVER => Move::Up,
+                (Some(Function::Remove), None) if end == NEVER => Move::Down,
+                (Some(Function::Contains), None) => continue,
+                _ => return Quick::NotApplicable,
+            };
+            steps.push(StepOp { object: elements.number(call.asked_id()), what, start, end });
+        }
+        set_element::judge_moves(&steps, elements.len(), 1, Thing::Element)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Guide, Model, Quick, SearchOp, no_such_function};
 use crate::history::op::Value;
 use crate::history::pair::Call;
+use crate::history::values::{ValueId, ValueView};
 use crate::linearizability::string_kv::{self, TextOp};
 
 /// The text of one key: `get`, `put v`, `append v`; empty at first, and nil is the empty text.
@@ -146,6 +147,29 @@ impl Model for Kv {
 
     fn quick(&self, ops: &[SearchOp<KvOp>]) -> Quick {
         string_kv::quick(&ops.iter().map(|op| op.op.at(op.start, op.end)).collect::<Vec<_>>())
+    }
+
+    fn quick_calls<'h>(&self, calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
+        let text = |call: &Call<'h>, value: ValueId| match call.history().values().view(value) {
+            ValueView::Nil => Some(""),
+            ValueView::Text(text) => Some(text),
+            _ => None,
+        };
+        let mut ops: Vec<TextOp<'h>> = Vec::with_capacity(calls.size_hint().1.unwrap_or(0));
+        for SearchOp { op: call, start, end } in calls {
+            let kind = match (call.f(), call.result_id()) {
+                ("get" | "read", None) => continue,
+                ("get" | "read", Some(value)) => text(&call, value).map(string_kv::Kind::Get),
+                (f, _) => match (f, call.argument_id().ok().and_then(|value| text(&call, value))) {
+                    ("put" | "write", Some(text)) => Some(string_kv::Kind::Put(text)),
+                    ("append", Some(text)) => Some(string_kv::Kind::Append(text)),
+                    _ => None,
+                },
+            };
+            let Some(kind) = kind else { return Quick::NotApplicable };
+            ops.push(TextOp { kind, start, end });
+        }
+        string_kv::quick(&ops)
     }
 }
 

@@ -144,6 +144,13 @@ pub trait Model: Send + Sync {
         Quick::NotApplicable
     }
 
+    /// The same straight from the calls of a key that did or may have happened, in the order of invocation:
+    /// for models whose operations take longer to decode than to judge. Its places are those of the calls.
+    /// Asked first; what it can't tell, or what it finds wrong, is decoded and asked again.
+    fn quick_calls<'h>(&self, _calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
+        Quick::NotApplicable
+    }
+
     /// The value that the operation leaves for others to see. An operation that makes a value may
     /// be declared here only if any order stays possible without it once nothing needs that value.
     fn makes(&self, _op: &Self::Op) -> Option<Value> {

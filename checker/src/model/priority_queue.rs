@@ -43,7 +43,12 @@ impl Discipline for Priority {
         }
     }
 
-    fn quick(&self, ops: &[SearchOp<ContainerOp>]) -> Quick {
-        priority_queue::judge(ops, self.least_first)
+    fn quick(
+        &self,
+        ops: &[SearchOp<ContainerOp<u32>>],
+        values: usize,
+        value: &dyn Fn(usize) -> Value,
+    ) -> Quick {
+        priority_queue::judge(ops, &(0..values).map(value).collect::<Vec<_>>(), self.least_first)
     }
 }

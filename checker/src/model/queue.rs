@@ -28,7 +28,12 @@ impl Discipline for Fifo {
         0..elements.len().min(1)
     }
 
-    fn quick(&self, ops: &[SearchOp<ContainerOp>]) -> Quick {
-        queue::judge(ops)
+    fn quick(
+        &self,
+        ops: &[SearchOp<ContainerOp<u32>>],
+        values: usize,
+        _value: &dyn Fn(usize) -> Value,
+    ) -> Quick {
+        queue::judge(ops, values)
     }
 }

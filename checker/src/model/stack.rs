@@ -29,7 +29,12 @@ impl Discipline for Lifo {
         elements.len().saturating_sub(1)..elements.len()
     }
 
-    fn quick(&self, ops: &[SearchOp<ContainerOp>]) -> Quick {
-        stack::judge(ops)
+    fn quick(
+        &self,
+        ops: &[SearchOp<ContainerOp<u32>>],
+        values: usize,
+        _value: &dyn Fn(usize) -> Value,
+    ) -> Quick {
+        stack::judge(ops, values)
     }
 }

@@ -113,6 +113,14 @@ impl Pins {
         }
     }
 
+    /// Forgets what began before this.
+    pub(super) fn give_up_before(&mut self, start: u64) {
+        while self.starts.front().is_some_and(|(earliest, open)| *earliest < start || !open) {
+            let given_up = self.starts.pop_front();
+            self.closed -= usize::from(given_up.is_some_and(|(_, open)| !open));
+        }
+    }
+
     /// The earliest; the given one if nothing is open.
     pub(super) fn first_or(&self, now: u64) -> u64 {
         self.starts.front().map_or(now, |(start, _)| *start)

@@ -8,8 +8,9 @@
 //!
 //! Memory holds what the future can still depend on: the values that an open operation may still see,
 //! the open operations, and a note for each operation of unknown outcome. It does not grow with the
-//! history, unless a read or a compare-and-set stays open for ever without an info. (Lists grow, and
-//! so do their reads.)
+//! history. A read or a compare-and-set of a register that stays open for a quarter of a million events without
+//! an info is taken for given up; should it end after all, its key may be undecided. (Lists grow, and so do
+//! their reads.)
 //!
 //! ```
 //! use checker::online::{Checker, Status};
@@ -324,6 +325,8 @@ fn complete_register(
     let Object::Register { ignores_nil_reads, takes_failed_cas, .. } = object else { return Ok(()) };
     let Completion { op_type, result, late } = *completion;
     let start = began.start;
+    // Those that pin are forgotten about only if they were given up, by their client or by us.
+    let late = late || register.has_forgotten(start);
     let pins = matches!(began.asked, Asked::Read | Asked::Cas(..));
     let judged = match (op_type, &began.asked) {
         (OpType::Ok, Asked::Read) if result.is_nil() && *ignores_nil_reads => Ok(()),

@@ -18,6 +18,10 @@
 //! block that appears later has an f above s(X). So no living block needs a dead one, and all dead ones
 //! go at once. In the same way a value in a chain is dead when what is behind it ended before L.
 //!
+//! An operation that has been open for [`OPEN_MAX`] events is taken for given up, as if its client had told so:
+//! a client that hangs for ever must not make all be remembered that was there since. If it ends after all,
+//! and what was there when it began is forgotten, nobody can tell any more.
+//!
 //! Operations of unknown outcome pin nothing: of a write that may happen only its value and start are
 //! kept until somebody needs it. A value whose block is dead may be written again, since nothing
 //! that ends from then on can be about the old one.
@@ -32,6 +36,10 @@ const NEVER: u64 = u64::MAX;
 
 /// Fewer values than this are not worth looking through; 0 is for tests, and looks always.
 pub(super) const SWEPT_MIN: usize = 64;
+
+/// After so many events an operation that is still open pins nothing: a few seconds at full speed, and a few
+/// tens of megabytes of values.
+pub(super) const OPEN_MAX: u64 = 1 << 18;
 
 #[derive(Debug)]
 struct Cluster {
@@ -289,6 +297,7 @@ impl Register {
 
     /// Forgets what is dead.
     fn sweep(&mut self, now: u64) {
+        self.pins.give_up_before(now.saturating_sub(OPEN_MAX));
         let horizon = self.pins.first_or(now);
         self.horizon = self.horizon.max(horizon);
         let Self { bars, blocks, free, clusters, .. } = self;

@@ -6,6 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::horizon::{Bars, Bounds};
+use super::register::OPEN_MAX;
 use super::{Checker, Object, Status};
 use crate::history::Resolution;
 use crate::history::op::{Op, OpType, Process, Value};
@@ -355,6 +356,29 @@ fn an_operation_of_unknown_outcome_costs_a_few_entries_and_holds_back_nothing() 
 }
 
 /// The read of 2 began before the write of 1, but the write of 2 began after that had ended.
+/// A client that hangs, and tells what it read when that is long forgotten.
+#[test]
+fn a_read_that_never_ends_does_not_hold_back_what_is_forgotten_for_ever() {
+    let mut checker = Checker::registers();
+    let mut index = 0;
+    let mut event = |process, op_type, f, value: i64| {
+        index += 1;
+        checker.event(&Op::new(index, 0, op_type, Process::Client(process), f, value)).unwrap();
+        (checker.entries(), checker.undecided().is_some())
+    };
+    event(1, OpType::Invoke, "read", 0);
+    let mut most = 0;
+    for value in 1..=OPEN_MAX as i64 {
+        event(0, OpType::Invoke, "write", value);
+        most = most.max(event(0, OpType::Ok, "write", value).0);
+    }
+    // At first it did hold back: whatever it could have seen.
+    let (left, undecided) = event(0, OpType::Invoke, "read", 0);
+    assert!(most as u64 > OPEN_MAX / 8 && left as u64 * 4 < most as u64, "{most} entries, {left} in the end");
+    assert!(!undecided);
+    assert!(event(1, OpType::Ok, "read", 1).1, "what was there when it began is forgotten");
+}
+
 #[test]
 fn a_value_is_not_there_before_its_write_began() {
     let op = |kind, start, end| RegisterOp { kind, start, end };

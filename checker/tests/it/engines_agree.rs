@@ -68,6 +68,10 @@ fn judge(check: &dyn Check, search: &dyn Check, step: Step, history: &History, s
         history.write_jsonl(&mut lines).unwrap();
         format!("seed {seed}, linearizable: {truth}\n{}{report}{searched}", String::from_utf8(lines).unwrap())
     };
+    for (check, report) in [(check, &report), (search, &searched)] {
+        let alone = check.decide(history, &budget);
+        assert_eq!(alone, report.verdict.clone().into(), "without why: {}", text());
+    }
     if report.ops.ok == 0 {
         assert!(report.verdict.is_unknown(), "{}", text());
         return;

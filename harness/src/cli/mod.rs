@@ -4,6 +4,7 @@
 //! 255 the harness itself failed.
 
 mod campaign;
+mod case;
 mod check;
 mod convert;
 mod interrupt;
@@ -11,8 +12,10 @@ mod mutants;
 mod output;
 mod progress;
 mod reading;
+mod replay;
 mod schedule;
 mod shape;
+mod shrink;
 mod sim;
 mod test;
 mod test_all;
@@ -56,6 +59,12 @@ enum Command {
     /// The same in virtual time, over the node's simulation: many seeds in seconds
     #[command(after_help = sim::EXAMPLES)]
     Sim(Box<sim::Arguments>),
+    /// A run's faults again, and how often they do it again
+    #[command(after_help = replay::EXAMPLES)]
+    Replay(replay::Arguments),
+    /// Makes a failing schedule small: the faults that matter, and no more
+    #[command(after_help = shrink::EXAMPLES)]
+    Shrink(shrink::Arguments),
     /// Every workload in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
@@ -86,6 +95,8 @@ pub fn main() -> ExitCode {
     ExitCode::from(match cli.command {
         Command::Test(arguments) => with_runtime(test::main(*arguments)),
         Command::Sim(arguments) => with_runtime(sim::main(*arguments)),
+        Command::Replay(arguments) => with_runtime(replay::main(arguments)),
+        Command::Shrink(arguments) => with_runtime(shrink::main(arguments)),
         Command::TestAll(arguments) => with_runtime(test_all::main(arguments)),
         Command::Mutants(arguments) => with_runtime(mutants::main(arguments)),
         Command::Check(arguments) => check::main(&arguments),

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::campaign::{PLANTED, Planted};
 use super::interrupt::Interrupts;
 use super::output::{self, remark, show};
-use super::campaign::{PLANTED, Planted};
 use super::test::one_run;
 use super::test_all::caught_by;
 use super::{complain, fresh_seed, the_file, verify};

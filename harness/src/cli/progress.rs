@@ -21,6 +21,21 @@ pub(super) fn suitable() -> std::sync::Arc<dyn Progress> {
     }
 }
 
+/// No display at all: for one of many runs, whose sum is told.
+pub(super) fn quiet() -> std::sync::Arc<dyn Progress> {
+    std::sync::Arc::new(Quiet)
+}
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn say(&self, _line: &str) {}
+
+    fn show(&self, _moment: &Moment) {}
+
+    fn done(&self) {}
+}
+
 /// Lines with their time.
 struct Lines {
     began: Instant,

@@ -117,7 +117,7 @@ fn rate(text: &str) -> Result<f64, String> {
 fn workload(name: &str) -> Result<String, String> {
     match workloads::names().contains(&name) {
         true => Ok(name.to_owned()),
-        false => Err(format!("there are: {}", workloads::names().join(", "))),
+        false => Err(format!("no workload is called `{name}`; there are: {}", workloads::names().join(", "))),
     }
 }
 
@@ -139,36 +139,34 @@ impl Shape {
     /// The run that these flags and the file ask for, of this binary. What they leave open: the seed,
     /// which the file may give (see [`Shape::seed`]), and what concerns real runs alone.
     pub(super) fn options(&self, binary: &Path, seed: u64) -> Result<Options, String> {
-        let schedule = self.schedule.as_deref().map(read).transpose()?;
-        let said = schedule.as_ref().map(|schedule| schedule.workload.clone()).unwrap_or_default();
-        let nodes = self.node_count.or(schedule.as_ref().and_then(|schedule| schedule.nodes)).unwrap_or(5);
-        let usual = Options::usual(
-            self.workload.as_deref().or(said.name.as_deref()).unwrap_or("cas-register"),
-            binary.to_owned(),
-            schedule.as_ref().and_then(|schedule| schedule.seed).unwrap_or(seed),
-        );
-        let concurrency = self.concurrency.or(said.concurrency).unwrap_or(Concurrency::PerNode(2));
-        let (faults, time_limit) = match (schedule, &self.schedule) {
-            (Some(schedule), Some(file)) => {
-                let lasts = schedule.phases.iter().map(|phase| phase.lasts).sum::<Duration>();
-                (Faults::Schedule { file: file.clone(), schedule: Box::new(schedule) }, lasts + GET_GOING)
-            }
-            _ => (self.nemesis(nodes)?, self.time_limit.unwrap_or(Duration::from_secs(60))),
+        let said = match &self.schedule {
+            Some(file) => of_schedule(file, read(file)?, binary),
+            None => Options::usual("cas-register", binary.to_owned(), seed),
         };
+        let nodes = self.node_count.unwrap_or(said.nodes);
+        let concurrency = self.concurrency.map(|concurrency| clients(concurrency, nodes));
+        let (faults, time_limit) = match &self.schedule {
+            Some(_) => (said.faults.clone(), said.time_limit),
+            None => (self.nemesis(nodes)?, self.time_limit.unwrap_or(Duration::from_secs(60))),
+        };
+        let resized = nodes != said.nodes && concurrency.is_none();
         Ok(Options {
+            workload: self.workload.clone().unwrap_or(said.workload),
             nodes,
-            concurrency: match concurrency {
-                Concurrency::Clients(count) => count,
-                Concurrency::PerNode(count) => count * usize::from(nodes),
-            },
+            concurrency: concurrency.unwrap_or(if resized {
+                2 * usize::from(nodes)
+            } else {
+                said.concurrency
+            }),
             rate: self.rate.or(said.rate),
             time_limit,
             faults,
-            keys: self.key_count.or(said.keys).unwrap_or(usual.keys),
+            keys: self.key_count.unwrap_or(said.keys),
             ops_per_key: self.ops_per_key.or(said.ops_per_key),
-            op_timeout: self.op_timeout.or(said.op_timeout).unwrap_or(usual.op_timeout),
-            retries: self.retries.or(said.retries).unwrap_or(usual.retries),
-            ..usual
+            op_timeout: self.op_timeout.unwrap_or(said.op_timeout),
+            retries: self.retries.unwrap_or(said.retries),
+            seed: if self.schedule.is_some() && said.seed == 0 { seed } else { said.seed },
+            ..Options::usual("", binary.to_owned(), seed)
         })
     }
 
@@ -183,6 +181,38 @@ impl Shape {
             return Err(format!("--nemesis {lonely}: needs {needed} nodes, --node-count is {nodes}"));
         }
         Ok(Faults::Nemesis(Preset { kinds, owed, interval: self.nemesis_interval }))
+    }
+}
+
+/// The run that a schedule asks for, of this binary; what it leaves open is as usual, and a seed that
+/// it does not give is 0.
+pub(super) fn of_schedule(file: &Path, schedule: Schedule, binary: &Path) -> Options {
+    let said = &schedule.workload;
+    let nodes = schedule.nodes.unwrap_or(5);
+    let lasts = schedule.phases.iter().map(|phase| phase.lasts).sum::<Duration>();
+    let usual = Options::usual(
+        said.name.as_deref().unwrap_or("cas-register"),
+        binary.to_owned(),
+        schedule.seed.unwrap_or(0),
+    );
+    Options {
+        nodes,
+        concurrency: clients(said.concurrency.unwrap_or(Concurrency::PerNode(2)), nodes),
+        rate: said.rate,
+        time_limit: lasts + GET_GOING,
+        keys: said.keys.unwrap_or(usual.keys),
+        ops_per_key: said.ops_per_key,
+        op_timeout: said.op_timeout.unwrap_or(usual.op_timeout),
+        retries: said.retries.unwrap_or(usual.retries),
+        faults: Faults::Schedule { file: file.to_owned(), schedule: Box::new(schedule) },
+        ..usual
+    }
+}
+
+fn clients(concurrency: Concurrency, nodes: u16) -> usize {
+    match concurrency {
+        Concurrency::Clients(count) => count,
+        Concurrency::PerNode(count) => count * usize::from(nodes),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::results::summary::Summary;
 use crate::results::utc::Utc;
 use crate::run::options::{Options, shell_word};
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
-use crate::system::paxos::simulation::{Simulated, simulate};
+use crate::system::paxos::simulation::{Simulated, activate, simulate};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -232,8 +232,7 @@ impl Found {
         self.counts.ops += simulated.ops.asked;
         self.counts.bit += simulated.facts.faults.iter().filter(|fault| fault.bit).count() as u64;
         self.counts.virtual_seconds += simulated.virtual_time.as_secs_f64();
-        let told = simulated.verdict.parts.iter().find(|part| part.answer == answer);
-        let told = told.map(|part| format!("{}: {}", part.subject, part.reason)).unwrap_or_default();
+        let told = simulated.verdict.told();
         let row = Row { seed, answer, told };
         let place = self.rows.partition_point(|row| row.seed < seed);
         self.rows.insert(place, row);
@@ -280,10 +279,18 @@ fn leave(store: &Store, options: &Options, simulated: &Simulated, repeat: &str) 
         "leader_changes": facts.leader_changes,
         "simulated": { "events": simulated.events, "seconds": simulated.virtual_time.as_secs_f64() },
     });
+    let manifest = serde_json::json!({
+        "command_line": std::env::args().collect::<Vec<_>>(),
+        "repeat": repeat,
+        "seed": options.seed,
+        "options": options,
+        "simulated": true,
+    });
     let kept = folder
         .write("summary.txt", &summary.render())
         .and_then(|()| folder.write("history.jsonl", &String::from_utf8_lossy(&history)))
         .and_then(|()| folder.write_json(VERDICT_FILE, &verdict))
+        .and_then(|()| folder.write_json("manifest.json", &manifest))
         .and_then(|()| match schedule::resolved(options, facts) {
             Some(resolved) => folder.write(RESOLVED_FILE, &resolved.to_toml()),
             None => Ok(()),
@@ -294,28 +301,6 @@ fn leave(store: &Store, options: &Options, simulated: &Simulated, repeat: &str) 
         folder.mark_failed().map_err(|error| error.to_string())?;
     }
     Ok(summary.render())
-}
-
-/// Removes the rule on this thread.
-#[cfg(feature = "mutants")]
-fn activate(mutant: Option<&str>) -> Result<(), String> {
-    use paxos_node::mutants::Mutant;
-    let mutant = mutant
-        .map(|name| Mutant::by_name(name).ok_or_else(|| format!("no mutant is called `{name}`")))
-        .transpose()?;
-    paxos_node::mutants::activate(mutant);
-    Ok(())
-}
-
-/// A normal build has no rule to remove.
-#[cfg(not(feature = "mutants"))]
-fn activate(mutant: Option<&str>) -> Result<(), String> {
-    match mutant {
-        None => Ok(()),
-        Some(name) => {
-            Err(format!("--mutant {name}: this harness holds no mutants (build it with --features mutants)"))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::campaign::{CANARY, Planted, main_runs};
 use super::interrupt::Interrupts;
 use super::output::{self, show};
-use super::campaign::{CANARY, Planted, main_runs};
 use super::test::one_run;
 use super::{complain, fresh_seed, neighbour, seconds, the_file, verify};
 use crate::process::ExitKind;

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use tokio::sync::mpsc::Receiver;
 
+use crate::proxy::Mesh;
 use crate::proxy::policy::PolicyError;
 use crate::proxy::regime::{self, Sighting};
-use crate::proxy::Mesh;
 use crate::schedule::{Director, Watch};
 
 /// Between the proxies, which see frames, and the director, which waits for some.

@@ -149,6 +149,12 @@ impl RunVerdict {
         self.parts.iter().find(|part| part.subject == subject)
     }
 
+    /// Why it came out as it did: the first part that says so, in a line.
+    pub fn told(&self) -> String {
+        let decides = self.parts.iter().find(|part| part.answer == self.verdict);
+        decides.map(|part| format!("{}: {}", part.subject, part.reason)).unwrap_or_default()
+    }
+
     /// The last line of every report.
     pub fn last_line(&self) -> String {
         format!("verdict: {} (exit {})", self.verdict, self.exit)

@@ -233,7 +233,11 @@ impl Binder<'_> {
             }
             Shape::OneWay(target, way) => {
                 let some = self.nodes(target)?;
-                if *way == Way::In { one_way(&without(&some), &some) } else { one_way(&some, &without(&some)) }
+                if *way == Way::In {
+                    one_way(&without(&some), &some)
+                } else {
+                    one_way(&some, &without(&some))
+                }
             }
             Shape::Bridge(target) => {
                 let bridge = self.nodes(target)?;

@@ -314,7 +314,8 @@ impl Director {
                 let mut draws = Draws::of(self.seed, &key, 0);
                 let view = View::new(observed, &self.last_faulted, &mut draws);
                 let earlier = |id: &str| self.views.get(id).cloned();
-                let binder = Binder { view: &view, earlier: &earlier, draws: &mut draws, resolved: Vec::new() };
+                let binder =
+                    Binder { view: &view, earlier: &earlier, draws: &mut draws, resolved: Vec::new() };
                 let links = binder.links(std::slice::from_ref(on)).ok()?;
                 Some(Watch { key, kind: kind.clone(), links })
             })
@@ -613,7 +614,8 @@ impl Director {
         let silent: Vec<NodeId> = silent.collect();
         // At each moment at which something more is done: one node after the other is not all at once.
         let left = items.iter().all(|now| {
-            let stands = |item: &&Item| item.from <= now.from && item.until.is_none_or(|until| until > now.from);
+            let stands =
+                |item: &&Item| item.from <= now.from && item.until.is_none_or(|until| until > now.from);
             let with = items.iter().filter(stands).map(|item| &item.action);
             let actions: Vec<&Action> = self.standing().chain(with).collect();
             Damage::of(&nodes, silent.iter().copied(), actions.iter().copied()).leaves_quorum()

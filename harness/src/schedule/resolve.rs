@@ -22,7 +22,8 @@ pub(super) fn action(drawn: ActionSpec, bound: Option<&Action>) -> ActionSpec {
     };
     match &drawn {
         // One after the other: the bound action is only the first.
-        ActionSpec::Kill(Target { who: Who::Each, .. }) | ActionSpec::Pause(Target { who: Who::Each, .. }) => drawn,
+        ActionSpec::Kill(Target { who: Who::Each, .. })
+        | ActionSpec::Pause(Target { who: Who::Each, .. }) => drawn,
         ActionSpec::Kill(target) => ActionSpec::Kill(nodes(target)),
         ActionSpec::Wipe(target) => ActionSpec::Wipe(nodes(target)),
         ActionSpec::Pause(target) => ActionSpec::Pause(nodes(target)),
@@ -40,7 +41,9 @@ pub(super) fn action(drawn: ActionSpec, bound: Option<&Action>) -> ActionSpec {
             Some(Action::Reset(links)) => ActionSpec::Reset(specs(links)),
             _ => drawn,
         },
-        ActionSpec::Partition(_) | ActionSpec::Link(..) | ActionSpec::Reset(_) | ActionSpec::Swizzle(_) => drawn,
+        ActionSpec::Partition(_) | ActionSpec::Link(..) | ActionSpec::Reset(_) | ActionSpec::Swizzle(_) => {
+            drawn
+        }
     }
 }
 
@@ -63,9 +66,10 @@ fn is_role(target: &Target) -> bool {
 
 fn is_of_role(shape: &Shape) -> bool {
     match shape {
-        Shape::Isolate(target) | Shape::OneWay(target, _) | Shape::QuorumLoss(target) | Shape::Clients(target) => {
-            is_role(target)
-        }
+        Shape::Isolate(target)
+        | Shape::OneWay(target, _)
+        | Shape::QuorumLoss(target)
+        | Shape::Clients(target) => is_role(target),
         Shape::Halves | Shape::Bridge(_) | Shape::MajoritiesRing | Shape::Chain(_) => false,
     }
 }
@@ -80,7 +84,8 @@ fn are_roles(spec: &LinkSpec) -> bool {
 
 /// A set of links in words: one for each group of speakers that reach the same hearers.
 pub(super) fn specs(links: &BTreeSet<Link>) -> Vec<LinkSpec> {
-    let nodes = |nodes: &BTreeSet<NodeId>| LinkEnd::Nodes(Target::now(Who::Nodes(nodes.iter().copied().collect())));
+    let nodes =
+        |nodes: &BTreeSet<NodeId>| LinkEnd::Nodes(Target::now(Who::Nodes(nodes.iter().copied().collect())));
     let mut clients = BTreeSet::new();
     let mut hearers: BTreeMap<NodeId, BTreeSet<NodeId>> = BTreeMap::new();
     for link in links {
@@ -97,8 +102,10 @@ pub(super) fn specs(links: &BTreeSet<Link>) -> Vec<LinkSpec> {
     for (from, to) in hearers {
         speakers.entry(to).or_default().insert(from);
     }
-    let mut specs: Vec<LinkSpec> =
-        speakers.iter().map(|(to, from)| LinkSpec { from: nodes(from), to: nodes(to), both: false }).collect();
+    let mut specs: Vec<LinkSpec> = speakers
+        .iter()
+        .map(|(to, from)| LinkSpec { from: nodes(from), to: nodes(to), both: false })
+        .collect();
     if !clients.is_empty() {
         specs.push(LinkSpec { from: LinkEnd::Clients, to: nodes(&clients), both: false });
     }

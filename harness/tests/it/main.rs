@@ -14,6 +14,7 @@ mod proxy;
 mod recorder;
 mod run;
 mod schedule;
+mod schedules;
 mod simulation;
 mod summary;
 mod tidy;

@@ -193,28 +193,41 @@ impl<'a> Plan<'a> {
 
 /// The events that matter, by position.
 fn in_order(ops: &[RegisterOp], useful: &[bool]) -> (Vec<Event>, Vec<u32>) {
-    let mut known: Vec<(u32, Event)> = Vec::with_capacity(2 * ops.len());
-    for (place, op) in ops.iter().enumerate() {
-        let event = (place as u32) << 1;
-        if op.end != NEVER {
-            known.push((op.end, Event(event | 1)));
-        }
-        if op.end != NEVER || useful[place] {
-            known.push((op.start, Event(event)));
-        }
-    }
-    let last = known.iter().map(|(position, _)| *position).max().unwrap_or(0) as usize;
-    if last > DENSE * known.len() {
+    let (mut count, mut last) = (0, 0);
+    for_each_event(ops, useful, |position, _| {
+        count += 1;
+        last = last.max(position as usize);
+    });
+    if last > DENSE * count {
+        let mut known: Vec<(u32, Event)> = Vec::with_capacity(count);
+        for_each_event(ops, useful, |position, event| known.push((position, event)));
         known.sort_unstable_by_key(|(position, _)| *position);
         return known.into_iter().map(|(position, event)| (event, position)).unzip();
     }
     // All positions are different, so each event has a place of its own and nothing need be compared.
-    let mut at = vec![Event(u32::MAX); last + 1];
-    for (position, event) in known {
-        at[position as usize] = event;
+    let mut at = vec![NO_EVENT; last + 1];
+    for_each_event(ops, useful, |position, event| at[position as usize] = event.0);
+    let (mut events, mut positions) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for (event, position) in at.into_iter().zip(0..).filter(|(event, _)| *event != NO_EVENT) {
+        events.push(Event(event));
+        positions.push(position);
     }
-    let told = at.into_iter().zip(0..).filter(|(event, _)| event.0 != u32::MAX);
-    told.unzip()
+    (events, positions)
+}
+
+const NO_EVENT: u32 = u32::MAX;
+
+/// In any order: ends and starts of completed operations, and starts of useful ones.
+fn for_each_event(ops: &[RegisterOp], useful: &[bool], mut found: impl FnMut(u32, Event)) {
+    for (place, op) in ops.iter().enumerate() {
+        let event = (place as u32) << 1;
+        if op.end != NEVER {
+            found(op.end, Event(event | 1));
+        }
+        if op.end != NEVER || useful[place] {
+            found(op.start, Event(event));
+        }
+    }
 }
 
 /// Which operations of unknown outcome can matter: those that make a value which something completed,

@@ -87,9 +87,11 @@ pub(crate) fn quick(ops: &[TextOp<'_>]) -> Quick {
     let mut found = None;
     for number in 0..choices.count() {
         let register = choices.register(ops, &chains, number);
-        match zones::zones_as_a_whole(&register.ops, register.values, positions) {
+        match zones::zones(&register.ops, register.values, positions) {
             Answer::Valid => return Quick::Valid,
-            Answer::Violation(violation) => found = found.or_else(|| register.told(&violation)),
+            Answer::Invalid(collision) => {
+                found = found.or_else(|| register.told(&collision.found(&register.ops)));
+            }
             Answer::NotUnique | Answer::Undecided => unreachable!("every value is made once"),
         }
     }

@@ -31,6 +31,9 @@ pub(super) struct Cluster {
     pub(super) needed: bool,
 }
 
+const UNTOUCHED: Cluster =
+    Cluster { end: [NEVER; 2], start: [0; 2], from: NONE, next: NONE, writes: 0, needed: false };
+
 /// Why there is no order, in values.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stop {
@@ -76,39 +79,54 @@ pub(super) struct Clusters {
 const FORWARD: u32 = 1 << 31;
 
 impl Clusters {
+    /// None of any operation, with room for so many values.
+    pub(super) fn new(values: usize) -> Self {
+        let mut all = vec![UNTOUCHED; values.max(1)];
+        // The initial value is there: any write of it is one more.
+        all[INITIAL as usize].writes = 1;
+        Self { all, needed: 0, not_equals: 0 }
+    }
+
     /// Reads the prefix of a history up to a position; `None` if values are not unique.
     pub(super) fn load(ops: &[RegisterOp], values: usize, cut: u32) -> Option<Self> {
-        let untouched =
-            Cluster { end: [NEVER; 2], start: [0; 2], from: NONE, next: NONE, writes: 0, needed: false };
-        let mut all = vec![untouched; values.max(1)];
-        let mut not_equals = 0;
-        let mut most_writes = 0;
-        for op in ops {
-            if op.start > cut {
-                continue;
+        let mut clusters = Self::new(values);
+        let begun = ops.iter().filter(|op| op.start <= cut);
+        let mut known = begun.map(|op| RegisterOp { end: if op.end > cut { NEVER } else { op.end }, ..*op });
+        known.all(|op| clusters.add(&op)).then_some(clusters)
+    }
+
+    /// Reads one operation; false if values are not unique.
+    #[inline]
+    pub(super) fn add(&mut self, op: &RegisterOp) -> bool {
+        let (value, role, from) = match op.kind {
+            Kind::Write(value) => (value, WRITER, NONE),
+            Kind::Read(value) => (value, READS, NONE),
+            Kind::Cas(expected, value) if expected == value => (value, READS, NONE),
+            Kind::Cas(expected, value) => {
+                self.make_room(expected);
+                (value, WRITER, expected)
             }
-            let end = if op.end > cut { NEVER } else { op.end };
-            let (value, role, from) = match op.kind {
-                Kind::Write(value) => (value, WRITER, NONE),
-                Kind::Read(value) => (value, READS, NONE),
-                Kind::Cas(expected, value) if expected == value => (value, READS, NONE),
-                Kind::Cas(expected, value) => (value, WRITER, expected),
-                Kind::NotEqual(_) => {
-                    not_equals += 1;
-                    continue;
-                }
-            };
-            // A read that did not end says nothing.
-            let start = if role == READS && end == NEVER { 0 } else { op.start };
-            let cluster = &mut all[value as usize];
-            cluster.end[role] = cluster.end[role].min(end);
-            cluster.start[role] = cluster.start[role].max(start);
-            cluster.from = if from == NONE { cluster.from } else { from };
-            cluster.writes += role as u32;
-            most_writes = most_writes.max(cluster.writes);
+            Kind::NotEqual(_) => {
+                self.not_equals += 1;
+                return true;
+            }
+        };
+        self.make_room(value);
+        // A read that did not end says nothing.
+        let start = if role == READS && op.end == NEVER { 0 } else { op.start };
+        let cluster = &mut self.all[value as usize];
+        cluster.end[role] = cluster.end[role].min(op.end);
+        cluster.start[role] = cluster.start[role].max(start);
+        cluster.from = if from == NONE { cluster.from } else { from };
+        cluster.writes += role as u32;
+        cluster.writes < 2
+    }
+
+    #[inline]
+    fn make_room(&mut self, value: ValueId) {
+        if value as usize >= self.all.len() {
+            self.all.resize((value as usize + 1).next_power_of_two(), UNTOUCHED);
         }
-        let unique = most_writes < 2 && all[INITIAL as usize].writes == 0;
-        unique.then_some(Self { all, needed: 0, not_equals })
     }
 
     pub(super) fn values(&self) -> usize {

@@ -43,15 +43,14 @@ pub(crate) mod tests;
 use super::partition::NEVER;
 use super::register_op::{INITIAL, Kind, RegisterOp};
 use clusters::{Clusters, Stop};
-use name::Named;
 
 pub(crate) use order::order;
 pub(crate) use unique_part::unique_part;
 
 const NONE: u32 = u32::MAX;
 
-/// What the zones say. Operations are named by their place in the slice that was asked about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the zones say.
+#[derive(Debug)]
 pub(crate) enum Answer {
     Valid,
     /// Some value is written twice, or the initial one is written: ask another engine.
@@ -59,10 +58,26 @@ pub(crate) enum Answer {
     /// There is an order of everything but the [`Kind::NotEqual`]s, and they don't fit into it: ask
     /// another engine.
     Undecided,
-    Violation(Violation),
+    /// There is no order.
+    Invalid(Collision),
 }
 
-/// Why there is no order.
+/// What made the zones find that there is no order. It takes a few more looks at the operations to say
+/// which of them can't be ordered, so that is left until somebody asks.
+#[derive(Debug)]
+pub(crate) struct Collision {
+    clusters: Clusters,
+    stop: Stop,
+}
+
+/// A violation, and a position up to which the history is certainly not linearizable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) violation: Violation,
+    pub(crate) complete: u32,
+}
+
+/// Why there is no order. Operations are named by their place in the slice that was asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
     /// This operation saw a value that no operation can have written.
@@ -91,61 +106,82 @@ pub(crate) struct Zone {
 
 /// Decides a register of `values` different values; starts and ends are within `1..=positions`.
 pub(crate) fn zones(ops: &[RegisterOp], values: usize, positions: u32) -> Answer {
-    decide(ops, values, positions, |clusters, stop| earliest(ops, values, clusters, stop))
+    let mut zones = Zones::new(values);
+    if !ops.iter().all(|op| zones.add(op)) {
+        return Answer::NotUnique;
+    }
+    zones.answer(positions, |clusters| order::arrange(ops, clusters, positions).is_some())
 }
 
-/// The same for what was made a register of with knowledge of the whole history: its prefixes mean
-/// nothing, so any violation is as good as any other.
-pub(crate) fn zones_as_a_whole(ops: &[RegisterOp], values: usize, positions: u32) -> Answer {
-    decide(ops, values, positions, |clusters, stop| name::name(ops, clusters, stop))
+/// The same with operations that come one by one, each looked at once.
+pub(crate) struct Zones {
+    clusters: Clusters,
 }
 
-fn decide(
-    ops: &[RegisterOp],
-    values: usize,
-    positions: u32,
-    tell: impl Fn(&Clusters, &Stop) -> Named,
-) -> Answer {
-    let mut clusters = match Clusters::load(ops, values, NEVER - 1) {
-        Some(clusters) => clusters,
-        None => return Answer::NotUnique,
-    };
-    match clusters.judge(positions) {
-        Ok(()) if clusters.not_equals == 0 => Answer::Valid,
-        Ok(()) => match order::arrange(ops, &clusters, positions) {
-            Some(_) => Answer::Valid,
-            None => Answer::Undecided,
-        },
-        Err(stop) => Answer::Violation(tell(&clusters, &stop).violation),
+impl Zones {
+    /// None yet, with room for so many values.
+    pub(crate) fn new(values: usize) -> Self {
+        Self { clusters: Clusters::new(values) }
+    }
+
+    /// Takes the next operation. False if some value is written twice, or the initial one is.
+    #[inline]
+    pub(crate) fn add(&mut self, op: &RegisterOp) -> bool {
+        self.clusters.add(op)
+    }
+
+    /// What is to be said of all of them.
+    pub(crate) fn decide(self, positions: u32) -> Answer {
+        self.answer(positions, |_| false)
+    }
+
+    /// The same with a way to fit in whatever only says what was not there.
+    fn answer(mut self, positions: u32, fits: impl Fn(&Clusters) -> bool) -> Answer {
+        match self.clusters.judge(positions) {
+            Ok(()) if self.clusters.not_equals == 0 || fits(&self.clusters) => Answer::Valid,
+            Ok(()) => Answer::Undecided,
+            Err(stop) => Answer::Invalid(Collision { clusters: self.clusters, stop }),
+        }
+    }
+}
+
+impl Collision {
+    /// The violation that was found, which need not be the first: enough for what was made a register of
+    /// with knowledge of the whole history, since its prefixes mean nothing. Takes the operations that were
+    /// asked about.
+    pub(crate) fn found(&self, ops: &[RegisterOp]) -> Violation {
+        name::name(ops, &self.clusters, &self.stop).violation
+    }
+
+    /// The violation that is complete first of all: shortens an impossible prefix until it is the
+    /// shortest. A prefix of a linearizable history is linearizable, so that can be searched by halving;
+    /// but most often the first violation found is the one.
+    pub(crate) fn earliest(&self, ops: &[RegisterOp]) -> Named {
+        let mut found = name::name(ops, &self.clusters, &self.stop);
+        let mut possible = 0;
+        let mut beside = true;
+        while found.complete - possible > 1 {
+            let before = found.complete - 1;
+            let cut = if beside { before } else { possible + (before - possible).div_ceil(2) };
+            beside = !beside;
+            let values = self.clusters.values();
+            let mut clusters = Clusters::load(ops, values, cut).expect("values were unique in the whole");
+            match clusters.judge(cut) {
+                Ok(()) => possible = cut,
+                Err(stop) => found = name::name(ops, &clusters, &stop),
+            }
+        }
+        found
     }
 }
 
 /// The event at which the history became impossible, if the zones find that it did.
 #[cfg(test)]
 pub(crate) fn first_impossible(ops: &[RegisterOp], values: usize, positions: u32) -> Option<u32> {
-    let mut clusters = Clusters::load(ops, values, NEVER - 1)?;
-    let stop = clusters.judge(positions).err()?;
-    Some(earliest(ops, values, &clusters, &stop).complete)
-}
-
-/// The violation that is complete first of all: shortens an impossible prefix until it is the
-/// shortest. A prefix of a linearizable history is linearizable, so that can be searched by halving;
-/// but most often the first violation found is the one.
-fn earliest(ops: &[RegisterOp], values: usize, clusters: &Clusters, stop: &Stop) -> Named {
-    let mut found = name::name(ops, clusters, stop);
-    let mut possible = 0;
-    let mut beside = true;
-    while found.complete - possible > 1 {
-        let before = found.complete - 1;
-        let cut = if beside { before } else { possible + (before - possible).div_ceil(2) };
-        beside = !beside;
-        let mut clusters = Clusters::load(ops, values, cut).expect("values were unique in the whole");
-        match clusters.judge(cut) {
-            Ok(()) => possible = cut,
-            Err(stop) => found = name::name(ops, &clusters, &stop),
-        }
+    match zones(ops, values, positions) {
+        Answer::Invalid(collision) => Some(collision.earliest(ops).complete),
+        Answer::Valid | Answer::NotUnique | Answer::Undecided => None,
     }
-    found
 }
 
 /// Whether somebody saw a value that nobody can have written. True of any register, also of one whose

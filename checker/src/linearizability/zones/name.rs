@@ -4,14 +4,8 @@
 //! one pass over all of them. Runs for violations only.
 
 use super::clusters::{Block, Cluster, Clusters, READS, Stop, WRITER};
-use super::{NONE, Violation, Zone};
+use super::{NONE, Named, Violation, Zone};
 use crate::linearizability::register_op::{INITIAL, RegisterOp, ValueId};
-
-/// A violation, and a position up to which the history is certainly not linearizable.
-pub(super) struct Named {
-    pub(super) violation: Violation,
-    pub(super) complete: u32,
-}
 
 /// Names what was found among these operations.
 pub(super) fn name(ops: &[RegisterOp], clusters: &Clusters, stop: &Stop) -> Named {

@@ -66,7 +66,10 @@ pub(crate) fn unique_part(ops: &[RegisterOp], values: usize, positions: u32) -> 
         numbers.push(number);
     }
     match zones(&left, values, positions) {
-        Answer::Violation(violation) => Some(UniquePart { violation, ops: left, numbers }),
+        Answer::Invalid(collision) => {
+            let violation = collision.earliest(&left).violation;
+            Some(UniquePart { violation, ops: left, numbers })
+        }
         Answer::Valid | Answer::NotUnique | Answer::Undecided => None,
     }
 }

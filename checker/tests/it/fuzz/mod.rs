@@ -85,7 +85,9 @@ fn disagreement(check: &dyn Check, step: Step, history: &History) -> Option<Stri
         // Nothing was shown, so nothing can be wrong.
         Verdict::Unknown(_) => truth,
     };
-    (!right).then(|| format!("linearizable: {truth}\n{report}"))
+    let alone = check.decide(history, &Budget::default());
+    let same = alone == report.verdict.clone().into();
+    (!right || !same).then(|| format!("linearizable: {truth}, {} without why\n{report}", alone.word()))
 }
 
 /// Changes a history in one place; it stays well-formed.

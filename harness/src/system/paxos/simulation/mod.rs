@@ -83,3 +83,29 @@ pub fn simulate(options: &Options) -> Result<Simulated, UnknownWorkload> {
     let virtual_time = Duration::from_micros(now_us);
     Ok(Simulated { verdict, report, history: tape.history, facts, ops: tape.counts, events, virtual_time })
 }
+
+/// From now on this thread simulates nodes with that rule removed; `None`: with all of them.
+///
+/// # Errors
+/// There is no such rule, or this build holds none to remove.
+#[cfg(feature = "mutants")]
+pub fn activate(mutant: Option<&str>) -> Result<(), String> {
+    use paxos_node::mutants::Mutant;
+    let by_name = |name| Mutant::by_name(name).ok_or_else(|| format!("no mutant is called `{name}`"));
+    paxos_node::mutants::activate(mutant.map(by_name).transpose()?);
+    Ok(())
+}
+
+/// From now on this thread simulates nodes with that rule removed: a normal build has none to remove.
+///
+/// # Errors
+/// A rule was named.
+#[cfg(not(feature = "mutants"))]
+pub fn activate(mutant: Option<&str>) -> Result<(), String> {
+    match mutant {
+        None => Ok(()),
+        Some(name) => {
+            Err(format!("mutant {name}: this harness holds no mutants (build it with --features mutants)"))
+        }
+    }
+}
