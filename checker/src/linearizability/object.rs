@@ -1,8 +1,9 @@
 //! Any model: its parts apart where it has some, its own quick way first, search for the rest.
 
 use super::judge::{Found, Judged, Located};
-use super::partition::{NEVER, Part};
+use super::partition::Part;
 use super::portfolio::searched;
+use super::positions::close_gaps;
 use crate::budget::Meter;
 use crate::explain::minimise::minimise;
 use crate::explain::order;
@@ -72,15 +73,7 @@ fn split<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> Option<Vec<Vec<usize>>
 
 /// The same with positions without gaps.
 fn dense<O>(mut ops: Vec<SearchOp<O>>) -> Vec<SearchOp<O>> {
-    let mut positions: Vec<u32> = ops.iter().flat_map(|op| [op.start, op.end]).collect();
-    positions.sort_unstable();
-    let place = |position: u32| match position {
-        NEVER => NEVER,
-        position => positions.partition_point(|other| *other < position) as u32 + 1,
-    };
-    for op in &mut ops {
-        (op.start, op.end) = (place(op.start), place(op.end));
-    }
+    close_gaps(&mut ops, |op| [&mut op.start, &mut op.end]);
     ops
 }
 
