@@ -46,10 +46,9 @@ pub(crate) fn tell(story: &Story<'_, '_>, failing: usize, core: Option<&Core>) -
     for &op in core.ops.iter().filter(|op| **op != failing) {
         argument = argument.with(story.calls[op] as usize, part_of(story, op, story.ops[failing].end));
     }
-    if let Some(from) = core.from {
+    if let Some(moment) = core.from.and_then(|from| moment(story.part, from)) {
         argument = argument.because(format!(
-            "It does not matter what happened before {}, nor what the register held then.",
-            moment(story.part, from)
+            "It does not matter what happened before {moment}, nor what the register held then."
         ));
     }
     if let Some(values) = &core.values {
@@ -126,15 +125,14 @@ fn part_of(story: &Story<'_, '_>, op: usize, limit: u32) -> String {
 }
 
 /// A position of the key's events as a moment of the history.
-fn moment(part: &Part<'_>, position: u32) -> String {
-    match part.spanned().find(|(_, span)| span.start == position || span.end == position) {
-        Some((call, span)) if span.start == position => {
-            format!("process {} began its {} (op {})", call.process(), call.f(), call.invoke_index())
+fn moment(part: &Part<'_>, position: u32) -> Option<String> {
+    let at = part.spanned().find(|(_, span)| span.start == position || span.end == position);
+    at.map(|(call, span)| {
+        let (process, f) = (call.process(), call.f());
+        if span.start == position {
+            return format!("process {process} began its {f} (op {})", call.invoke_index());
         }
-        Some((call, _)) => {
-            let index = call.complete_index().unwrap_or_else(|| call.invoke_index());
-            format!("process {} had done its {} (op {index})", call.process(), call.f())
-        }
-        None => "that".to_owned(),
-    }
+        let index = call.complete_index().unwrap_or_else(|| call.invoke_index());
+        format!("process {process} had done its {f} (op {index})")
+    })
 }

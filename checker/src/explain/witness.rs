@@ -76,7 +76,7 @@ pub struct Window {
 impl Window {
     /// Whether anybody wrote down when it was. (A run's first op is at 0, but its last is not.)
     pub(crate) fn is_timed(&self) -> bool {
-        self.to_ns > 0
+        words::are_times(self.to_ns, self.last_index)
     }
 }
 

@@ -1,7 +1,11 @@
 //! Operations and times in the words of a person.
 
+use crate::history::History;
 use crate::history::op::Value;
 use crate::history::pair::{Call, Outcome};
+
+/// Between two ops on the average at least so many nanoseconds are times that say something.
+const GAP_NS_MIN: u64 = 100;
 
 /// Elements of a list that are spelt out.
 const ELEMENTS_SHOWN_MAX: usize = 12;
@@ -17,11 +21,22 @@ pub(crate) fn seconds(ns: u64) -> String {
     }
 }
 
+/// Whether times tell one op from the next: some recorders count events instead.
+pub(crate) fn tells_times(history: &History) -> bool {
+    let last = history.len().saturating_sub(1);
+    history.has_times() && are_times(history.time_ns(last), history.index(last))
+}
+
+/// Whether so many nanoseconds for so many ops are times.
+pub(crate) fn are_times(ns: u64, ops: u64) -> bool {
+    ns > 0 && ns / GAP_NS_MIN >= ops
+}
+
 /// When a call was open: "at 1.000 s–1.200 s", or by the numbers of its ops where nobody wrote down times.
 pub(crate) fn span(call: &Call<'_>) -> String {
     let start = moment(call, call.start());
     match (call.outcome(), call.completion()) {
-        (Outcome::Ok | Outcome::Failed, Some(completion)) => match call.history().has_times() {
+        (Outcome::Ok | Outcome::Failed, Some(completion)) => match tells_times(call.history()) {
             true => format!("at {start}–{}", seconds(call.history().time_ns(completion))),
             false => format!("at ops {}–{}", call.invoke_index(), call.history().index(completion)),
         },
@@ -46,7 +61,7 @@ pub(crate) fn began(call: &Call<'_>) -> String {
 }
 
 fn moment(call: &Call<'_>, position: usize) -> String {
-    match call.history().has_times() {
+    match tells_times(call.history()) {
         true => seconds(call.history().time_ns(position)),
         false => format!("op {}", call.history().index(position)),
     }

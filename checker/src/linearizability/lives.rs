@@ -16,6 +16,7 @@
 //! after, or all begun, and they can be placed right before.
 
 use super::partition::NEVER;
+use super::positions::close_gaps;
 use crate::model::{ContainerOp, Quick, SearchOp, Violation};
 
 /// No operation.
@@ -113,15 +114,7 @@ fn make_dense(ops: &mut [LifeOp]) {
     if last as usize <= 8 * ops.len() + 64 {
         return;
     }
-    let mut positions: Vec<u32> = Vec::with_capacity(2 * ops.len());
-    positions.extend(ops.iter().map(|op| op.start));
-    positions.extend(ops.iter().map(|op| op.end).filter(|end| *end != NEVER));
-    positions.sort_unstable();
-    let dense = |position: u32| positions.partition_point(|other| *other < position) as u32 + 1;
-    for op in ops {
-        op.start = dense(op.start);
-        op.end = if op.end == NEVER { NEVER } else { dense(op.end) };
-    }
+    close_gaps(ops, |op| [&mut op.start, &mut op.end]);
 }
 
 /// Joins the operations of each value. Answers at once where a value's own operations are impossible, or

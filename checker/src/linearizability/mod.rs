@@ -26,6 +26,7 @@ pub(crate) mod object;
 mod orders;
 pub(crate) mod partition;
 pub(crate) mod portfolio;
+pub(crate) mod positions;
 pub(crate) mod priority_queue;
 pub(crate) mod queue;
 pub(crate) mod register_decode;
@@ -144,12 +145,12 @@ impl<M: Model> Check for Linearizable<M> {
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
         judge::check(&[], self.name(), history, budget, |part, meter| {
-            portfolio::by_search(part, &self.model, meter)
+            portfolio::any_model(part, &self.model, meter)
         })
     }
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
-        judge::decide(&[], history, budget, |part, meter| portfolio::by_search(part, &self.model, meter))
+        judge::decide(&[], history, budget, |part, meter| portfolio::any_model(part, &self.model, meter))
     }
 
     fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {

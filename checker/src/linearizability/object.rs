@@ -1,8 +1,9 @@
 //! Any model: its parts apart where it has some, its own quick way first, search for the rest.
 
 use super::judge::{Found, Judged, Located};
-use super::partition::{NEVER, Part};
+use super::partition::Part;
 use super::portfolio::searched;
+use super::positions::close_gaps;
 use crate::budget::Meter;
 use crate::explain::minimise::minimise;
 use crate::explain::order;
@@ -72,16 +73,19 @@ fn split<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> Option<Vec<Vec<usize>>
 
 /// The same with positions without gaps.
 fn dense<O>(mut ops: Vec<SearchOp<O>>) -> Vec<SearchOp<O>> {
-    let mut positions: Vec<u32> = ops.iter().flat_map(|op| [op.start, op.end]).collect();
-    positions.sort_unstable();
-    let place = |position: u32| match position {
-        NEVER => NEVER,
-        position => positions.partition_point(|other| *other < position) as u32 + 1,
-    };
-    for op in &mut ops {
-        (op.start, op.end) = (place(op.start), place(op.end));
-    }
+    close_gaps(&mut ops, |op| [&mut op.start, &mut op.end]);
     ops
+}
+
+/// Whether the operations have an order without all that was done with any one value. Each must have one.
+fn spares_no_value<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> bool {
+    let value = |op: &SearchOp<M::Op>| model.makes(&op.op).or_else(|| model.needs(&op.op).into_iter().next());
+    let Some(values) = ops.iter().map(value).collect::<Option<Vec<Value>>>() else { return false };
+    model.values_separable()
+        && values.iter().all(|spared| {
+            let rest = ops.iter().zip(&values).filter(|(_, value)| *value != spared);
+            model.quick(&dense(rest.map(|(op, _)| op.clone()).collect())) == Quick::Valid
+        })
 }
 
 impl<'p, M: Model> Object<'p, '_, M> {
@@ -100,6 +104,7 @@ impl<'p, M: Model> Object<'p, '_, M> {
     fn tell(&self, violation: &Violation, meter: &Meter) -> Argument {
         let Self { model, part, ops, calls } = self;
         let call = |place: usize| part.call(calls[place]);
+        let mut none_spared = false;
         if violation.ops.len() > EVIDENCE_SMALL {
             let places: Vec<usize> = violation.ops.iter().map(|(place, _)| *place).collect();
             let failing = places.iter().position(|place| *place == violation.failing);
@@ -111,6 +116,7 @@ impl<'p, M: Model> Object<'p, '_, M> {
                     return order::tell(*model, part, &of_evidence, &core);
                 }
             }
+            none_spared = spares_no_value(*model, &evidence);
         }
         let failing = call(violation.failing);
         let summary = format!("{} {}, but {}", did(&failing), span(&failing), violation.rule);
@@ -126,6 +132,11 @@ impl<'p, M: Model> Object<'p, '_, M> {
         if others().count() > EVIDENCE_SMALL {
             let more = others().count() - EVIDENCE_SMALL;
             argument = argument.because(format!("And {more} more, each of which plays one of these parts."));
+        }
+        if none_spared {
+            argument = argument.because(
+                "It takes all of them: without what was done with any one of these values, there is an order.",
+            );
         }
         argument.because("No other operation of the history helps: there is no order.".to_owned())
     }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::append::{self, Decoded};
 use super::frontier;
 use super::partition::{self, Part};
-use super::portfolio::decode;
+use super::portfolio::{FRONTIER, SEARCH, ZONES, decode};
 use super::register_decode::Decoder;
 use super::register_op::RegisterOp;
 use super::search::{self, Limits, SearchOp, Told};
@@ -47,10 +47,10 @@ pub(super) fn register(part: &Part<'_>, model: &CasRegister, meter: &Meter) -> R
     let mut register = Decoder::new(part, model);
     let ops = register.ops()?;
     let (engine, order) = match zones::order(&ops, register.values(), part.positions) {
-        Some(order) => ("zones", order),
+        Some(order) => (ZONES, order),
         None => {
             let found = frontier::order(&ops, register.values(), meter).map_err(|why| why.to_string())?;
-            ("frontier", found.ok_or("there is no order: the history is invalid")?)
+            (FRONTIER, found.ok_or("there is no order: the history is invalid")?)
         }
     };
     verify_register(&ops, &order)?;
@@ -69,7 +69,7 @@ pub(super) fn append(part: &Part<'_>, meter: &Meter) -> Result<Found, String> {
         numbers.iter().enumerate().for_each(|(place, number)| place_of[*number] = place);
         let places: Vec<usize> = calls.iter().map(|number| place_of[*number]).collect();
         verify(&AppendList, &ops, &places).map_err(wrong)?;
-        return Ok(("zones", calls));
+        return Ok((ZONES, calls));
     }
     by_search(part, &AppendList, meter)
 }
@@ -81,7 +81,7 @@ pub(super) fn by_search<M: Model>(part: &Part<'_>, model: &M, meter: &Meter) -> 
     match search::search(model, &ops, limits).answer {
         search::Answer::Valid { order } => {
             verify(model, &ops, &order).map_err(wrong)?;
-            Ok(("search", order.into_iter().map(|place| calls[place]).collect()))
+            Ok((SEARCH, order.into_iter().map(|place| calls[place]).collect()))
         }
         search::Answer::Invalid { .. } => Err("there is no order: the history is invalid".to_owned()),
         search::Answer::Exhausted { why, .. } => Err(why.to_string()),

@@ -17,10 +17,10 @@ use crate::explain::{append as append_words, frontier as frontier_words, order, 
 use crate::history::pair::Outcome;
 use crate::model::{AppendList, CasRegister, GrowSet, Model, Quick};
 
-const ZONES: &str = "zones";
-const FRONTIER: &str = "frontier";
+pub(super) const ZONES: &str = "zones";
+pub(super) const FRONTIER: &str = "frontier";
 const INCLUSION: &str = "inclusion";
-const SEARCH: &str = "search";
+pub(super) const SEARCH: &str = "search";
 
 /// A register: zones if every value is written once, else what of it is unique, else the frontier.
 pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &Meter) -> Judged<'p> {
@@ -102,7 +102,7 @@ fn why_stuck(story: &register::Story<'_, '_>, failing: usize, meter: &Meter) -> 
 pub(crate) fn append<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
     let list = match append::decode(part) {
         Ok(Decoded::Register(list)) => list,
-        Ok(Decoded::NotUnique) => return by_search(part, &AppendList, meter),
+        Ok(Decoded::NotUnique) => return any_model(part, &AppendList, meter),
         Ok(Decoded::Impossible(found)) => {
             let told = move || Located::told(part, append_words::impossible(part, &found));
             return Judged::invalid(ZONES, told);
@@ -114,7 +114,7 @@ pub(crate) fn append<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
         zones::Answer::Invalid(collision) => Judged::invalid(ZONES, move || {
             Located::told(part, append_words::tell(part, &list, &collision.found(&list.ops)))
         }),
-        zones::Answer::NotUnique | zones::Answer::Undecided => by_search(part, &AppendList, meter),
+        zones::Answer::NotUnique | zones::Answer::Undecided => any_model(part, &AppendList, meter),
     }
 }
 
@@ -129,12 +129,12 @@ pub(crate) fn set<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
         inclusion::Answer::Violation(violation) => {
             Judged::invalid(INCLUSION, move || Located::told(part, set_words::tell(part, &set, &violation)))
         }
-        inclusion::Answer::NotUnique => by_search(part, &GrowSet, meter),
+        inclusion::Answer::NotUnique => any_model(part, &GrowSet, meter),
     }
 }
 
 /// Any model: see [`object`].
-pub(crate) fn by_search<'p, M: Model>(part: &'p Part<'_>, model: &'p M, meter: &Meter) -> Judged<'p> {
+pub(crate) fn any_model<'p, M: Model>(part: &'p Part<'_>, model: &'p M, meter: &Meter) -> Judged<'p> {
     let calls = part.possible().map(|(_, op, Span { start, end })| SearchOp { op, start, end });
     if let Quick::Valid = model.quick_calls(calls) {
         return Judged::valid(object::MONITOR);

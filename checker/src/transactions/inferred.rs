@@ -15,6 +15,11 @@ pub(crate) struct Inferred {
     pub(crate) unclear: Vec<String>,
 }
 
+/// A value of a key as one number.
+pub(crate) fn slot(key: u32, value: ValueId) -> u64 {
+    u64::from(key) << 32 | u64::from(value.0)
+}
+
 /// An anomaly of one or a few transactions.
 #[derive(Clone, Debug)]
 pub(crate) struct Odd {

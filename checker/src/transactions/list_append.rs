@@ -6,7 +6,7 @@
 
 use super::consistency::TransactionAnomaly as A;
 use super::graph::{Builder, Kind, Label, Via};
-use super::inferred::{Inferred, Odds};
+use super::inferred::{Inferred, Odds, slot};
 use super::txn::{Action, Mop, Txns};
 use crate::budget::{Exhausted, Meter};
 use crate::hash::Table;
@@ -94,7 +94,7 @@ pub(crate) fn infer(
 
 impl Lists {
     fn append_of(&self, key: u32, value: ValueId) -> Option<u32> {
-        self.by_value.get(&(u64::from(key) << 32 | u64::from(value.0))).copied()
+        self.by_value.get(&slot(key, value)).copied()
     }
 }
 
@@ -106,8 +106,7 @@ impl Inference<'_> {
                 let Action::Append(value) = mop.action else { continue };
                 let append = self.lists.appends.len() as u32;
                 let key = &mut self.lists.keys[mop.key as usize];
-                let slot = u64::from(mop.key) << 32 | u64::from(value.0);
-                if self.lists.by_value.insert(slot, append).is_some() && !key.ambiguous {
+                if self.lists.by_value.insert(slot(mop.key, value), append).is_some() && !key.ambiguous {
                     key.ambiguous = true;
                     self.unclear.push(format!(
                         "{} is appended to key {} more than once, so nobody can tell which one was read",

@@ -12,7 +12,7 @@
 
 use super::consistency::TransactionAnomaly as A;
 use super::graph::{Builder, Fan, Kind, Label, Via};
-use super::inferred::{Inferred, Odds};
+use super::inferred::{Inferred, Odds, slot};
 use super::txn::{Action, NEVER, Txns};
 use crate::budget::{Exhausted, Meter};
 use crate::hash::Table;
@@ -98,13 +98,13 @@ pub(crate) fn infer(
 
 impl Registers {
     pub(crate) fn version_of(&self, key: u32, value: ValueId) -> Option<u32> {
-        self.by_value.get(&(u64::from(key) << 32 | u64::from(value.0))).copied()
+        self.by_value.get(&slot(key, value)).copied()
     }
 
     /// The version, new if need be.
     fn version(&mut self, key: u32, value: ValueId) -> u32 {
         let next = self.versions.len() as u32;
-        let version = *self.by_value.entry(u64::from(key) << 32 | u64::from(value.0)).or_insert(next);
+        let version = *self.by_value.entry(slot(key, value)).or_insert(next);
         if version == next {
             self.versions.push(Version { key, value, ..Version::default() });
             self.of_key[key as usize].push(version);

@@ -2,10 +2,11 @@
 
 use checker::catalogue::{self, Rules};
 use checker::explain::witness::WitnessOp;
-use checker::model::Counter;
+use checker::model::{Counter, Stack};
 use checker::simulate::{Object, Pace, Plan, simulate};
 use checker::{Budget, Check, History, Linearizable, Op, Outcome, Value, Verdict, Witness};
 
+use crate::history::history;
 use crate::simulated::objects;
 
 /// What is read at one go.
@@ -113,4 +114,35 @@ fn every_violation_is_told_by_a_few_operations_each_of_which_is_needed() {
         }
     }
     assert!(told > 250, "{told}");
+}
+
+/// Five values, each of which is inside while the next one comes and goes, in a ring.
+#[test]
+fn what_takes_more_operations_is_said_to() {
+    let text = "0 0 invoke push 1\n 1 0 ok push 1\n 2 0 invoke push 5\n 3 1 invoke push 4\n 4 2 invoke push 3
+                5 3 invoke push 2\n 6 3 ok push 2\n 7 3 invoke pop\n 8 2 ok push 3\n 9 2 invoke pop
+                10 1 ok push 4\n 11 1 invoke pop\n 12 0 ok push 5\n 13 0 invoke pop\n 14 3 ok pop 1
+                15 3 invoke pop\n 16 3 ok pop 5\n 17 0 ok pop 4\n 18 1 ok pop 3\n 19 2 ok pop 2";
+    let report = Linearizable::new(Stack::default()).check(&history(text), &Budget::default());
+    let Verdict::Invalid(witness) = &report.verdict else { panic!("{report}") };
+    assert_eq!(witness.ops.len(), 10, "{report}");
+    let told = witness.reasons.iter().any(|reason| reason.starts_with("It takes all of them"));
+    assert!(told, "{report}");
+    // And it does.
+    for spared in 1..=5 {
+        let value = |op: &WitnessOp| op.value == Value::Int(spared);
+        let places: Vec<usize> = (0..10).filter(|place| value(&witness.ops[*place])).collect();
+        assert_eq!(places.len(), 2, "{report}");
+        let others: Vec<Op> = history(text)
+            .ops()
+            .filter(|op| {
+                places.iter().all(|place| {
+                    let shown = &witness.ops[*place];
+                    op.index != shown.invoke_index && Some(op.index) != shown.complete_index
+                })
+            })
+            .collect();
+        let rest = Linearizable::new(Stack::default()).check(&History::new(others), &Budget::default());
+        assert!(rest.verdict.is_valid(), "without {spared}: {rest}");
+    }
 }

@@ -119,6 +119,7 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do_about_it() {
     fs::write(path.join("run/history.edn"), VALID).unwrap();
     fs::write(path.join("torn.edn"), &VALID[..VALID.len() - 9]).unwrap();
     fs::write(path.join("strange.edn"), VALID.replace(":type :ok", ":type :maybe")).unwrap();
+    fs::write(path.join("odd.edn"), VALID.replace(":write", ":frobnicate")).unwrap();
     fs::write(path.join("noise"), [0xff, 0xfe, 0, 1]).unwrap();
     for (file, words) in [
         ("run", "run is a folder: give the history in it, run/history.edn"),
@@ -135,6 +136,9 @@ fn what_is_wrong_with_a_file_is_said_with_what_to_do_about_it() {
         assert_eq!(status, Some(2), "{file}: {told}");
         assert!(told.contains(words), "{file}: {told}");
     }
+    let (status, told) = run(path, &["check", "odd.edn"]);
+    assert_eq!(status, Some(2), "{told}");
+    assert!(told.contains("its operations are frobnicate, read. Say so with --model"), "{told}");
     let (status, told) = run(path, &["check", "torn.edn", "--html", "page.html"]);
     assert_eq!(status, Some(2), "{told}");
     assert!(told.contains("no page was drawn, for want of a verdict: page.html is not of this"), "{told}");

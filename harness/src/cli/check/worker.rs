@@ -1,5 +1,6 @@
 //! One file, in a process that may be killed for it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::time::Instant;
 
 use checker::explain::html::Page;
 use checker::format::{Format, Recorded};
-use checker::{Budget, History, KeyOrder, Report, catalogue};
+use checker::{Budget, History, KeyOrder, Process, Report, catalogue};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
@@ -40,8 +41,8 @@ pub(super) fn main(arguments: &Arguments, parent: i32, file: &Path) -> u8 {
     };
     let Some(model) = arguments.model.as_deref().or(model(&recorded)) else {
         return say(&Said::Refused(format!(
-            "the file does not tell what it is a history of: say so with --model, one of {}",
-            catalogue::entries().iter().map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+            "the file does not tell what it is a history of; its operations are {}. Say so with --model (antipaxos check --models shows what there is)",
+            functions(&recorded.history)
         )));
     };
     let Some(entry) = catalogue::by_name(model) else {
@@ -84,6 +85,15 @@ pub(super) fn main(arguments: &Arguments, parent: i32, file: &Path) -> u8 {
         say(&Said::Missing(format!("cannot write {}: {error}", page.display())));
     }
     if orders.is_empty() { code } else { say(&Said::Ordered(orders)) }
+}
+
+/// The names of the functions that clients called.
+fn functions(history: &History) -> String {
+    const SHOWN_MAX: usize = 8;
+    let called = history.ops().filter(|op| matches!(op.process, Process::Client(_)));
+    let names: BTreeSet<String> = called.map(|op| op.f.to_string()).collect();
+    let more = if names.len() > SHOWN_MAX { ", …" } else { "" };
+    names.into_iter().take(SHOWN_MAX).collect::<Vec<_>>().join(", ") + more
 }
 
 /// What a file like this one is a history of, as far as it tells. Where Jepsen has a check of its own for
