@@ -10,6 +10,7 @@ mod convert;
 mod interrupt;
 mod mutants;
 mod output;
+mod planted;
 mod progress;
 mod reading;
 mod replay;
@@ -68,7 +69,7 @@ enum Command {
     /// Every workload in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
-    /// Plants eight bugs, one after the other, and shows which are caught, by what, how fast
+    /// Plants forty bugs, one after the other, and shows which are caught, by what, how fast
     Mutants(mutants::Arguments),
     /// Judges recorded histories, ours or anybody's
     Check(check::Arguments),

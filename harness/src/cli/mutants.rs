@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::campaign::{PLANTED, Planted};
 use super::interrupt::Interrupts;
 use super::output::{self, remark, show};
+use super::planted::{PLANTED, Planted};
 use super::test::one_run;
 use super::test_all::caught_by;
 use super::{complain, fresh_seed, the_file, verify};
@@ -56,12 +56,15 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Ok(chosen) => chosen,
         Err(reason) => return complain(USAGE, &reason),
     };
-    let looked_at = the_file(&arguments.mutant_bin).and_then(|binary| {
-        chosen.iter().try_for_each(|planted| verify(&planted.run(binary.clone(), 0))).map(|()| binary)
+    let looked_at = the_file(&arguments.mutant_bin).map_err(|error| error.to_string()).and_then(|binary| {
+        let run = |planted: &&Planted| planted.run(binary.clone(), 0);
+        let runs: Vec<_> = chosen.iter().map(run).collect::<Result<_, String>>()?;
+        runs.iter().try_for_each(verify).map_err(|error| error.to_string())?;
+        Ok(binary)
     });
     let binary = match looked_at {
         Ok(binary) => binary,
-        Err(error) => return complain(USAGE, &error.to_string()),
+        Err(reason) => return complain(USAGE, &reason),
     };
     let stores = Store::open(&arguments.results)
         .and_then(|store| Ok((store, Store::expendable(&arguments.results.join(MUTANTS_FOLDER))?)));
@@ -85,7 +88,10 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
             folder: String::new(),
         };
         while row.caught_by.is_none() && row.tries < arguments.tries && !interrupts.came() {
-            let options = planted.run(binary.clone(), seed.wrapping_add(row.tries));
+            let options = match planted.run(binary.clone(), seed.wrapping_add(row.tries)) {
+                Ok(options) => options,
+                Err(reason) => return complain(HARNESS_FAILED, &reason),
+            };
             row.tries += 1;
             let ended = match one_run(options, &store, interrupts.stop()).await {
                 Ok(ended) => ended,
@@ -170,7 +176,7 @@ mod tests {
     fn unknown_names_are_refused_with_the_known_ones() {
         let error = choose(&["bug".to_owned()]).err().expect("no such bug");
         assert!(error.contains("`bug`") && error.contains("reply-on-accept"), "{error}");
-        assert_eq!(choose(&[]).map(|chosen| chosen.len()), Ok(8));
+        assert_eq!(choose(&[]).map(|chosen| chosen.len()), Ok(40));
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::campaign::{CANARY, Planted, main_runs};
+use super::campaign::main_runs;
 use super::interrupt::Interrupts;
 use super::output::{self, show};
+use super::planted::{CANARY, Planted};
 use super::test::one_run;
 use super::{complain, fresh_seed, neighbour, seconds, the_file, verify};
 use crate::process::ExitKind;
@@ -81,7 +82,10 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Err(error) => return complain(USAGE, &error.to_string()),
     };
     let main = main_runs(arguments.time, seed, arguments.node_count, &binary);
-    let canary_run = canary.run(mutant_binary, seed);
+    let canary_run = match canary.run(mutant_binary, seed) {
+        Ok(run) => run,
+        Err(reason) => return complain(HARNESS_FAILED, &reason),
+    };
     if let Err(error) = main.iter().take(1).chain([&canary_run]).try_for_each(verify) {
         return complain(USAGE, &error.to_string());
     }
