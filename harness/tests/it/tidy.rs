@@ -138,6 +138,10 @@ fn nothing_reads_results_to_decide_a_verdict() {
     // Whoever reads a file at all, and why: none of them for a verdict, but what judges the file it is given.
     let readers = [
         ("harness/src/cli/reading.rs", "the history that check and convert are given"),
+        (
+            "harness/src/cli/case.rs",
+            "the run that replay and shrink are given, whose verdict they look for again",
+        ),
         ("harness/src/cli/check/worker.rs", "how much memory the process has"),
         ("harness/src/cli/schedule.rs", "the schedule that it is given"),
         ("harness/src/cli/shape.rs", "the schedule that a run is given"),
