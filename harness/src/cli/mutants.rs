@@ -149,19 +149,20 @@ fn render(rows: &[Row], seed: u64) -> String {
     // Writing to a string does not fail.
     let _ = writeln!(
         text,
-        "| {:<28} | {:<6} | {:<34} | {:>5} | {:>7} |",
+        "| {:<31} | {:<6} | {:<37} | {:>5} | {:>7} |",
         "mutant", "caught", "by", "tries", "seconds"
     );
-    let _ = writeln!(text, "|{:-<30}|{:-<8}|{:-<36}|{:->7}|{:->9}|", "", "", "", "", "");
+    let _ = writeln!(text, "|{:-<33}|{:-<8}|{:-<39}|{:->7}|{:->9}|", "", "", "", "", "");
     for row in rows {
         let (caught, by) = match &row.caught_by {
             Some(by) => ("yes", by.as_str()),
-            None => ("MISSED", row.folder.as_str()),
+            // Where to look, below the folder of these runs: the table is kept, and the place is not.
+            None => ("MISSED", row.folder.rsplit('/').next().unwrap_or_default()),
         };
         let seconds = row.took.as_secs_f64();
         let _ = writeln!(
             text,
-            "| {:<28} | {caught:<6} | {by:<34} | {:>5} | {seconds:>7.1} |",
+            "| {:<31} | {caught:<6} | {by:<37} | {:>5} | {seconds:>7.1} |",
             row.name, row.tries
         );
     }
