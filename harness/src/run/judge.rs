@@ -187,6 +187,18 @@ fn coverage(evidence: &Evidence<'_>) -> Part {
         part.answer = part.answer.max(Answer::Unknown);
         part.details.push("final reads: the run never came that far".to_owned());
     }
+    // What the schedule itself wants to have seen.
+    let ok = facts.phases.iter().map(|(_, counts)| counts.ok).sum();
+    let wanted = schedule.coverage;
+    for (what, seen, least) in [
+        ("leader changes", facts.leader_changes, wanted.leader_changes_min),
+        ("successful operations", ok, wanted.ops_ok_min),
+    ] {
+        if seen < least {
+            part.answer = part.answer.max(Answer::Unknown);
+            part.reason = format!("only {seen} of {least} {what}; {}", part.reason);
+        }
+    }
     part
 }
 
@@ -276,6 +288,27 @@ mod tests {
         assert_eq!(answer(&verdict, Subject::Nodes), Answer::Invalid);
         assert_eq!(verdict.part(Subject::Nodes).expect("told").reason, "n1 did not stop");
         assert_eq!(answer(&judged(&Facts::default(), None, &[]), Subject::Nodes), Answer::Valid);
+    }
+
+    #[test]
+    fn what_a_schedule_wants_to_have_seen_must_have_been_seen() {
+        let mut schedule =
+            Options::usual("set", "paxos-node".into(), 1).faults.schedule(Duration::ZERO, Duration::ZERO);
+        schedule.coverage.leader_changes_min = 3;
+        let seen = |leader_changes| {
+            let facts = Facts {
+                schedule: Some(schedule.clone()),
+                leader_changes,
+                final_reads: Some((1, 0)),
+                ..Facts::default()
+            };
+            judged(&facts, None, &[])
+        };
+        assert_eq!(answer(&seen(3), Subject::Coverage), Answer::Valid);
+        let weak = seen(2);
+        assert_eq!(answer(&weak, Subject::Coverage), Answer::Unknown);
+        let reason = &weak.part(Subject::Coverage).expect("told").reason;
+        assert!(reason.starts_with("only 2 of 3 leader changes; "), "{reason}");
     }
 
     #[test]
