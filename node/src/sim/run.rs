@@ -19,7 +19,6 @@ use crate::paxos::{AppliedHash, Ballot, NodeId, RoleName, Slot};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The schedule's alarm.
 const NEXT_FAULT: u64 = CLIENT_ALARMS;
@@ -82,12 +81,7 @@ pub fn simulate_traced(seed: u64) -> (Result<Summary, Failure>, String) {
 pub fn simulate_setup(setup: &Setup, seed: u64, trace: Trace) -> (Result<Summary, Failure>, Trace) {
     let mut run = Run::new(setup, seed, trace);
     run.world.note(format_args!("seed {seed}: {setup}"));
-    let result = catch_unwind(AssertUnwindSafe(|| run.go())).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!("a node panicked: {}", text.unwrap_or("without a word")))
-    });
-    let result = match result {
+    let result = match run.go() {
         Ok(()) => Ok(run.summary()),
         Err(reason) => Err(Failure { at: run.world.now(), events: run.world.events(), reason }),
     };

@@ -21,6 +21,7 @@ use crate::paxos::{Message, NodeId, RoleName};
 use crate::service::{ClientToken, Service};
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The cluster's identity; any number does.
 const CLUSTER: u64 = 77;
@@ -119,14 +120,19 @@ impl World {
     /// Goes on to the next event and checks the invariants.
     ///
     /// # Errors
-    /// Says which invariant is broken, or what a node found so wrong that it stopped.
+    /// Says which invariant is broken, what a node found so wrong that it stopped, or with what words
+    /// it panicked: a process that ends by itself is a finding, and must not end the search for more.
     pub fn step(&mut self) -> Result<Happening, String> {
         if let Some(happening) = self.happenings.pop_front() {
             return Ok(happening);
         }
         let Some(event) = self.agenda.next() else { return Ok(Happening::Nothing) };
         self.events += 1;
-        self.happen(event)?;
+        catch_unwind(AssertUnwindSafe(|| self.happen(event))).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(format!("a node panicked: {}", text.unwrap_or("without a word")))
+        })?;
         Ok(self.happenings.pop_front().unwrap_or(Happening::Nothing))
     }
 
@@ -339,4 +345,17 @@ fn fingerprint(command: &Command) -> u64 {
     let mut hasher = DefaultHasher::new();
     ClientRequest { id: 0, command: command.clone() }.encode().hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_the_middle_of_an_event_is_a_finding() {
+        let mut world = World::new(Conditions::calm(3), 1, Trace::off());
+        world.set_postman(Box::new(|_, from, to, _| panic!("{from} to {to}")));
+        let found = std::iter::repeat_with(|| world.step()).find_map(Result::err).expect("somebody speaks");
+        assert!(found.starts_with("a node panicked: n"), "{found}");
+    }
 }
