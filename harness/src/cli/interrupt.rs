@@ -52,7 +52,7 @@ impl Interrupts {
                     std::process::exit(i32::from(Answer::Unknown.code()));
                 }
                 first = false;
-                remark("antipaxos: interrupted: healing, stopping the nodes (once more to abort at once)");
+                remark("antipaxos: interrupted: coming to an end in order (once more to abort at once)");
                 told.now(StopReason::Interrupted);
             }
         });

@@ -75,7 +75,7 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     };
     let tried = match arguments.world {
         World::Real => really(&arguments, &case, &interrupts).await,
-        World::Sim => simulated(&arguments, &case, &interrupts),
+        World::Sim => simulated(&arguments, &case, &interrupts).await,
     };
     match tried {
         Ok(tried) => {
@@ -171,22 +171,29 @@ async fn really(arguments: &Arguments, case: &Case, interrupts: &Interrupts) -> 
     Ok(tried)
 }
 
-fn simulated(arguments: &Arguments, case: &Case, interrupts: &Interrupts) -> Result<Tried, Refused> {
-    activate(case.mutant.as_deref()).map_err(|reason| (USAGE, reason))?;
-    let mut tried = Tried::default();
-    for number in 0..arguments.times {
-        if interrupts.came() {
-            break;
+/// Keeps a thread of its own busy: signals are heard on this one.
+async fn simulated(arguments: &Arguments, case: &Case, interrupts: &Interrupts) -> Result<Tried, Refused> {
+    let (times, until_fail) = (arguments.times, arguments.until_fail);
+    let (case, interrupts) = (case.clone(), interrupts.clone());
+    let tried = tokio::task::spawn_blocking(move || {
+        activate(case.mutant.as_deref())?;
+        let mut tried = Tried::default();
+        for number in 0..times {
+            if interrupts.came() {
+                break;
+            }
+            let seed = case.seed().wrapping_add(number);
+            let simulated = case.simulate(&case.schedule, seed)?;
+            let failure = Failure::in_verdict(&simulated.verdict);
+            tried.count(&case, failure, simulated.verdict.verdict, || {
+                format!("seed {seed}: {}", simulated.verdict.told())
+            });
+            if until_fail && tried.rate.hits > 0 {
+                break;
+            }
         }
-        let seed = case.seed().wrapping_add(number);
-        let simulated = case.simulate(&case.schedule, seed).map_err(|reason| (USAGE, reason))?;
-        let failure = Failure::in_verdict(&simulated.verdict);
-        tried.count(case, failure, simulated.verdict.verdict, || {
-            format!("seed {seed}: {}", simulated.verdict.told())
-        });
-        if arguments.until_fail && tried.rate.hits > 0 {
-            break;
-        }
-    }
-    Ok(tried)
+        Ok(tried)
+    });
+    let tried = tried.await.map_err(|error| (HARNESS_FAILED, error.to_string()))?;
+    tried.map_err(|reason| (USAGE, reason))
 }

@@ -112,7 +112,7 @@ impl Work<'_> {
         let in_simulation = match self.arguments.world {
             Some(World::Real) => None,
             wanted => match activate(case.mutant.as_deref()) {
-                Ok(()) => Some(Simulation::new(case, &self.interrupts, deadline)),
+                Ok(()) => self.in_simulation(deadline).await?,
                 Err(reason) if wanted.is_some() => return Err((USAGE, reason)),
                 Err(reason) => {
                     remark(&format!("not in the simulation: {reason}"));
@@ -120,26 +120,36 @@ impl Work<'_> {
                 }
             },
         };
-        let shown = in_simulation.filter(|simulation| simulation.baseline.hits > 0);
-        let (world, shrunk, baseline) = match shown {
-            Some(mut simulation) => {
-                remark(&format!("in the simulation it fails in {}", simulation.baseline));
-                let baseline = simulation.baseline;
-                ("in the simulation", shrink(&case.schedule, &mut simulation), baseline)
-            }
+        let (world, (shrunk, baseline)) = match in_simulation {
+            Some(found) => ("in the simulation", found),
             None if self.arguments.world == Some(World::Sim) => {
                 return Err((Answer::Unknown.code(), "the simulation does not show this failure".to_owned()));
             }
             None => {
                 remark("the simulation does not show it: real processes alone");
-                let (shrunk, baseline) = self.on_processes(deadline).await?;
-                ("on real processes", shrunk, baseline)
+                ("on real processes", self.on_processes(deadline).await?)
             }
         };
         let confirmed = self.confirm(&shrunk.schedule).await?;
         let text = self.leave(&shrunk, world, baseline, confirmed, began.elapsed())?;
         // Something to look at was found, as long as it still fails anywhere.
         Ok((text, Answer::Invalid))
+    }
+
+    /// None: the simulation does not show the failure. The search keeps a thread of its own busy:
+    /// signals are heard on this one.
+    async fn in_simulation(&self, deadline: Instant) -> Result<Option<(Shrunk, Rate)>, Refused> {
+        let (case, interrupts) = (self.case.clone(), self.interrupts.clone());
+        let search = tokio::task::spawn_blocking(move || {
+            let schedule = case.schedule.clone();
+            let mut simulation = Simulation::new(case, interrupts, deadline);
+            let baseline = simulation.baseline;
+            (baseline.hits > 0).then(|| {
+                remark(&format!("in the simulation it fails in {baseline}"));
+                (shrink(&schedule, &mut simulation), baseline)
+            })
+        });
+        search.await.map_err(|error| (HARNESS_FAILED, error.to_string()))
     }
 
     /// Real processes can't be waited for from inside the search: it runs beside them.
@@ -264,9 +274,9 @@ impl Oracle for Asking {
 }
 
 /// Tries seeds in the simulation, on all processors.
-struct Simulation<'a> {
-    case: &'a Case,
-    interrupts: &'a Interrupts,
+struct Simulation {
+    case: Case,
+    interrupts: Interrupts,
     deadline: Instant,
     /// How often the whole schedule fails.
     baseline: Rate,
@@ -274,11 +284,11 @@ struct Simulation<'a> {
     needed: u64,
 }
 
-impl<'a> Simulation<'a> {
-    fn new(case: &'a Case, interrupts: &'a Interrupts, deadline: Instant) -> Simulation<'a> {
+impl Simulation {
+    fn new(case: Case, interrupts: Interrupts, deadline: Instant) -> Simulation {
         let mut simulation =
             Simulation { case, interrupts, deadline, baseline: Rate::default(), needed: SEEDS };
-        simulation.baseline = simulation.rate(&case.schedule);
+        simulation.baseline = simulation.rate(&simulation.case.schedule);
         // Half as often as the whole schedule will do: what matters less than that may go.
         simulation.needed = (simulation.baseline.hits / 2).max(1);
         simulation
@@ -318,7 +328,7 @@ impl<'a> Simulation<'a> {
     }
 }
 
-impl Oracle for Simulation<'_> {
+impl Oracle for Simulation {
     fn fails(&mut self, schedule: &Schedule) -> Option<bool> {
         if Instant::now() >= self.deadline || self.interrupts.came() {
             return None;
