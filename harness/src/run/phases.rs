@@ -308,8 +308,9 @@ impl Play<'_> {
             if let Err(error) = lookout.watch(director.watches(&observed)) {
                 stop.now(StopReason::Broken(error.to_string()));
             }
-            let wake =
-                director.wake_at(&observed).map_or(LOOK, |at| at.saturating_sub(began.elapsed()).min(LOOK));
+            let wake = director
+                .wake_at(observed.now)
+                .map_or(LOOK, |at| at.saturating_sub(began.elapsed()).min(LOOK));
             if !director.is_finished() {
                 tokio::select! {
                     _ = stop.sleep(wake) => {}

@@ -20,11 +20,16 @@ pub(super) enum Happened {
     Message(String),
     /// The fault of this id came.
     Came(String),
-    /// So many operations had succeeded: noted at the beginning of a phase and of each fault.
-    Ok(u64),
 }
 
-/// All that happened, in order.
+/// A moment, and how much had happened by then: only what is noted later counts from there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Mark {
+    place: usize,
+    pub(super) at: Duration,
+}
+
+/// All that happened, in the order in which it became known.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
     all: Vec<(Duration, Happened)>,
@@ -34,7 +39,9 @@ pub(super) struct Trail {
     /// Since when the leader is the same, or there is none.
     leader_since: Duration,
     conditions: BTreeMap<NodeId, Condition>,
-    last_came: BTreeMap<String, Duration>,
+    last_came: BTreeMap<String, Mark>,
+    /// Operations that had succeeded: each look at which there were more.
+    ops_ok: Vec<(Duration, u64)>,
 }
 
 impl Trail {
@@ -42,6 +49,9 @@ impl Trail {
     pub(super) fn look(&mut self, observed: &Observed) {
         let now = observed.now;
         self.now = now;
+        if self.ops_ok.last().is_none_or(|&(_, ops)| observed.ops_ok > ops) {
+            self.ops_ok.push((now, observed.ops_ok));
+        }
         let leader = observed.leader.map(|(node, _)| node);
         if leader != self.leader {
             self.leader_since = now;
@@ -80,72 +90,69 @@ impl Trail {
         self.now
     }
 
-    pub(super) fn phase_began(&mut self, at: Duration, ops_ok: u64) {
-        self.push(at, Happened::Ok(ops_ok));
+    /// Here and now.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { place: self.all.len(), at: self.now }
     }
 
-    pub(super) fn fault_came(&mut self, id: &str, at: Duration, ops_ok: u64) {
-        self.last_came.insert(id.to_owned(), at);
-        self.push(at, Happened::Came(id.to_owned()));
-        self.push(at, Happened::Ok(ops_ok));
+    /// Gives the moment after its coming: what set it off counts no more.
+    pub(super) fn fault_came(&mut self, id: &str) -> Mark {
+        self.push(self.now, Happened::Came(id.to_owned()));
+        let came = self.mark();
+        self.last_came.insert(id.to_owned(), came);
+        came
     }
 
     /// When the fault of this id last came.
-    pub(super) fn came(&self, id: &str) -> Option<Duration> {
+    pub(super) fn came(&self, id: &str) -> Option<Mark> {
         self.last_came.get(id).copied()
     }
 
-    /// When this trigger is or will be set off, as far as can be known now: counted from the phase's
-    /// beginning, the coming of the fault it names, and after `since`, whichever is the latest.
-    pub(super) fn fires(
-        &self,
-        trigger: &Trigger,
-        key: &str,
-        since: Duration,
-        began: Duration,
-        observed: &Observed,
-    ) -> Option<Duration> {
-        let mut base = began.max(since);
-        if let Some(id) = &trigger.after {
-            base = base.max(self.came(id)?);
-        }
-        let nth = trigger.nth.max(1) as usize - 1;
-        let later = |(at, _): &&(Duration, Happened)| *at >= base;
+    /// When this trigger is or will be set off, as far as can be known now: counted from `since` and
+    /// from the coming of the fault it names, whichever is later.
+    pub(super) fn fires(&self, trigger: &Trigger, key: &str, since: Mark) -> Option<Duration> {
+        let base = match (&trigger.what, &trigger.after) {
+            // The coming itself is what counts.
+            (What::Came, _) | (_, None) => since,
+            (_, Some(id)) => since.max(self.came(id)?),
+        };
+        let nth = trigger.nth.max(1) - 1;
         let at = match &trigger.what {
             What::Came => {
                 let id = trigger.after.as_ref()?;
-                let came = |(_, happened): &&(Duration, Happened)| *happened == Happened::Came(id.clone());
-                // Its own coming at the same moment has used this one up.
-                let used = |at: Duration| since > Duration::ZERO && at <= since;
-                let times = self.all.iter().filter(came).map(|(at, _)| *at);
-                times.filter(|&at| at >= began && !used(at)).nth(nth)?
+                self.nth(base, nth, |happened| matches!(happened, Happened::Came(came) if came == id))?
+            }
+            What::Message { .. } => {
+                self.nth(base, nth, |happened| matches!(happened, Happened::Message(seen) if seen == key))?
             }
             What::Event { kind: EventKind::LeaderStable, holds } => {
                 self.leader?;
-                self.leader_since.max(base) + *holds
+                self.leader_since.max(base.at) + *holds
             }
             What::Event { kind, holds } => {
                 let fits =
-                    |place: usize| kind_of(&self.all[place].1) == Some(*kind) && self.held(place, *holds);
-                let mut places =
-                    (0..self.all.len()).filter(|&place| self.all[place].0 >= base && fits(place));
-                self.all[places.nth(nth)?].0 + *holds
-            }
-            What::Message { .. } => {
-                let seen =
-                    |(_, happened): &&(Duration, Happened)| *happened == Happened::Message(key.to_owned());
-                self.all.iter().filter(later).filter(seen).nth(nth)?.0
+                    |place: &usize| kind_of(&self.all[*place].1) == Some(*kind) && self.held(*place, *holds);
+                let place = self.places(base).filter(fits).nth(nth as usize)?;
+                self.all[place].0 + *holds
             }
             What::OpsOk(count) => {
-                let before = self.all.iter().rev().find_map(|(at, happened)| match happened {
-                    Happened::Ok(ops) if *at <= base => Some(*ops),
-                    _ => None,
-                });
-                let asked = count.saturating_mul(nth as u64 + 1);
-                (observed.ops_ok.saturating_sub(before.unwrap_or(0)) >= asked).then_some(observed.now)?
+                let known = self.ops_ok.partition_point(|&(at, _)| at <= base.at);
+                let before = known.checked_sub(1).map_or(0, |last| self.ops_ok[last].1);
+                let wanted = count.saturating_mul(u64::from(nth) + 1).saturating_add(before);
+                self.ops_ok.get(self.ops_ok.partition_point(|&(_, ops)| ops < wanted))?.0
             }
         };
         Some(at + trigger.plus)
+    }
+
+    /// What counts from a mark on: it became known later, and did not happen before.
+    fn places(&self, base: Mark) -> impl Iterator<Item = usize> + '_ {
+        (base.place..self.all.len()).filter(move |&place| self.all[place].0 >= base.at)
+    }
+
+    fn nth(&self, base: Mark, nth: u32, fits: impl Fn(&Happened) -> bool) -> Option<Duration> {
+        let place = self.places(base).filter(|&place| fits(&self.all[place].1)).nth(nth as usize)?;
+        Some(self.all[place].0)
     }
 
     /// Whether what happened there held for so long, or still does.
@@ -156,7 +163,7 @@ impl Trail {
             Happened::Leaderless => matches!(later, Happened::Elected(_)),
             Happened::Down(node) => *later == Happened::Up(*node),
             Happened::Up(node) => *later == Happened::Down(*node),
-            Happened::Message(_) | Happened::Came(_) | Happened::Ok(_) => false,
+            Happened::Message(_) | Happened::Came(_) => false,
         };
         !self.all[place + 1..].iter().any(|(then, later)| *then < *at + holds && undone(later))
     }
@@ -168,6 +175,6 @@ fn kind_of(happened: &Happened) -> Option<EventKind> {
         Happened::Leaderless => Some(EventKind::LeaderLost),
         Happened::Down(_) => Some(EventKind::NodeDown),
         Happened::Up(_) => Some(EventKind::NodeUp),
-        Happened::Message(_) | Happened::Came(_) | Happened::Ok(_) => None,
+        Happened::Message(_) | Happened::Came(_) => None,
     }
 }

@@ -8,9 +8,66 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::action::Action;
-use super::{ActionSpec, LinkEffect, LinkEnd, LinkSpec, Shape, Target, Who};
+use super::{
+    ActionSpec, Body, Coverage, Fault, Guard, Lasts, LinkEffect, LinkEnd, LinkSpec, Schedule, Shape, Start,
+    Target, Who,
+};
 use crate::proxy::{Endpoint, Link};
 use crate::system::NodeId;
+
+/// Every fault that came, each as a single fault that comes once.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// With the phase they came in.
+    faults: Vec<(usize, Fault)>,
+    /// By fault, the id under which it was written down last.
+    last: BTreeMap<String, String>,
+}
+
+impl Written {
+    /// Notes one that came, every draw made. Who refers to a fault means its last occurrence.
+    pub(super) fn note(&mut self, phase: usize, id: &str, number: u64, mut start: Start, mut body: Body) {
+        let last = |id: &mut Option<String>| {
+            if let Some(last) = id.as_ref().and_then(|id| self.last.get(id)) {
+                *id = Some(last.clone());
+            }
+        };
+        for step in &mut body.steps {
+            step.action.targets_mut(&mut |target| last(&mut target.as_of));
+        }
+        if let Start::When(trigger) = &mut start {
+            last(&mut trigger.after);
+        }
+        if let Lasts::Until(trigger) = &mut body.lasts {
+            last(&mut trigger.after);
+        }
+        let own = format!("{id}-{number}");
+        self.last.insert(id.to_owned(), own.clone());
+        let fault = Fault { id: own, start, times_max: Some(1), body, guard: Guard::Any, required: false };
+        self.faults.push((phase, fault));
+    }
+
+    /// All of them as a schedule of its own. It asks for no coverage: whoever repeats it knows what it
+    /// is for.
+    pub(super) fn resolved(&self, schedule: &Schedule, seed: u64) -> Schedule {
+        let mut resolved = schedule.clone();
+        resolved.seed = Some(seed);
+        resolved.coverage = Coverage::default();
+        for (number, phase) in resolved.phases.iter_mut().enumerate() {
+            phase.mixes = Vec::new();
+            phase.ok_rate_min = None;
+            let of_phase = self.faults.iter().filter(|(of, _)| *of == number);
+            phase.faults = of_phase.map(|(_, fault)| fault.clone()).collect();
+            // What overran its phase was owed, and has its time here as well.
+            let ends = phase.faults.iter().filter_map(|fault| match (&fault.start, &fault.body.lasts) {
+                (Start::At(at), Lasts::For(length)) => Some(at.max + length.max),
+                _ => None,
+            });
+            phase.lasts = ends.max().unwrap_or_default().max(phase.lasts);
+        }
+        resolved
+    }
+}
 
 /// A step's action with its draws made (`drawn`), and the first thing that it came to.
 pub(super) fn action(drawn: ActionSpec, bound: Option<&Action>) -> ActionSpec {

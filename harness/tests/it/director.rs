@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use harness::schedule::{
     Action, ActionSpec, Body, Condition, Contract, Coverage, Director, EventKind, Family, Fault, Guard, Kind,
-    Lasts, LinkEnd, LinkSpec, NetworkModel, Observed, Order, Phase, Preset, Schedule, Span, Start, Step,
-    Target, Trigger, What, Who, WorkloadSpec,
+    Lasts, LinkEnd, LinkSpec, NetworkModel, Observed, Order, Passed, Phase, Preset, Schedule, Span, Start,
+    Step, Target, Trigger, What, Who, WorkloadSpec,
 };
 use harness::system::NodeId;
 use proptest::prelude::*;
@@ -422,6 +422,74 @@ fn a_watched_frame_sets_a_fault_off_at_its_count() {
     }
     assert!(matches!(&director.advance(&toy.observe())[..], [Order::Begin { .. }]));
     assert!(director.watches(&toy.observe()).is_empty());
+}
+
+/// n1 leads, is down from 100 ms to 1100 ms, and leads again: two elections.
+fn two_elections(mut other: Fault) -> Toy {
+    other.times_max = None;
+    let first = Fault {
+        start: Start::At(Span::exactly(ms(100))),
+        ..when("first", trigger(What::Came), kill(Who::Leader, Span::exactly(ms(1_000))))
+    };
+    play(schedule(vec![first, other], 3), 1, 5)
+}
+
+fn elected() -> Trigger {
+    trigger(What::Event { kind: EventKind::LeaderElected, holds: Duration::ZERO })
+}
+
+#[test]
+fn what_set_a_fault_off_is_used_up() {
+    let bystander = || Who::Nodes(vec![NodeId(5)]);
+    let toy = two_elections(when("hit", elected(), kill(bystander(), Span::exactly(ms(50)))));
+    assert_eq!(toy.came()[1..], [(ms(110), "hit"), (ms(1_110), "hit")]);
+
+    let until_the_next = Body { lasts: Lasts::Until(elected()), ..kill(bystander(), Span::ZERO) };
+    let toy = two_elections(when("hit", elected(), until_the_next));
+    let undone: Vec<Duration> = toy
+        .log
+        .iter()
+        .filter(|(_, order)| matches!(order, Order::Undo { action, .. } if action.nodes() == [NodeId(5)]))
+        .map(|(at, _)| *at)
+        .collect();
+    assert_eq!(toy.came()[1], (ms(110), "hit"));
+    assert_eq!(undone[0], ms(1_110));
+
+    let follows = Trigger { after: Some("hit".to_owned()), plus: ms(20), ..trigger(What::Came) };
+    let follows = Fault {
+        times_max: None,
+        ..when("next", follows, kill(Who::Nodes(vec![NodeId(4)]), Span::exactly(ms(30))))
+    };
+    let hit = Fault {
+        start: Start::Every(Span::exactly(ms(400))),
+        ..when("hit", elected(), kill(bystander(), Span::exactly(ms(50))))
+    };
+    let toy = play(schedule(vec![Fault { times_max: Some(2), ..hit }, follows], 3), 1, 5);
+    assert_eq!(toy.came(), [(ms(400), "hit"), (ms(420), "next"), (ms(850), "hit"), (ms(870), "next")]);
+}
+
+#[test]
+fn operations_are_counted_from_the_last_coming_and_waited_after() {
+    // Four succeed every 10 ms: a hundred in 250 ms.
+    let counted = Trigger { plus: ms(250), ..trigger(What::OpsOk(100)) };
+    let fault = when("hit", counted, kill(Who::Leader, Span::exactly(ms(50))));
+    let toy = play(schedule(vec![Fault { times_max: Some(3), ..fault }], 3), 1, 5);
+    assert_eq!(toy.came(), [(ms(500), "hit"), (ms(1_000), "hit"), (ms(1_500), "hit")]);
+}
+
+#[test]
+fn a_phase_that_is_over_is_told_with_what_succeeded_in_it() {
+    let mut two = schedule(Vec::new(), 1);
+    two.phases.push(Phase { name: "second".to_owned(), ok_rate_min: Some(10.0), ..two.phases[0].clone() });
+    let mut director = Director::new(two, 1);
+    Toy::new(3).play(&mut director, None, |_| true);
+    let passed = |name: &str, ok_rate_min| Passed {
+        name: name.to_owned(),
+        lasted: ms(1_000),
+        ops_ok: 400,
+        ok_rate_min,
+    };
+    assert_eq!(director.passed(), [passed("faults", None), passed("second", Some(10.0))]);
 }
 
 #[test]

@@ -146,7 +146,7 @@ impl Stage<'_> {
             let watches = director.watches(&observed);
             let watching = !watches.is_empty();
             self.cluster.wires.set_watches(watches);
-            let wake = director.wake_at(&observed).map_or(u64::MAX, |at| began_us + micros(at));
+            let wake = director.wake_at(observed.now).map_or(u64::MAX, |at| began_us + micros(at));
             let wake = wake.min(self.now_us() + LOOK_US).max(self.now_us() + 1);
             // A frame that is waited for must be answered before anything else happens.
             let wires = self.cluster.wires.clone();
