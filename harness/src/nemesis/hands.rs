@@ -7,7 +7,7 @@ use checker::Value;
 use super::network;
 use super::report::{ActionReport, FaultReport, Outcome};
 use super::victim::{Stopped, Victim};
-use crate::schedule::{Action, Condition, policies};
+use crate::schedule::{Action, Condition, Director, Order, policies};
 use crate::system::NodeId;
 
 /// What shows whether one action hurt.
@@ -59,15 +59,35 @@ impl<V: Victim> Hands<V> {
         Hands { victim, open: BTreeMap::new() }
     }
 
-    /// Does one action of an occurrence.
-    pub async fn begin(
+    /// Does what is ordered, and tells the director what became of what ended. Gives the report of a
+    /// fault that is over, or was skipped; an error is a node that did not come back.
+    pub async fn obey(
         &mut self,
-        occurrence: u64,
-        fault: &str,
-        item: usize,
-        action: Action,
-        must_bite: bool,
-    ) {
+        order: Order,
+        director: &mut Director,
+    ) -> Result<Option<FaultReport>, V::Error> {
+        match order {
+            Order::Begin { occurrence, id, item, action, must_bite } => {
+                self.begin(occurrence, &id, item, action, must_bite).await;
+                Ok(None)
+            }
+            Order::Undo { occurrence, item, .. } => self.undo(occurrence, item).await.map(|()| None),
+            Order::Ended(occurrence) => {
+                let report = self.ended(occurrence);
+                if let Some(report) = &report {
+                    director.settle(&report.fault, report.bit);
+                }
+                Ok(report)
+            }
+            Order::Skipped { occurrence, id, reason } => {
+                Ok(Some(FaultReport::skipped(occurrence, &id, reason, self.victim.now_ns())))
+            }
+            Order::Phase(_) | Order::Finished => Ok(None),
+        }
+    }
+
+    /// Does one action of an occurrence.
+    async fn begin(&mut self, occurrence: u64, fault: &str, item: usize, action: Action, must_bite: bool) {
         let now_ns = self.victim.now_ns();
         self.open.entry(occurrence).or_insert_with(|| Open {
             report: FaultReport::begin(occurrence, fault, now_ns),
@@ -122,7 +142,7 @@ impl<V: Victim> Hands<V> {
     }
 
     /// Undoes one action. An error is a node that did not come back.
-    pub async fn undo(&mut self, occurrence: u64, item: usize) -> Result<(), V::Error> {
+    async fn undo(&mut self, occurrence: u64, item: usize) -> Result<(), V::Error> {
         let Some(open) = self.open.get_mut(&occurrence) else { return Ok(()) };
         let Some(mut standing) = open.items.remove(&item) else { return Ok(()) };
         let mut result = Ok(());
@@ -151,7 +171,7 @@ impl<V: Victim> Hands<V> {
     }
 
     /// All of an occurrence is undone: what became of it.
-    pub fn ended(&mut self, occurrence: u64) -> Option<FaultReport> {
+    fn ended(&mut self, occurrence: u64) -> Option<FaultReport> {
         let Open { mut report, bites, .. } = self.open.remove(&occurrence)?;
         // Where nothing had to bite by itself, something must have.
         report.bit = report.outcome == Outcome::Installed

@@ -1,7 +1,7 @@
 //! What a run did to its cluster, as a schedule that repeats it.
 
+use crate::run::facts::Facts;
 use crate::run::options::Options;
-use crate::run::phases::Facts;
 use crate::schedule::{Concurrency, Schedule, WorkloadSpec};
 
 /// The schedule of a run with every draw made, and with the run's own load: `None` if it never came

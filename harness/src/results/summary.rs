@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::latency::Quantiles;
 use crate::nemesis::report::FaultTally;
-use crate::run::recorder::Counts;
+use crate::run::score::Counts;
 use crate::run::verdict::{Answer, RunVerdict};
 
 /// Lines of evidence shown per part; the rest is in `verdict.json`.

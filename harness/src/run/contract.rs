@@ -7,9 +7,11 @@
 //! forgetful acceptor is enough to lose a chosen value. [`render`] writes the contract out for every
 //! kind of fault, and the docs hold what it writes.
 
+use std::collections::BTreeMap;
+
 use super::verdict::Answer;
 use crate::nemesis::{FaultReport, Outcome};
-use crate::schedule::{Action, Contract, Damage, Example, examples};
+use crate::schedule::{Action, Condition, Damage, Example, examples};
 use crate::system::NodeId;
 
 /// What the verdict may demand.
@@ -32,14 +34,25 @@ impl Demands {
     }
 
     /// What may be demanded at the end of a run in which these faults were done.
-    pub fn of_run(contract: Contract, faults: &[FaultReport]) -> Demands {
+    pub fn of_run(faults: &[FaultReport]) -> Demands {
         let done = faults.iter().filter(|fault| !matches!(fault.outcome, Outcome::Skipped(_)));
         let wiped =
             |fault: &FaultReport| fault.actions.iter().any(|done| matches!(done.action, Action::Wipe(_)));
         let safety = !done.into_iter().any(wiped);
-        let live = safety && contract == Contract::SafetyAndLiveness;
-        Demands { safety, progress_during: live, liveness_after: live }
+        Demands { safety, progress_during: safety, liveness_after: safety }
     }
+}
+
+/// What is in force, in words, if a cluster in these conditions must make progress all the same.
+pub fn progress_demanded<'a>(
+    conditions: &BTreeMap<NodeId, Condition>,
+    standing: impl Iterator<Item = &'a Action> + Clone,
+) -> Option<String> {
+    let nodes: Vec<NodeId> = conditions.keys().copied().collect();
+    let silent = conditions.iter().filter(|(_, is)| **is != Condition::Up).map(|(&node, _)| node);
+    let damage = Damage::of(&nodes, silent, standing.clone());
+    let words: Vec<String> = standing.map(Action::describe).collect();
+    (!words.is_empty() && Demands::of(&damage).progress_during).then(|| words.join(", "))
 }
 
 /// A demand that the contract does not allow turns "invalid" into "unknown".
@@ -88,10 +101,8 @@ mod tests {
         };
         let (kill, wipe) = (done(Action::Kill(vec![NodeId(1)])), done(Action::Wipe(vec![NodeId(1)])));
         let skipped = FaultReport { outcome: Outcome::Skipped(String::new()), ..wipe.clone() };
-        let demands = |faults: &[FaultReport]| Demands::of_run(Contract::SafetyAndLiveness, faults);
-        assert!(demands(&[kill.clone(), skipped]).safety);
-        assert!(!demands(&[kill.clone(), wipe]).safety);
-        assert!(!Demands::of_run(Contract::Safety, &[kill]).liveness_after);
+        assert!(Demands::of_run(&[kill.clone(), skipped]).safety);
+        assert!(!Demands::of_run(&[kill, wipe]).safety);
     }
 
     #[test]

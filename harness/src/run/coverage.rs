@@ -4,7 +4,7 @@
 //! nothing: unknown, never valid.
 
 use super::phase::Phase;
-use super::recorder::Counts;
+use super::score::Counts;
 use super::verdict::{Answer, Part, Subject};
 use crate::nemesis::report::{FaultReport, Outcome, tally};
 use crate::schedule::Schedule;

@@ -7,13 +7,13 @@ use checker::{Budget, Check, History, Report, Verdict};
 
 use super::contract::{self, Demands};
 use super::coverage::{self, Done};
+use super::facts::Facts;
 use super::heartbeat::Stall;
 use super::liveness::{self, Window};
 use super::options::Options;
-use super::phases::Facts;
 use super::stop::StopReason;
 use super::verdict::{Answer, Part, RunVerdict, Subject};
-use crate::schedule::Contract;
+use crate::schedule::{Contract, Schedule};
 use crate::system::WhiteBoxReport;
 
 /// What the check of the whole history may spend: the default minute would double a short run.
@@ -58,13 +58,11 @@ pub struct Evidence<'run> {
 
 /// The verdict in its parts, folded.
 pub fn judge(evidence: &Evidence<'_>) -> RunVerdict {
-    let contract =
-        evidence.facts.schedule.as_ref().map_or_else(Contract::default, |schedule| schedule.contract);
-    let demands = Demands::of_run(contract, &evidence.facts.faults);
+    let demands = Demands::of_run(&evidence.facts.faults);
     let parts = vec![
         history(evidence, demands),
         nodes(evidence, demands),
-        liveness(evidence, demands),
+        forgiven(liveness(evidence, demands), evidence.facts.schedule.as_ref()),
         coverage(evidence),
         harness(evidence),
     ];
@@ -116,10 +114,10 @@ fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
     if let Some(white_box) = evidence.white_box {
         details.extend(white_box.violations.iter().cloned());
         if let Some(first) = white_box.violations.first() {
-            reasons.push(format!("the logs contradict the protocol: {first}"));
+            reasons.push(format!("the nodes contradict the protocol: {first}"));
         }
         if reasons.is_empty() && !white_box.unknown.is_empty() {
-            let reason = format!("the logs could not all be examined: {}", white_box.unknown.join("; "));
+            let reason = format!("the nodes could not all be examined: {}", white_box.unknown.join("; "));
             return part(Answer::Unknown, reason).with_details(details);
         }
     }
@@ -127,7 +125,7 @@ fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
         return part(Answer::Invalid, reasons.join("; ")).with_details(details);
     }
     let Some(white_box) = evidence.white_box else {
-        return part(Answer::Unknown, "the logs were not examined: the run was cut short".to_owned())
+        return part(Answer::Unknown, "the nodes were not examined: the run was cut short".to_owned())
             .with_details(details);
     };
     let examined: Vec<String> = white_box
@@ -135,7 +133,7 @@ fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
         .iter()
         .map(|(what, count)| format!("{count} {}", what.replace('_', " ")))
         .collect();
-    let reason = format!("no node ended by itself, and the logs agree ({})", examined.join(", "));
+    let reason = format!("no node ended by itself, and they agree ({})", examined.join(", "));
     part(Answer::Valid, reason).with_details(details)
 }
 
@@ -165,13 +163,20 @@ fn liveness(evidence: &Evidence<'_>, demands: Demands) -> Part {
     part
 }
 
+/// A schedule that asks for safety alone forgives a cluster that makes no progress.
+fn forgiven(mut liveness: Part, schedule: Option<&Schedule>) -> Part {
+    let asked = schedule.map_or_else(Contract::default, |schedule| schedule.contract);
+    if asked == Contract::Safety && liveness.answer == Answer::Invalid {
+        liveness.answer = Answer::Valid;
+        liveness.reason = format!("not demanded by the schedule: {}", liveness.reason);
+    }
+    liveness
+}
+
 fn coverage(evidence: &Evidence<'_>) -> Part {
     let facts = evidence.facts;
     // What was never begun was never covered.
-    let schedule = facts
-        .schedule
-        .clone()
-        .unwrap_or_else(|| evidence.options.faults.schedule(Duration::ZERO, Duration::ZERO));
+    let schedule = facts.schedule.clone().unwrap_or_else(|| evidence.options.schedule(Duration::ZERO));
     let mut part = coverage::judge(&Done {
         schedule: &schedule,
         faults: &facts.faults,
@@ -197,6 +202,16 @@ fn coverage(evidence: &Evidence<'_>) -> Part {
         if seen < least {
             part.answer = part.answer.max(Answer::Unknown);
             part.reason = format!("only {seen} of {least} {what}; {}", part.reason);
+        }
+    }
+    for passed in &facts.passed {
+        let rate = passed.ops_ok as f64 / passed.lasted.as_secs_f64();
+        if let Some(least) = passed.ok_rate_min.filter(|least| rate < *least) {
+            part.answer = part.answer.max(Answer::Unknown);
+            part.reason = format!(
+                "phase {}: only {rate:.1} of {least} operations per second succeeded; {}",
+                passed.name, part.reason
+            );
         }
     }
     part
@@ -236,6 +251,8 @@ fn harness(evidence: &Evidence<'_>) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::liveness::Recovery;
+    use crate::schedule::Passed;
     use checker::explain::witness::Window;
     use checker::{Anomaly, Witness};
 
@@ -292,8 +309,7 @@ mod tests {
 
     #[test]
     fn what_a_schedule_wants_to_have_seen_must_have_been_seen() {
-        let mut schedule =
-            Options::usual("set", "paxos-node".into(), 1).faults.schedule(Duration::ZERO, Duration::ZERO);
+        let mut schedule = Options::usual("set", "paxos-node".into(), 1).schedule(Duration::ZERO);
         schedule.coverage.leader_changes_min = 3;
         let seen = |leader_changes| {
             let facts = Facts {
@@ -309,6 +325,51 @@ mod tests {
         assert_eq!(answer(&weak, Subject::Coverage), Answer::Unknown);
         let reason = &weak.part(Subject::Coverage).expect("told").reason;
         assert!(reason.starts_with("only 2 of 3 leader changes; "), "{reason}");
+    }
+
+    #[test]
+    fn a_phase_in_which_too_little_succeeded_is_too_weak_to_count() {
+        let seen = |ops_ok| {
+            let passed = Passed {
+                name: "pressure".to_owned(),
+                lasted: Duration::from_secs(4),
+                ops_ok,
+                ok_rate_min: Some(50.0),
+            };
+            let facts = Facts { passed: vec![passed], final_reads: Some((1, 0)), ..Facts::default() };
+            judged(&facts, None, &[])
+        };
+        assert_eq!(answer(&seen(200), Subject::Coverage), Answer::Valid);
+        let weak = seen(198);
+        assert_eq!(answer(&weak, Subject::Coverage), Answer::Unknown);
+        let reason = &weak.part(Subject::Coverage).expect("told").reason;
+        assert!(
+            reason.starts_with("phase pressure: only 49.5 of 50 operations per second succeeded; "),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn who_asks_for_safety_alone_forgives_a_cluster_that_does_not_come_back() {
+        let judged_under = |contract| {
+            let schedule = Schedule {
+                contract,
+                ..Options::usual("set", "paxos-node".into(), 1).schedule(Duration::ZERO)
+            };
+            let facts = Facts {
+                schedule: Some(schedule),
+                warmed_up: Some(Answer::Valid),
+                recovery: Some(Recovery { waited: liveness::SETTLE_MAX, ..Recovery::default() }),
+                final_reads: Some((1, 0)),
+                ..Facts::default()
+            };
+            judged(&facts, None, &[])
+        };
+        assert_eq!(answer(&judged_under(Contract::SafetyAndLiveness), Subject::Liveness), Answer::Invalid);
+        let forgiven = judged_under(Contract::Safety);
+        assert_eq!(answer(&forgiven, Subject::Liveness), Answer::Valid);
+        let reason = &forgiven.part(Subject::Liveness).expect("told").reason;
+        assert!(reason.starts_with("not demanded by the schedule: no leader within "), "{reason}");
     }
 
     #[test]

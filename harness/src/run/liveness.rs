@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::coverage::OK_OPS_MIN;
+use super::options::Options;
+use super::score::Counts;
 use super::verdict::{Answer, Part, Subject};
 
 /// How long after the last cure a leader must lead and operations must succeed again: twenty
@@ -15,6 +18,10 @@ use super::verdict::{Answer, Part, Subject};
 pub const SETTLE_MAX: Duration = Duration::from_secs(15);
 /// How long a fresh cluster may take to elect and to answer.
 pub const WARM_UP_MAX: Duration = Duration::from_secs(20);
+/// The calm before the first fault, at least: something must have been written to be lost.
+pub const WARM_UP_MIN: Duration = Duration::from_millis(500);
+/// Operations per slot that must succeed for a cluster to be live.
+const ANSWERS_PER_SLOT: u64 = 2;
 
 /// What was seen after everything was restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +46,25 @@ pub struct Recovery {
 }
 
 impl Recovery {
+    /// A look after so long: whether somebody leads, whether enough was answered, who lags behind.
+    pub fn note(&mut self, waited: Duration, elected: bool, answered: bool, lagging: Vec<String>) {
+        let first = |seen: &mut Option<Duration>, holds: bool| {
+            if holds {
+                seen.get_or_insert(waited);
+            }
+        };
+        first(&mut self.elected_after, elected);
+        first(&mut self.answered_after, answered);
+        first(&mut self.caught_up_after, lagging.is_empty());
+        self.lagging = lagging;
+        self.waited = waited;
+    }
+
+    /// Notes what was counted when the wait began, and what has been counted since.
+    pub fn counted(&mut self, before: Counts, since: Counts) {
+        self.asked_too_little = nearly_all(since.ok, since.asked + before.open());
+    }
+
     /// Whether there is nothing left to wait for.
     pub fn is_complete(&self) -> bool {
         self.elected_after.is_some() && self.answered_after.is_some() && self.caught_up_after.is_some()
@@ -112,6 +138,27 @@ pub fn judge(recovery: &Recovery, interrupted: bool) -> Part {
     let asked_too_little = recovery.elected_after.is_some() && recovery.asked_too_little;
     let answer = if asked_too_little { Answer::Unknown } else { missed(recovery.lost, recovery.waited) };
     part(answer, reason)
+}
+
+/// Judges a fresh cluster that did not get going.
+pub fn not_going(counts: Counts, leads: bool, waited: Duration, lost: Duration) -> (Answer, String) {
+    let asked_too_little = nearly_all(counts.ok, counts.asked) && (leads || counts.ok > 0);
+    let answer = if asked_too_little { Answer::Unknown } else { missed(lost, waited) };
+    let reason = format!(
+        "a fresh cluster did not get going within {} s: {}, {} of {} operations succeeded",
+        waited.as_secs(),
+        if leads { "a leader leads" } else { "nobody leads" },
+        counts.ok,
+        counts.asked
+    );
+    (answer, reason)
+}
+
+/// How many operations must succeed within a time for the cluster to be live: a few per slot, and as
+/// many as a phase must have to count; fewer if so few are asked.
+pub fn answers_needed(options: &Options, within: Duration) -> u64 {
+    let most = (options.concurrency as u64 * ANSWERS_PER_SLOT).max(OK_OPS_MIN);
+    answers_wanted(most, options.rate, within)
 }
 
 /// How many operations must succeed `within` a time: `most`, or what a quarter of the time brings

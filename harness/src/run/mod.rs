@@ -3,13 +3,15 @@
 //! [`phases`] is the story, to be read first. [`recorder`] is the only writer of the history;
 //! [`clients`] ask, [`arrivals`] says when; [`observer`] knows who leads; [`online`] judges while
 //! the run goes on. At the end [`judge`] draws the [`verdict`] from recorded facts, part by part:
-//! [`coverage`], [`liveness`] (which [`vigil`] watches over while faults last), and what the fault [`contract`] allows to be demanded.
+//! [`coverage`], [`liveness`] (which [`vigil`] watches over while faults last), and what the fault
+//! [`contract`] allows to be demanded. Simulated runs leave the same [`facts`] to be judged.
 
 pub mod arrivals;
 pub mod clients;
 pub mod cluster;
 pub mod contract;
 pub mod coverage;
+pub mod facts;
 pub mod files;
 pub mod heartbeat;
 pub mod judge;
@@ -22,6 +24,7 @@ pub mod phase;
 pub mod phases;
 pub mod progress;
 pub mod recorder;
+pub mod score;
 pub mod stop;
 pub mod verdict;
 pub mod vigil;
@@ -34,11 +37,12 @@ use serde_json::json;
 
 use self::clients::Load;
 use self::cluster::{Cluster, ClusterError};
+use self::facts::Facts;
 use self::heartbeat::Heartbeat;
 use self::judge::Evidence;
 use self::options::Options;
 use self::phase::Phase;
-use self::phases::{Facts, Stage};
+use self::phases::Stage;
 use self::progress::Progress;
 use self::recorder::Recorder;
 use self::stop::{Stop, StopReason};

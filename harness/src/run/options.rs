@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use crate::schedule::{Family, Kind, Preset, Schedule};
 
+/// How much longer than asked the faults may go on at least, if some are still owed.
+const EXTENSION_MIN: Duration = Duration::from_secs(5);
+
 /// One run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Options {
@@ -75,14 +78,6 @@ impl Faults {
         }
     }
 
-    /// The schedule for a run with so much time left for it, and so much more for what it owes.
-    pub fn schedule(&self, left: Duration, extend: Duration) -> Schedule {
-        match self {
-            Faults::Nemesis(preset) => preset.schedule(left, extend),
-            Faults::Schedule { schedule, .. } => (**schedule).clone(),
-        }
-    }
-
     /// In a word or two, for titles.
     pub fn title(&self) -> String {
         match self {
@@ -120,6 +115,15 @@ impl Options {
             mutant: None,
             keep_data: false,
             stop_early: true,
+        }
+    }
+
+    /// The schedule for a run with so much time left for faults. What is owed may overrun the limit by
+    /// half of it.
+    pub fn schedule(&self, left: Duration) -> Schedule {
+        match &self.faults {
+            Faults::Nemesis(preset) => preset.schedule(left, (self.time_limit / 2).max(EXTENSION_MIN)),
+            Faults::Schedule { schedule, .. } => (**schedule).clone(),
         }
     }
 

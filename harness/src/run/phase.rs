@@ -1,8 +1,12 @@
 //! The phases of a run, in order.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
+
+/// How long the final reads may take.
+pub const FINAL_READS_MAX: Duration = Duration::from_secs(20);
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

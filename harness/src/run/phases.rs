@@ -4,6 +4,8 @@
 //! Whatever happens in between (a violation, Ctrl-C, a node that dies), the later phases still
 //! do their part: everything is healed, the nodes are stopped, and what was recorded is judged.
 
+mod faults;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,84 +14,33 @@ use tokio::task::JoinSet;
 
 use super::clients::{Load, Running};
 use super::cluster::{Casualty, Cluster, ClusterError, READY_MAX};
-use super::contract::Demands;
-use super::coverage::OK_OPS_MIN;
+use super::facts::Facts;
 use super::heartbeat::Heartbeat;
-use super::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX, Window, answers_wanted, missed, nearly_all};
-use super::lookout::Lookout;
+use super::liveness::{Recovery, WARM_UP_MAX, WARM_UP_MIN, answers_needed, missed, not_going};
 use super::observer::Observer;
 use super::online;
 use super::options::Options;
-use super::phase::Phase;
+use super::phase::{FINAL_READS_MAX, Phase};
 use super::progress::{Moment, Progress};
-use super::recorder::{Counts, FLUSH_INTERVAL, Recorder};
+use super::recorder::{FLUSH_INTERVAL, Recorder};
+use super::score::Counts;
 use super::stop::{Stop, StopReason};
 use super::verdict::Answer;
-use super::vigil::Vigil;
-use crate::nemesis::{FaultReport, Hands, Processes, heal};
+use crate::nemesis::heal;
 use crate::results::store::RunFolder;
-use crate::schedule::{Action, Ballot, Condition, Damage, Director, Observed, Order, Schedule};
-use crate::system::NodeId;
 
-/// The calm before the first fault, at least: something must have been written to be lost.
-const WARM_UP_MIN: Duration = Duration::from_millis(500);
-/// How much longer than asked the faults may go on at least, if some are still owed.
-const EXTENSION_MIN: Duration = Duration::from_secs(5);
 /// Between two looks at whether a wait is over.
 const LOOK: Duration = Duration::from_millis(20);
 /// Between two looks for nodes that died.
 const CASUALTIES_POLL: Duration = Duration::from_millis(50);
 /// Between two words to the progress display.
 const PROGRESS_POLL: Duration = Duration::from_millis(200);
-/// How long the final reads may take.
-const FINAL_READS_MAX: Duration = Duration::from_secs(20);
 /// How long nothing may change before the nodes are stopped: several of the observer's polls.
 const QUIET_MIN: Duration = Duration::from_millis(400);
 /// How long that is waited for.
 const QUIET_MAX: Duration = Duration::from_secs(3);
 /// How long answers under way are waited for when the run was interrupted.
 const INTERRUPTED_PATIENCE: Duration = Duration::from_millis(500);
-/// Operations per slot that must succeed after the heal for the cluster to be live again.
-const ANSWERS_PER_SLOT: u64 = 2;
-
-/// What a run left to be judged, besides its history.
-#[derive(Debug, Default)]
-pub struct Facts {
-    /// What was to be done; none if it never came that far.
-    pub schedule: Option<Schedule>,
-    /// What came of it, with every draw made.
-    pub resolved: Option<Schedule>,
-    /// Every fault that came up.
-    pub faults: Vec<FaultReport>,
-    /// Stretches in which a cluster that was hurt had to make progress.
-    pub windows: Vec<Window>,
-    /// Operations per phase under load.
-    pub phases: Vec<(Phase, Counts)>,
-    /// How the cluster came back; none if it never came that far.
-    pub recovery: Option<Recovery>,
-    /// Whether a fresh cluster elected and answered; none if that was not looked at.
-    pub warmed_up: Option<Answer>,
-    /// What the check said that found a violation while the run went on.
-    pub found_early: Option<Report>,
-    /// Keys to read at the end, and those never read; none if it never came that far.
-    pub final_reads: Option<(usize, usize)>,
-    /// Nodes that ended by themselves.
-    pub casualties: Vec<Casualty>,
-    /// Nodes that did not stop when asked to, and were killed.
-    pub hung: Vec<String>,
-    /// Nodes that could not be started, restarted or stopped.
-    pub troubles: Vec<String>,
-    /// Why the run ended before its time.
-    pub stopped: Option<StopReason>,
-    /// Arrivals that were never asked.
-    pub not_issued: u64,
-    /// Elections seen after the first.
-    pub leader_changes: u64,
-    /// Under load, in seconds.
-    pub seconds: f64,
-    /// What every node said of itself last.
-    pub last_status: std::collections::BTreeMap<String, serde_json::Value>,
-}
 
 /// Everything a run works with.
 pub struct Stage {
@@ -227,8 +178,8 @@ impl Play<'_> {
     /// Waits for a leader and for operations that succeed. Time that the harness lost does not
     /// count.
     async fn warm_up(&mut self, began: Instant) {
-        let Stage { stop, recorder, heartbeat, .. } = self.stage;
-        let enough = self.answers_needed(WARM_UP_MAX);
+        let Stage { options, stop, recorder, heartbeat, .. } = self.stage;
+        let enough = answers_needed(options, WARM_UP_MAX);
         let earliest = began + WARM_UP_MIN;
         loop {
             let (counts, leader) = (recorder.counts(), self.observer.leader());
@@ -238,17 +189,9 @@ impl Play<'_> {
             }
             let (waited, lost) = (began.elapsed(), heartbeat.lost_since(began));
             if waited >= WARM_UP_MAX + lost {
-                let asked_too_little =
-                    nearly_all(counts.ok, counts.asked) && (leader.is_some() || counts.ok > 0);
-                self.facts.warmed_up =
-                    Some(if asked_too_little { Answer::Unknown } else { missed(lost, waited) });
-                stop.now(StopReason::Violation(format!(
-                    "a fresh cluster did not get going within {} s: {}, {} of {} operations succeeded",
-                    waited.as_secs(),
-                    if leader.is_some() { "a leader leads" } else { "nobody leads" },
-                    counts.ok,
-                    counts.asked
-                )));
+                let (answer, reason) = not_going(counts, leader.is_some(), waited, lost);
+                self.facts.warmed_up = Some(answer);
+                stop.now(StopReason::Violation(reason));
                 return;
             }
             if !stop.sleep(LOOK).await {
@@ -257,127 +200,31 @@ impl Play<'_> {
         }
     }
 
-    /// What the schedule says, until it is over.
-    async fn faults(&mut self, limit: Instant) {
-        let Stage { options, cluster, recorder, stop, progress, .. } = self.stage;
-        // What is owed may overrun the limit by as much.
-        let extend = (options.time_limit / 2).max(EXTENSION_MIN);
-        let schedule = options.faults.schedule(limit.saturating_duration_since(Instant::now()), extend);
-        self.facts.schedule = Some(schedule.clone());
-        let mut director = Director::new(schedule, options.seed);
-        let mut hands = Hands::new(Processes { cluster, recorder });
-        let mut vigil = Vigil::default();
-        let began = Instant::now();
-        let mut lookout = Lookout::new(cluster.mesh(), began);
-        while !director.is_finished() {
-            lookout.tell(&mut director);
-            let observed = self.look(began.elapsed());
-            let orders = if stop.is_stopped() { director.stop() } else { director.advance(&observed) };
-            let turns = orders.iter().any(|order| matches!(order, Order::Begin { .. } | Order::Undo { .. }));
-            for order in orders {
-                match order {
-                    Order::Phase(name) => progress.say(&format!("phase {name}")),
-                    Order::Begin { occurrence, id, item, action, must_bite } => {
-                        hands.begin(occurrence, &id, item, action, must_bite).await;
-                    }
-                    Order::Undo { occurrence, item, .. } => {
-                        let cured = hands.undo(occurrence, item).await;
-                        self.came_up(cured);
-                    }
-                    Order::Ended(occurrence) => {
-                        let Some(mut report) = hands.ended(occurrence) else { continue };
-                        report.evidence.extend(observed.leader.map(led));
-                        director.settle(&report.fault, report.bit);
-                        progress.say(&told(&report));
-                        self.note_fault(report);
-                    }
-                    Order::Skipped { occurrence, id, reason } => {
-                        progress.say(&format!("{id}: skipped: {reason}"));
-                        self.note_fault(FaultReport::skipped(occurrence, &id, reason, recorder.now_ns()));
-                    }
-                    Order::Finished => {}
-                }
-            }
-            if turns {
-                let window = vigil.turn(recorder, self.demanding(&director));
-                self.facts.windows.extend(window);
-                let names: Vec<&str> = director.standing_ids().collect();
-                self.show_fault((!names.is_empty()).then(|| names.join(" ")));
-            }
-            vigil.look(recorder);
-            if let Err(error) = lookout.watch(director.watches(&observed)) {
-                stop.now(StopReason::Broken(error.to_string()));
-            }
-            let wake = director
-                .wake_at(observed.now)
-                .map_or(LOOK, |at| at.saturating_sub(began.elapsed()).min(LOOK));
-            if !director.is_finished() {
-                tokio::select! {
-                    _ = stop.sleep(wake) => {}
-                    () = lookout.seen() => {}
-                }
-            }
-        }
-        // Nothing is watched for any more, and nothing could be refused.
-        let _ = lookout.watch(Vec::new());
-        self.show_fault(None);
-        self.facts.resolved = Some(director.resolved());
-    }
-
-    /// What can be known of the cluster now.
-    fn look(&self, now: Duration) -> Observed {
-        let leaders = self.observer.leaders();
-        Observed {
-            now,
-            nodes: self.stage.cluster.conditions(),
-            leader: leaders.first().copied(),
-            leaders: leaders.into_iter().map(|(node, _)| node).collect(),
-            applied: self.observer.applied(),
-            ops_ok: self.stage.recorder.counts().ok,
-        }
-    }
-
-    /// The faults in force, if the cluster must make progress all the same.
-    fn demanding(&self, director: &Director) -> Option<String> {
-        let conditions = self.stage.cluster.conditions();
-        let nodes: Vec<NodeId> = conditions.keys().copied().collect();
-        let silent = conditions.iter().filter(|(_, is)| **is != Condition::Up).map(|(&node, _)| node);
-        let standing: Vec<&Action> = director.standing().collect();
-        let damage = Damage::of(&nodes, silent, standing.iter().copied());
-        let words: Vec<String> = standing.iter().map(|action| action.describe()).collect();
-        (!words.is_empty() && Demands::of(&damage).progress_during).then(|| words.join(", "))
-    }
-
     /// Everything is restored: the cluster must elect, answer and catch up.
     async fn settle(&mut self) {
-        let Stage { cluster, recorder, stop, heartbeat, .. } = self.stage;
+        let Stage { options, cluster, recorder, stop, heartbeat, .. } = self.stage;
+        let most = self.facts.settle_max();
         let healed = Instant::now();
         recorder.mark();
         let nodes = cluster.ids();
         let goal = self.observer.applied_max();
-        let enough = self.answers_needed(SETTLE_MAX);
+        let enough = answers_needed(options, most);
         let before = recorder.counts();
         let mut recovery = Recovery { goal_unknown: goal == 0 && before.ok > 0, ..Recovery::default() };
         loop {
             let waited = healed.elapsed();
-            if recovery.elected_after.is_none() && self.observer.leader_since(healed).is_some() {
-                recovery.elected_after = Some(waited);
-            }
-            if recovery.answered_after.is_none() && recorder.ok_since_mark() >= enough {
-                recovery.answered_after = Some(waited);
-            }
-            recovery.lagging = self.observer.behind(&nodes, goal, healed);
-            if recovery.caught_up_after.is_none() && recovery.lagging.is_empty() {
-                recovery.caught_up_after = Some(waited);
-            }
-            recovery.waited = waited;
-            if recovery.is_complete() || waited >= SETTLE_MAX || !stop.sleep(LOOK).await {
+            recovery.note(
+                waited,
+                self.observer.leader_since(healed).is_some(),
+                recorder.since_mark().ok >= enough,
+                self.observer.behind(&nodes, goal, healed),
+            );
+            if recovery.is_complete() || waited >= most || !stop.sleep(LOOK).await {
                 break;
             }
         }
         recovery.lost = heartbeat.lost_since(healed);
-        let since = recorder.counts().since(before);
-        recovery.asked_too_little = nearly_all(since.ok, since.asked + before.open());
+        recovery.counted(before, recorder.counts().since(before));
         self.facts.recovery = Some(recovery);
     }
 
@@ -387,13 +234,6 @@ impl Play<'_> {
             _ => self.stage.options.op_timeout * 2,
         };
         clients.finish(patience).await;
-    }
-
-    /// A few per slot, and as many as a phase must have to count; fewer if so few are asked.
-    fn answers_needed(&self, within: Duration) -> u64 {
-        let options = &self.stage.options;
-        let most = (options.concurrency as u64 * ANSWERS_PER_SLOT).max(OK_OPS_MIN);
-        answers_wanted(most, options.rate, within)
     }
 
     /// Tasks that end with the run: they watch, flush and show.
@@ -469,13 +309,6 @@ impl Play<'_> {
         false
     }
 
-    fn note_fault(&mut self, report: FaultReport) {
-        if let Err(error) = self.stage.folder.append_json("nemesis.jsonl", &report) {
-            self.stage.stop.now(StopReason::Broken(error.to_string()));
-        }
-        self.facts.faults.push(report);
-    }
-
     fn enter(&mut self, phase: Phase) {
         super::lock(&self.now).0 = phase;
         self.stage.progress.say(phase.name());
@@ -487,20 +320,4 @@ impl Play<'_> {
     fn leave(&mut self, phase: Phase) {
         self.facts.phases.push((phase, self.stage.recorder.counts().since(self.phase_start)));
     }
-
-    fn show_fault(&self, fault: Option<String>) {
-        super::lock(&self.now).1 = fault;
-    }
-}
-
-/// One line about a fault that is over.
-fn told(report: &FaultReport) -> String {
-    let length_ms = (report.end_ns - report.start_ns) / 1_000_000;
-    let bit = if report.bit { "bit" } else { "did not bite" };
-    format!("{}: {} for {length_ms} ms: {bit} ({})", report.fault, report.words(), report.evidence.join("; "))
-}
-
-/// Who leads by its own word.
-fn led((node, (round, of)): (NodeId, Ballot)) -> String {
-    format!("{node} leads in ballot {round}.{of} afterwards")
 }

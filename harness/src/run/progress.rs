@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::phase::Phase;
-use super::recorder::Counts;
+use super::score::Counts;
 
 /// What there is to tell about a moment.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 //! back for longer than [`FLUSH_INTERVAL`] while anybody ticks it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -15,6 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use checker::{History, Op, OpType, Process, Value};
+
+use super::score::{Counts, Score, SinceMark};
 
 /// The longest time for which a recorded operation may be missing from the file.
 pub const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,45 +34,10 @@ struct Tape {
     writer: BufWriter<Box<dyn Write + Send>>,
     /// The same file, to be synced.
     file: Option<File>,
-    counts: Counts,
+    score: Score,
     time_ns: u64,
-    /// When the open operation of each process began.
-    open: HashMap<Process, u64>,
-    mark_ns: u64,
-    ok_since_mark: u64,
-    finished_since_mark: u64,
     /// The first failure to write; the operations themselves stay in memory.
     broken: Option<io::Error>,
-}
-
-/// How many client operations came to what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Counts {
-    /// Invoked.
-    pub asked: u64,
-    /// Did happen.
-    pub ok: u64,
-    /// Did not happen.
-    pub failed: u64,
-    /// May have happened.
-    pub unknown: u64,
-}
-
-impl Counts {
-    /// What was added since `before`.
-    pub fn since(self, before: Counts) -> Counts {
-        Counts {
-            asked: self.asked - before.asked,
-            ok: self.ok - before.ok,
-            failed: self.failed - before.failed,
-            unknown: self.unknown - before.unknown,
-        }
-    }
-
-    /// Invoked and not answered yet.
-    pub fn open(self) -> u64 {
-        self.asked - self.ok - self.failed - self.unknown
-    }
 }
 
 /// What is known of an operation besides its place in the order, which the recorder gives.
@@ -114,12 +81,8 @@ impl Recorder {
             history: History::default(),
             writer: BufWriter::with_capacity(BUFFER_BYTES, writer),
             file: None,
-            counts: Counts::default(),
+            score: Score::default(),
             time_ns: 0,
-            open: HashMap::new(),
-            mark_ns: 0,
-            ok_since_mark: 0,
-            finished_since_mark: 0,
             broken: None,
         };
         Recorder { started: Instant::now(), tape: Mutex::new(tape) }
@@ -143,27 +106,15 @@ impl Recorder {
     /// A client is about to ask. Gives the operation as recorded.
     pub fn invoke(&self, event: Event) -> Op {
         let mut tape = self.lock();
-        tape.counts.asked += 1;
         let op = self.record(&mut tape, OpType::Invoke, event);
-        tape.open.insert(op.process, op.time_ns);
+        tape.score.began(op.process, op.time_ns);
         op
     }
 
     /// A client was answered, or gave up. Gives the operation as recorded.
     pub fn complete(&self, op_type: OpType, event: Event) -> Op {
         let mut tape = self.lock();
-        let began_ns = tape.open.remove(&event.process);
-        let since_mark = u64::from(began_ns >= Some(tape.mark_ns));
-        tape.finished_since_mark += since_mark;
-        match op_type {
-            OpType::Ok => {
-                tape.counts.ok += 1;
-                tape.ok_since_mark += since_mark;
-            }
-            OpType::Fail => tape.counts.failed += 1,
-            OpType::Info => tape.counts.unknown += 1,
-            OpType::Invoke => panic!("an invocation is not a completion"),
-        }
+        tape.score.ended(event.process, op_type);
         self.record(&mut tape, op_type, event)
     }
 
@@ -176,26 +127,19 @@ impl Recorder {
 
     /// The counts so far.
     pub fn counts(&self) -> Counts {
-        self.lock().counts
+        self.lock().score.counts()
     }
 
-    /// From now on, successes are counted apart if they began from now on: an answer that was
-    /// already under way proves nothing about what came after.
+    /// From now on, what begins from now on is counted apart.
     pub fn mark(&self) {
         let mut tape = self.lock();
-        tape.mark_ns = self.now_ns().max(tape.time_ns + 1);
-        tape.ok_since_mark = 0;
-        tape.finished_since_mark = 0;
+        let at_ns = self.now_ns().max(tape.time_ns + 1);
+        tape.score.mark(at_ns);
     }
 
-    /// Operations that began after the last [`Recorder::mark`] and came to an end, good or bad.
-    pub fn finished_since_mark(&self) -> u64 {
-        self.lock().finished_since_mark
-    }
-
-    /// Operations that began after the last [`Recorder::mark`] and succeeded.
-    pub fn ok_since_mark(&self) -> u64 {
-        self.lock().ok_since_mark
+    /// What came of the operations that began after the last [`Recorder::mark`].
+    pub fn since_mark(&self) -> SinceMark {
+        self.lock().score.since_mark()
     }
 
     /// Everything recorded so far: a legal history at any time, since a prefix is.

@@ -70,6 +70,13 @@ pub enum Order {
     Finished,
 }
 
+impl Order {
+    /// Whether the cluster is treated otherwise from here on.
+    pub fn changes_something(&self) -> bool {
+        matches!(self, Order::Begin { .. } | Order::Undo { .. })
+    }
+}
+
 /// Frames that some trigger waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {

@@ -51,12 +51,12 @@ fn only_what_began_after_the_mark_counts_after_it() {
     recorder.invoke(event(1, "write", 1));
     recorder.mark();
     recorder.complete(OpType::Ok, event(1, "write", 1));
-    assert_eq!(recorder.ok_since_mark(), 0);
+    assert_eq!(recorder.since_mark().ok, 0);
     recorder.invoke(event(1, "write", 2));
     recorder.complete(OpType::Ok, event(1, "write", 2));
     recorder.invoke(event(1, "write", 3));
     recorder.complete(OpType::Fail, event(1, "write", 3));
-    assert_eq!(recorder.ok_since_mark(), 1);
+    assert_eq!(recorder.since_mark().ok, 1);
 }
 
 /// A disk that is full from the start.

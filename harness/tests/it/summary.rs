@@ -3,7 +3,7 @@
 use harness::nemesis::FaultTally;
 use harness::results::latency::Quantiles;
 use harness::results::summary::Summary;
-use harness::run::recorder::Counts;
+use harness::run::score::Counts;
 use harness::run::verdict::{Answer, Part, RunVerdict, Subject};
 use harness::schedule::Kind;
 

@@ -23,10 +23,10 @@ use std::time::Duration;
 use checker::{History, Report};
 use workloads::UnknownWorkload;
 
+use crate::run::facts::Facts;
 use crate::run::judge::{self, Evidence};
 use crate::run::options::Options;
-use crate::run::phases::Facts;
-use crate::run::recorder::Counts;
+use crate::run::score::Counts;
 use crate::run::stop::StopReason;
 use crate::run::verdict::RunVerdict;
 use crate::system::WhiteBoxReport;
@@ -69,7 +69,7 @@ pub fn simulate(options: &Options) -> Result<Simulated, UnknownWorkload> {
     let examined = BTreeMap::from([("events of the simulation".to_owned(), events)]);
     let white_box =
         WhiteBoxReport { violations: failure.iter().cloned().collect(), unknown: Vec::new(), examined };
-    facts.stopped = failure.map(StopReason::Violation);
+    facts.stopped = failure.map(StopReason::Violation).or(facts.stopped);
     let report = workload.check.check(&tape.history, &judge::CHECK_BUDGET);
     let verdict = judge::judge(&Evidence {
         options,
@@ -81,7 +81,15 @@ pub fn simulate(options: &Options) -> Result<Simulated, UnknownWorkload> {
         recorder_failure: None,
     });
     let virtual_time = Duration::from_micros(now_us);
-    Ok(Simulated { verdict, report, history: tape.history, facts, ops: tape.counts, events, virtual_time })
+    Ok(Simulated {
+        verdict,
+        report,
+        history: tape.history,
+        facts,
+        ops: tape.score.counts(),
+        events,
+        virtual_time,
+    })
 }
 
 /// From now on this thread simulates nodes with that rule removed; `None`: with all of them.

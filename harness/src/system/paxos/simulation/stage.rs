@@ -12,14 +12,16 @@ use super::clients::{Around, Clients};
 use super::links::SharedWires;
 use super::tape::Tape;
 use super::victim::Simulated;
-use crate::nemesis::{FaultReport, Hands, Victim};
-use crate::run::coverage::OK_OPS_MIN;
-use crate::run::liveness::{Recovery, SETTLE_MAX, WARM_UP_MAX, answers_wanted};
+use crate::nemesis::{Hands, Victim};
+use crate::run::contract;
+use crate::run::facts::Facts;
+use crate::run::liveness::{Recovery, WARM_UP_MAX, WARM_UP_MIN, answers_needed, not_going};
 use crate::run::options::Options;
-use crate::run::phase::Phase;
-use crate::run::phases::Facts;
-use crate::run::recorder::Counts;
+use crate::run::phase::{FINAL_READS_MAX, Phase};
+use crate::run::score::Counts;
+use crate::run::stop::StopReason;
 use crate::run::verdict::Answer;
+use crate::run::vigil::Vigil;
 use crate::schedule::{Ballot, Director, Observed, Order};
 use crate::system::NodeId;
 
@@ -29,12 +31,6 @@ const LOOK_US: u64 = 10_000;
 const LOOK: u64 = CLIENT_ALARMS;
 const ARRIVAL: u64 = CLIENT_ALARMS + 1;
 const MOMENT: u64 = CLIENT_ALARMS + 2;
-/// The calm before the first fault, at least.
-const WARM_UP_MIN_US: u64 = 500_000;
-/// How long the final reads may take.
-const FINAL_READS_MAX: Duration = Duration::from_secs(20);
-/// How much longer than asked the faults may go on at least, if some are still owed.
-const EXTENSION_MIN: Duration = Duration::from_secs(5);
 
 /// What a simulated run left.
 pub(super) struct Played {
@@ -115,33 +111,61 @@ impl Stage<'_> {
     }
 
     fn warm_up(&mut self) -> Result<(), String> {
-        let enough = self.answers_needed(WARM_UP_MAX);
+        let enough = answers_needed(self.options, WARM_UP_MAX);
         let going = |stage: &mut Self| {
-            stage.now_us() >= WARM_UP_MIN_US && stage.counts().ok >= enough && stage.look().leader.is_some()
+            stage.now_us() >= micros(WARM_UP_MIN)
+                && stage.counts().ok >= enough
+                && stage.look().leader.is_some()
         };
-        let warm = self.until(micros(WARM_UP_MAX), going)?;
-        self.facts.warmed_up = Some(if warm { Answer::Valid } else { Answer::Invalid });
+        if self.until(micros(WARM_UP_MAX), going)? {
+            self.facts.warmed_up = Some(Answer::Valid);
+        } else {
+            let leads = self.look().leader.is_some();
+            let (answer, reason) = not_going(self.counts(), leads, WARM_UP_MAX, Duration::ZERO);
+            self.facts.warmed_up = Some(answer);
+            self.facts.stopped = Some(StopReason::Violation(reason));
+        }
         Ok(())
     }
 
     /// What the schedule says, until it is over.
     fn faults(&mut self) -> Result<(), String> {
         let left = self.options.time_limit.saturating_sub(Duration::from_micros(self.now_us()));
-        let extend = (self.options.time_limit / 2).max(EXTENSION_MIN);
-        let schedule = self.options.faults.schedule(left, extend);
+        let schedule = self.options.schedule(left);
         self.facts.schedule = Some(schedule.clone());
         let mut director = Director::new(schedule, self.options.seed);
+        let played = self.direct(&mut director);
+        self.facts.passed = director.passed().to_vec();
+        self.facts.resolved = Some(director.resolved());
+        played
+    }
+
+    /// Looks, does what is due, waits for what comes next.
+    fn direct(&mut self, director: &mut Director) -> Result<(), String> {
         let mut hands = Hands::new(self.cluster.clone());
+        let mut vigil = Vigil::default();
         let began_us = self.now_us();
         while !director.is_finished() {
             for (key, at_us) in self.cluster.wires.take_sightings() {
-                director.saw(&key, Duration::from_micros(at_us - began_us.min(at_us)));
+                director.saw(&key, Duration::from_micros(at_us.saturating_sub(began_us)));
             }
             let mut observed = self.look();
             observed.now = Duration::from_micros(self.now_us() - began_us);
             let orders = director.advance(&observed);
+            let turns = orders.iter().any(Order::changes_something);
             for order in orders {
-                self.carry_out(order, &mut director, &mut hands);
+                // In the simulation nothing is waited for.
+                let obeyed = hands.obey(order, director).now_or_never();
+                let Ok(report) = obeyed.expect("hands of a simulated cluster never wait");
+                self.facts.faults.extend(report);
+            }
+            if turns {
+                let demanded = contract::progress_demanded(&self.look().nodes, director.standing());
+                let counted = self.cluster.tape.borrow().score.since_mark();
+                self.facts.windows.extend(vigil.turn(observed.now, counted, demanded));
+            }
+            if vigil.counts_from(observed.now) {
+                self.mark();
             }
             let watches = director.watches(&observed);
             let watching = !watches.is_empty();
@@ -150,64 +174,33 @@ impl Stage<'_> {
             let wake = wake.min(self.now_us() + LOOK_US).max(self.now_us() + 1);
             // A frame that is waited for must be answered before anything else happens.
             let wires = self.cluster.wires.clone();
-            let gone_on = self.until(wake, |_| watching && wires.has_sightings());
-            if gone_on.is_err() || director.is_finished() {
-                self.facts.resolved = Some(director.resolved());
-            }
-            gone_on?;
+            self.until(wake, |_| watching && wires.has_sightings())?;
         }
         Ok(())
     }
 
-    fn carry_out(&mut self, order: Order, director: &mut Director, hands: &mut Hands<Simulated>) {
-        const AT_ONCE: &str = "in the simulation nothing is waited for";
-        match order {
-            Order::Begin { occurrence, id, item, action, must_bite } => {
-                hands.begin(occurrence, &id, item, action, must_bite).now_or_never().expect(AT_ONCE);
-            }
-            Order::Undo { occurrence, item, .. } => {
-                let Ok(()) = hands.undo(occurrence, item).now_or_never().expect(AT_ONCE);
-            }
-            Order::Ended(occurrence) => {
-                if let Some(report) = hands.ended(occurrence) {
-                    director.settle(&report.fault, report.bit);
-                    self.facts.faults.push(report);
-                }
-            }
-            Order::Skipped { occurrence, id, reason } => {
-                let now_ns = self.cluster.now_ns();
-                self.facts.faults.push(FaultReport::skipped(occurrence, &id, reason, now_ns));
-            }
-            Order::Phase(_) | Order::Finished => {}
-        }
-    }
-
     /// Everything is restored: the cluster must elect, answer and catch up.
     fn settle(&mut self) -> Result<(), String> {
+        let most = self.facts.settle_max();
         let healed_us = self.now_us();
-        self.cluster.tape.borrow_mut().mark(healed_us * 1_000);
+        self.mark();
         let goal = self.look().applied.values().copied().max().unwrap_or(0);
-        let enough = self.answers_needed(SETTLE_MAX);
-        let mut recovery = Recovery::default();
-        let deadline = healed_us + micros(SETTLE_MAX);
-        self.until(deadline, |stage| {
-            let waited = Duration::from_micros(stage.now_us() - healed_us);
+        let enough = answers_needed(self.options, most);
+        let before = self.counts();
+        let mut recovery = Recovery { goal_unknown: goal == 0 && before.ok > 0, ..Recovery::default() };
+        self.until(healed_us + micros(most), |stage| {
             let observed = stage.look();
-            let answered = stage.cluster.tape.borrow().ok_since_mark >= enough;
             let behind =
                 stage.nodes.iter().filter(|node| observed.applied.get(node).is_none_or(|at| *at < goal));
-            recovery.lagging = behind.map(|node| format!("{node} has not applied slot {goal}")).collect();
-            let note = |then: &mut Option<Duration>, holds: bool| {
-                if holds && then.is_none() {
-                    *then = Some(waited);
-                }
-            };
-            note(&mut recovery.elected_after, observed.leader.is_some());
-            note(&mut recovery.answered_after, answered);
-            note(&mut recovery.caught_up_after, recovery.lagging.is_empty());
-            recovery.waited = waited;
+            recovery.note(
+                Duration::from_micros(stage.now_us() - healed_us),
+                observed.leader.is_some(),
+                stage.cluster.tape.borrow().score.since_mark().ok >= enough,
+                behind.map(|node| format!("{node} has not applied slot {goal}")).collect(),
+            );
             recovery.is_complete()
         })?;
+        recovery.counted(before, self.counts().since(before));
         self.facts.recovery = Some(recovery);
         Ok(())
     }
@@ -334,12 +327,13 @@ impl Stage<'_> {
     }
 
     fn counts(&self) -> Counts {
-        self.cluster.tape.borrow().counts
+        self.cluster.tape.borrow().score.counts()
     }
 
-    fn answers_needed(&self, within: Duration) -> u64 {
-        let most = (self.options.concurrency as u64 * 2).max(OK_OPS_MIN);
-        answers_wanted(most, self.options.rate, within)
+    /// What begins from now on is counted apart.
+    fn mark(&self) {
+        let now_ns = self.cluster.now_ns();
+        self.cluster.tape.borrow_mut().score.mark(now_ns);
     }
 
     fn leave(&mut self, phase: Phase) {
