@@ -56,8 +56,7 @@ enum Command {
     /// One run: a cluster, one workload, a nemesis, a verdict
     #[command(after_help = test::EXAMPLES)]
     Test(Box<test::Arguments>),
-    /// The main workloads in turn under every kind of fault, then a planted bug that must be found
-    /// The same in virtual time, over the node's simulation: many seeds in seconds
+    /// A run in virtual time, over the node's simulation: many seeds in seconds
     #[command(after_help = sim::EXAMPLES)]
     Sim(Box<sim::Arguments>),
     /// A run's faults again, and how often they do it again
@@ -66,7 +65,7 @@ enum Command {
     /// Makes a failing schedule small: the faults that matter, and no more
     #[command(after_help = shrink::EXAMPLES)]
     Shrink(shrink::Arguments),
-    /// Every workload in turn under every kind of fault, then a planted bug that must be found
+    /// The main workloads in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
     /// Plants forty bugs, one after the other, and shows which are caught, by what, how fast
@@ -181,6 +180,27 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_command_line_that_a_run_prints_is_understood() {
+        let text =
+            "schema = 1\nname = \"quiet\"\nstory = \"Nothing.\"\n[[phase]]\nname = \"calm\"\nfor = \"1s\"\n";
+        let schedule = crate::schedule::Schedule::read("quiet.toml", text).expect("a schedule");
+        let of_file = shape::of_schedule(Path::new("quiet.toml"), schedule, Path::new("paxos-node"));
+        let drawn = Options::usual("set", "paxos-node".into(), 7);
+        for options in [of_file, drawn] {
+            let test = options.command_line("antipaxos", Path::new("results"));
+            let sim = options.simulated_command_line("antipaxos");
+            for line in [test, sim] {
+                let parsed = Cli::try_parse_from(line.split(' '));
+                assert!(
+                    parsed.is_ok(),
+                    "{line}: {}",
+                    parsed.err().map(|error| error.to_string()).unwrap_or_default()
+                );
+            }
+        }
     }
 
     #[test]

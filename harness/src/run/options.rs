@@ -142,34 +142,8 @@ impl Options {
     /// The command line that repeats the plan, `program` being this harness and `results` where run
     /// folders go.
     pub fn command_line(&self, program: &str, results: &Path) -> String {
-        let mut words = vec![shell_word(program), "test".to_owned()];
+        let mut words = self.words(program, "test");
         let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
-        flag("-w", self.workload.clone());
-        match &self.faults {
-            Faults::Nemesis(Preset { kinds, owed, interval }) => {
-                flag("--nemesis", nemesis_words(kinds));
-                if owed != kinds {
-                    flag("--owe", nemesis_words(owed));
-                }
-                flag("--nemesis-interval", seconds(*interval));
-            }
-            Faults::Schedule { file, .. } => flag("--schedule", shell_word(file)),
-        }
-        flag("--concurrency", self.concurrency.to_string());
-        if let Some(rate) = self.rate {
-            flag("--rate", rate.to_string());
-        }
-        flag("--time-limit", seconds(self.time_limit));
-        flag("--node-count", self.nodes.to_string());
-        flag("--seed", self.seed.to_string());
-        flag("--key-count", self.keys.to_string());
-        if let Some(ops) = self.ops_per_key {
-            flag("--ops-per-key", ops.to_string());
-        }
-        flag("--op-timeout", seconds(self.op_timeout));
-        if self.retries > 0 {
-            flag("--retries", self.retries.to_string());
-        }
         flag("--bin", shell_word(&self.binary));
         if let Some(mutant) = &self.mutant {
             flag("--mutant", shell_word(mutant));
@@ -181,6 +155,49 @@ impl Options {
             }
         }
         words.join(" ")
+    }
+
+    /// The command line that shows the same in the simulation.
+    pub fn simulated_command_line(&self, program: &str) -> String {
+        let mut words = self.words(program, "sim");
+        if let Some(mutant) = &self.mutant {
+            words.extend(["--mutant".to_owned(), shell_word(mutant)]);
+        }
+        words.join(" ")
+    }
+
+    /// What both worlds are told alike.
+    fn words(&self, program: &str, subcommand: &str) -> Vec<String> {
+        let mut words = vec![shell_word(program), subcommand.to_owned()];
+        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        flag("-w", self.workload.clone());
+        match &self.faults {
+            Faults::Nemesis(Preset { kinds, owed, interval }) => {
+                flag("--nemesis", nemesis_words(kinds));
+                if owed != kinds {
+                    flag("--owe", nemesis_words(owed));
+                }
+                flag("--nemesis-interval", seconds(*interval));
+                flag("--time-limit", seconds(self.time_limit));
+            }
+            // A file has its own times.
+            Faults::Schedule { file, .. } => flag("--schedule", shell_word(file)),
+        }
+        flag("--concurrency", self.concurrency.to_string());
+        if let Some(rate) = self.rate {
+            flag("--rate", rate.to_string());
+        }
+        flag("--node-count", self.nodes.to_string());
+        flag("--seed", self.seed.to_string());
+        flag("--key-count", self.keys.to_string());
+        if let Some(ops) = self.ops_per_key {
+            flag("--ops-per-key", ops.to_string());
+        }
+        flag("--op-timeout", seconds(self.op_timeout));
+        if self.retries > 0 || matches!(self.faults, Faults::Schedule { .. }) {
+            flag("--retries", self.retries.to_string());
+        }
+        words
     }
 }
 
@@ -233,8 +250,8 @@ mod tests {
         options.stop_early = false;
         assert_eq!(
             options.command_line("antipaxos", Path::new("results")),
-            "antipaxos test -w set --nemesis kill,link:drop --nemesis-interval 5 --concurrency 10 --rate 500 \
-             --time-limit 12.5 --node-count 5 --seed 42 --key-count 5 --op-timeout 2 --bin '/tmp/a b/paxos-node' \
+            "antipaxos test -w set --nemesis kill,link:drop --nemesis-interval 5 --time-limit 12.5 \
+             --concurrency 10 --rate 500 --node-count 5 --seed 42 --key-count 5 --op-timeout 2 --bin '/tmp/a b/paxos-node' \
              --results results --no-stop-early"
         );
         assert_eq!(options.title(), "set on 5 nodes, nemesis kill,link:drop, seed 42");
