@@ -95,7 +95,7 @@ impl Case {
     /// The run of this schedule.
     pub(super) fn options(&self, schedule: &Schedule, seed: u64) -> Options {
         let binary = self.binary.clone().unwrap_or_else(|| neighbour("paxos-node"));
-        let options = shape::of_schedule(&self.file, schedule.clone(), &binary);
+        let options = shape::of_schedule(&self.file, schedule.clone(), &binary, seed);
         Options { seed, mutant: self.mutant.clone(), ..options }
     }
 

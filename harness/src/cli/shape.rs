@@ -136,37 +136,31 @@ fn too_short(time_limit: Duration, owed: usize) -> Option<String> {
 }
 
 impl Shape {
-    /// The run that these flags and the file ask for, of this binary. What they leave open: the seed,
-    /// which the file may give (see [`Shape::seed`]), and what concerns real runs alone.
+    /// The run that these flags and the file ask for, of this binary, with this seed if the file gives
+    /// none. What concerns real runs alone is as usual.
     pub(super) fn options(&self, binary: &Path, seed: u64) -> Result<Options, String> {
-        let said = match &self.schedule {
-            Some(file) => of_schedule(file, read(file)?, binary),
+        let schedule = match &self.schedule {
+            Some(file) => Some((file, read(file)?)),
+            None => None,
+        };
+        let of_file = schedule.as_ref().and_then(|(_, schedule)| schedule.workload.concurrency);
+        let said = match schedule {
+            Some((file, schedule)) => of_schedule(file, schedule, binary, seed),
             None => Options::usual("cas-register", binary.to_owned(), seed),
         };
         let nodes = self.node_count.unwrap_or(said.nodes);
-        let concurrency = self.concurrency.map(|concurrency| clients(concurrency, nodes));
-        let (faults, time_limit) = match &self.schedule {
-            Some(_) => (said.faults.clone(), said.time_limit),
-            None => (self.nemesis(nodes)?, self.time_limit.unwrap_or(Duration::from_secs(60))),
-        };
-        let resized = nodes != said.nodes && concurrency.is_none();
         Ok(Options {
             workload: self.workload.clone().unwrap_or(said.workload),
             nodes,
-            concurrency: concurrency.unwrap_or(if resized {
-                2 * usize::from(nodes)
-            } else {
-                said.concurrency
-            }),
+            concurrency: clients(self.concurrency.or(of_file), nodes),
             rate: self.rate.or(said.rate),
-            time_limit,
-            faults,
+            time_limit: self.time_limit.unwrap_or(said.time_limit),
+            faults: if self.schedule.is_some() { said.faults } else { self.nemesis(nodes)? },
             keys: self.key_count.unwrap_or(said.keys),
             ops_per_key: self.ops_per_key.or(said.ops_per_key),
             op_timeout: self.op_timeout.unwrap_or(said.op_timeout),
             retries: self.retries.unwrap_or(said.retries),
-            seed: if self.schedule.is_some() && said.seed == 0 { seed } else { said.seed },
-            ..Options::usual("", binary.to_owned(), seed)
+            ..said
         })
     }
 
@@ -184,22 +178,21 @@ impl Shape {
     }
 }
 
-/// The run that a schedule asks for, of this binary; what it leaves open is as usual, and a seed that
-/// it does not give is 0.
-pub(super) fn of_schedule(file: &Path, schedule: Schedule, binary: &Path) -> Options {
+/// The run that a schedule asks for, of this binary, with this seed if it gives none; what it leaves
+/// open is as usual.
+pub(super) fn of_schedule(file: &Path, schedule: Schedule, binary: &Path, seed: u64) -> Options {
     let said = &schedule.workload;
-    let nodes = schedule.nodes.unwrap_or(5);
-    let lasts = schedule.phases.iter().map(|phase| phase.lasts).sum::<Duration>();
     let usual = Options::usual(
         said.name.as_deref().unwrap_or("cas-register"),
         binary.to_owned(),
-        schedule.seed.unwrap_or(0),
+        schedule.seed.unwrap_or(seed),
     );
+    let nodes = schedule.nodes.unwrap_or(usual.nodes);
     Options {
         nodes,
-        concurrency: clients(said.concurrency.unwrap_or(Concurrency::PerNode(2)), nodes),
+        concurrency: clients(said.concurrency, nodes),
         rate: said.rate,
-        time_limit: lasts + GET_GOING,
+        time_limit: schedule.lasts() + GET_GOING,
         keys: said.keys.unwrap_or(usual.keys),
         ops_per_key: said.ops_per_key,
         op_timeout: said.op_timeout.unwrap_or(usual.op_timeout),
@@ -209,8 +202,8 @@ pub(super) fn of_schedule(file: &Path, schedule: Schedule, binary: &Path) -> Opt
     }
 }
 
-fn clients(concurrency: Concurrency, nodes: u16) -> usize {
-    match concurrency {
+fn clients(asked: Option<Concurrency>, nodes: u16) -> usize {
+    match asked.unwrap_or(Concurrency::PerNode(2)) {
         Concurrency::Clients(count) => count,
         Concurrency::PerNode(count) => count * usize::from(nodes),
     }
@@ -233,6 +226,45 @@ pub(super) fn read(file: &Path) -> Result<Schedule, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        shape: Shape,
+    }
+
+    /// What these flags ask for beside a file that says this.
+    fn asked(file: &str, flags: &[&str]) -> Options {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file.toml");
+        let text = format!("schema = 1\nname = \"quiet\"\ntime-limit = \"10s\"\n{file}");
+        std::fs::write(&path, text).expect("a file");
+        let words = ["test", "--schedule", path.to_str().expect("plain characters")];
+        let flags = Flags::try_parse_from(words.iter().chain(flags)).expect("flags");
+        flags.shape.options(Path::new("paxos-node"), 7).expect("a run")
+    }
+
+    #[test]
+    fn a_seed_that_a_file_gives_is_taken_and_0_is_a_seed() {
+        assert_eq!(asked("", &[]).seed, 7);
+        assert_eq!(asked("seed = 3\n", &[]).seed, 3);
+        assert_eq!(asked("seed = 0\n", &[]).seed, 0);
+    }
+
+    #[test]
+    fn a_flag_beats_the_file_and_clients_are_counted_for_the_nodes_there_are() {
+        let load = "nodes = 5\n[workload]\nconcurrency = \"3n\"\nkeys = 4\nretries = 1\n";
+        let run = asked(load, &[]);
+        assert_eq!((run.nodes, run.concurrency, run.keys, run.retries), (5, 15, 4, 1));
+        assert_eq!(run.time_limit, Duration::from_secs(10) + GET_GOING);
+        let run = asked(load, &["--node-count", "3", "--key-count", "9", "--retries", "0"]);
+        assert_eq!((run.nodes, run.concurrency, run.keys, run.retries), (3, 9, 9, 0));
+        assert_eq!(asked(load, &["--node-count", "3", "--concurrency", "4"]).concurrency, 4);
+        // So many are so many, on however many nodes.
+        let load = "[workload]\nconcurrency = 8\n";
+        assert_eq!(asked(load, &["--node-count", "3"]).concurrency, 8);
+    }
 
     #[test]
     fn a_run_too_short_for_what_it_owes_is_told_before_it_begins() {
