@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::run::options::{Faults, Options};
-use crate::schedule::{Family, Kind, Preset};
+use crate::schedule::{Concurrency, Family, Kind, Preset};
 
 /// Operations per second of the main runs: two cores carry a cluster of five, its proxies and its
 /// clients at this rate with room to spare, so that latencies mean something.
@@ -29,7 +29,7 @@ pub(super) fn main_runs(time: Duration, seed: u64, nodes: u16, binary: &Path) ->
         .enumerate()
         .map(|(number, workload)| Options {
             nodes,
-            concurrency: 2 * usize::from(nodes),
+            concurrency: Concurrency::USUAL.clients(nodes),
             rate: Some(RATE),
             time_limit: share,
             faults: Faults::Nemesis(Preset {

@@ -104,7 +104,7 @@ fn lint(file: &Path, reading: &Reading) -> String {
         file.display(),
         schedule.name,
         schedule.lasts().as_secs_f64(),
-        schedule.required().len(),
+        schedule.required().count(),
         reading.warnings.len()
     )
 }

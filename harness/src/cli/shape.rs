@@ -2,21 +2,17 @@
 //! simulation. What a schedule file says holds where no flag says otherwise.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::seconds;
 use crate::run::options::{Faults, Options};
+use crate::schedule::limits::{INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, RATE_MAX, RETRIES_MAX};
 use crate::schedule::{Concurrency, GAP_MIN, LENGTH_MIN, Preset, Schedule, Selection, unite};
 
-/// The largest cluster: more nodes than that only wait for each other.
-const NODES_MAX: u16 = 9;
 /// Until the first fault can come: the nodes start, elect and answer.
 const GET_GOING: Duration = Duration::from_secs(2);
-/// More clients than that measure the harness.
-const CONCURRENCY_MAX: usize = 1_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Shape {
@@ -39,7 +35,7 @@ pub(super) struct Shape {
     time_limit: Option<Duration>,
 
     /// Keys in use at a time [default: 5]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000), help_heading = "Load")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=KEYS_MAX), help_heading = "Load")]
     key_count: Option<u64>,
 
     /// Operations after which a key is replaced by a fresh one [default: the workload's choice]
@@ -48,12 +44,12 @@ pub(super) struct Shape {
 
     /// Seconds that a client waits for an answer; after that nobody knows whether it happened
     /// [default: 2]
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Load")]
+    #[arg(long, value_name = "SECONDS", value_parser = op_timeout, help_heading = "Load")]
     op_timeout: Option<Duration>,
 
     /// How often a client that does not know what became of its request sends it again, under the
     /// same request id [default: 0]
-    #[arg(long, value_name = "N", help_heading = "Load")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(RETRIES_MAX)), help_heading = "Load")]
     retries: Option<u32>,
 
     /// What is done to the cluster, from a file: see harness/schedules/README.md. One that a run wrote
@@ -87,30 +83,17 @@ pub(super) struct Shape {
     node_count: Option<u16>,
 }
 
-impl FromStr for Concurrency {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (digits, per_node) = match text.strip_suffix('n') {
-            Some(digits) => (digits, true),
-            None => (text, false),
-        };
-        let count = match digits.parse::<usize>() {
-            Ok(count) if (1..=CONCURRENCY_MAX).contains(&count) => count,
-            _ => {
-                return Err(format!(
-                    "a number from 1 to {CONCURRENCY_MAX}, or a multiple of the nodes such as 2n"
-                ));
-            }
-        };
-        Ok(if per_node { Concurrency::PerNode(count) } else { Concurrency::Clients(count) })
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= RATE_MAX => Ok(rate),
+        _ => Err(format!("more than 0 and at most {RATE_MAX} operations per second")),
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
-        _ => Err("more than 0 and at most 1000000 operations per second".to_owned()),
+fn op_timeout(text: &str) -> Result<Duration, String> {
+    match seconds(text)? {
+        timeout if (INSTANT..=LATENESS_MAX).contains(&timeout) => Ok(timeout),
+        _ => Err(format!("from {} to {} seconds", INSTANT.as_secs_f64(), LATENESS_MAX.as_secs_f64())),
     }
 }
 
@@ -152,7 +135,7 @@ impl Shape {
         Ok(Options {
             workload: self.workload.clone().unwrap_or(said.workload),
             nodes,
-            concurrency: clients(self.concurrency.or(of_file), nodes),
+            concurrency: self.concurrency.or(of_file).unwrap_or(Concurrency::USUAL).clients(nodes),
             rate: self.rate.or(said.rate),
             time_limit: self.time_limit.unwrap_or(said.time_limit),
             faults: if self.schedule.is_some() { said.faults } else { self.nemesis(nodes)? },
@@ -190,7 +173,7 @@ pub(super) fn of_schedule(file: &Path, schedule: Schedule, binary: &Path, seed: 
     let nodes = schedule.nodes.unwrap_or(usual.nodes);
     Options {
         nodes,
-        concurrency: clients(said.concurrency, nodes),
+        concurrency: said.concurrency.unwrap_or(Concurrency::USUAL).clients(nodes),
         rate: said.rate,
         time_limit: schedule.lasts() + GET_GOING,
         keys: said.keys.unwrap_or(usual.keys),
@@ -199,13 +182,6 @@ pub(super) fn of_schedule(file: &Path, schedule: Schedule, binary: &Path, seed: 
         retries: said.retries.unwrap_or(usual.retries),
         faults: Faults::Schedule { file: file.to_owned(), schedule: Box::new(schedule) },
         ..usual
-    }
-}
-
-fn clients(asked: Option<Concurrency>, nodes: u16) -> usize {
-    match asked.unwrap_or(Concurrency::PerNode(2)) {
-        Concurrency::Clients(count) => count,
-        Concurrency::PerNode(count) => count * usize::from(nodes),
     }
 }
 
@@ -275,11 +251,17 @@ mod tests {
     }
 
     #[test]
-    fn concurrency_is_a_number_or_a_multiple_of_the_nodes() {
-        assert_eq!("10".parse(), Ok(Concurrency::Clients(10)));
-        assert_eq!("2n".parse(), Ok(Concurrency::PerNode(2)));
-        for wrong in ["0", "n", "-1", "2m", "", "1001"] {
-            assert!(wrong.parse::<Concurrency>().is_err(), "{wrong}");
+    fn flags_ask_for_no_more_than_a_file_may() {
+        for wrong in [
+            ["--concurrency", "112n"],
+            ["--rate", "1000001"],
+            ["--key-count", "10001"],
+            ["--op-timeout", "61"],
+            ["--op-timeout", "0.0001"],
+            ["--retries", "1001"],
+            ["--node-count", "10"],
+        ] {
+            assert!(Flags::try_parse_from(["test"].iter().chain(&wrong)).is_err(), "{wrong:?}");
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::results::store::Store;
 use crate::run::Ended;
 use crate::run::options::shell_word;
 use crate::run::verdict::{Answer, HARNESS_FAILED, Part, Subject, USAGE};
+use crate::schedule::limits::NODES_MAX;
 
 /// Where the canary's runs go: they fail by design, and must not hide a real failure.
 const CANARY_FOLDER: &str = "canary";
@@ -31,7 +32,7 @@ pub(super) struct Arguments {
     time: Duration,
 
     /// Nodes in each cluster
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=9))]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(3..=i64::from(NODES_MAX)))]
     node_count: u16,
 
     /// Repeats the plans of faults and operations [default: random]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::schedule::{Family, Kind, Preset, Schedule};
+use crate::schedule::{Concurrency, Family, Kind, Preset, Schedule};
 
 /// How much longer than asked the faults may go on at least, if some are still owed.
 const EXTENSION_MIN: Duration = Duration::from_secs(5);
@@ -99,10 +99,11 @@ impl Serialize for Faults {
 impl Options {
     /// A run's usual shape, of the binary next to this one.
     pub fn usual(workload: &str, binary: PathBuf, seed: u64) -> Options {
+        let nodes = 5;
         Options {
             workload: workload.to_owned(),
-            nodes: 5,
-            concurrency: 10,
+            nodes,
+            concurrency: Concurrency::USUAL.clients(nodes),
             rate: None,
             time_limit: Duration::from_secs(60),
             faults: Faults::none(),

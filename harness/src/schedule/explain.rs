@@ -1,7 +1,5 @@
 //! A schedule in sentences, to be read before anything runs.
 
-use std::time::Duration;
-
 use super::phrase::{body, list, span, start, time};
 use super::{Concurrency, Contract, Fault, Guard, Mix, NetworkModel, Phase, Schedule, Start, WorkloadSpec};
 
@@ -28,12 +26,6 @@ impl Schedule {
         out.line(0, &self.ending());
         out.line(0, &self.counts());
         out.0
-    }
-
-    /// How long the phases last together; mixes may overrun them.
-    #[must_use]
-    pub fn lasts(&self) -> Duration {
-        self.phases.iter().map(|phase| phase.lasts).sum()
     }
 
     fn summary(&self) -> String {
@@ -68,7 +60,7 @@ impl Schedule {
 
     fn counts(&self) -> String {
         let mut needs: Vec<String> = Vec::new();
-        let required: Vec<String> = self.required().into_iter().map(|id| format!("`{id}`")).collect();
+        let required: Vec<String> = self.required().map(|id| format!("`{id}`")).collect();
         match required.len() {
             0 => {}
             1 => needs.push(format!("{} has bitten", required[0])),
@@ -90,18 +82,6 @@ impl Schedule {
             0 => "The run counts whatever came of it: nothing is required.".to_owned(),
             _ => format!("The run counts only if {}.", needs.join("; ")),
         }
-    }
-
-    /// The ids of all that must have bitten.
-    #[must_use]
-    pub fn required(&self) -> Vec<&str> {
-        let mut ids = Vec::new();
-        for phase in &self.phases {
-            let single = phase.faults.iter().filter(|fault| fault.required).map(|fault| fault.id.as_str());
-            let drawn = phase.mixes.iter().flat_map(|mix| &mix.choices).filter(|choice| choice.required);
-            ids.extend(single.chain(drawn.map(|choice| choice.id.as_str())));
-        }
-        ids
     }
 }
 

@@ -1,4 +1,5 @@
-//! What no schedule may exceed, each with its reason.
+//! What no schedule may exceed, nor a flag of the command line: what a run did is written down as a
+//! schedule, and must be read again. Each with its reason.
 
 use std::time::Duration;
 
@@ -14,18 +15,20 @@ pub const FAULTS_MAX: usize = 1_000;
 pub const STEPS_MAX: usize = 20;
 /// Of one choice: the sum of all weights must stay a small number.
 pub const WEIGHT_MAX: u32 = 1_000_000;
+/// The shortest time that is a phase, or that a client waits.
+pub const INSTANT: Duration = Duration::from_millis(1);
 /// Any length of time, and all phases together: a longer run is several runs.
 pub const DURATION_MAX: Duration = Duration::from_secs(3_600);
 /// How late a frame may come, or an answer: longer is a cut link.
 pub const LATENESS_MAX: Duration = Duration::from_secs(60);
 /// More clients than that measure the harness.
-pub const CLIENTS_MAX: u64 = 1_000;
+pub const CLIENTS_MAX: usize = 1_000;
 /// Operations per second: the clients of one machine can't ask faster.
 pub const RATE_MAX: f64 = 1_000_000.0;
 /// Keys in use at a time.
 pub const KEYS_MAX: u64 = 10_000;
 /// How often a client may send the same request again.
-pub const RETRIES_MAX: u64 = 1_000;
+pub const RETRIES_MAX: u32 = 1_000;
 /// Of a name or an id: they become names of files and columns of tables.
 pub const NAME_CHARS_MAX: usize = 80;
 /// How soon a fault may come again: faster than that nothing else is done.

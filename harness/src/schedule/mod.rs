@@ -19,6 +19,7 @@
 mod action;
 mod amount;
 mod bind;
+mod concurrency;
 mod director;
 mod draw;
 mod draws;
@@ -43,6 +44,7 @@ mod write;
 pub use action::{Action, policies};
 pub use amount::{Bandwidth, Share, Span};
 pub use bind::{Item, View};
+pub use concurrency::{Concurrency, NoConcurrency};
 pub use director::{Director, Order, Passed, Watch};
 pub use examples::{Example, examples};
 pub use fault::{ActionSpec, Body, Choice, Fault, Guard, Lasts, LinkEffect, Mix, Shape, Start, Step, Way};
@@ -93,6 +95,17 @@ impl Schedule {
             faults.chain(choices.map(|choice| (&*choice.id, choice.required)))
         })
     }
+
+    /// The ids of all that must have bitten.
+    pub fn required(&self) -> impl Iterator<Item = &str> {
+        self.ids().filter(|(_, required)| *required).map(|(id, _)| id)
+    }
+
+    /// How long the phases last together; mixes may overrun them.
+    #[must_use]
+    pub fn lasts(&self) -> Duration {
+        self.phases.iter().map(|phase| phase.lasts).sum()
+    }
 }
 
 /// What links may do to frames.
@@ -132,15 +145,6 @@ pub struct WorkloadSpec {
     pub retries: Option<u32>,
     /// How long a client waits for an answer.
     pub op_timeout: Option<Duration>,
-}
-
-/// `10`, or `2n` for two per node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Concurrency {
-    /// So many.
-    Clients(usize),
-    /// So many for each node.
-    PerNode(usize),
 }
 
 /// What must have been seen for the run to count, besides the faults that are `required`.

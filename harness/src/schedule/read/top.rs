@@ -6,14 +6,12 @@ use super::Reader;
 use super::remark::quoted;
 use super::table::{Table, Value};
 use crate::schedule::limits::{
-    CLIENTS_MAX, DURATION_MAX, FAULTS_MAX, KEYS_MAX, LATENESS_MAX, NODES_MAX, PHASES_MAX, RATE_MAX,
+    CLIENTS_MAX, DURATION_MAX, FAULTS_MAX, INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, PHASES_MAX, RATE_MAX,
     RETRIES_MAX,
 };
 use crate::schedule::words::{CONTRACTS, MODELS, Time};
-use crate::schedule::{Concurrency, Coverage, Phase, SCHEMA, Schedule, WorkloadSpec};
+use crate::schedule::{Concurrency, Coverage, NoConcurrency, Phase, SCHEMA, Schedule, WorkloadSpec};
 
-/// The shortest time that is a phase, or that a client waits.
-const INSTANT: Duration = Duration::from_millis(1);
 /// The phase of a file that names none.
 const ONLY_PHASE: &str = "faults";
 
@@ -100,7 +98,9 @@ impl<'a> Reader<'a> {
             rate: self.rate(&mut table, "rate", RATE_MAX),
             keys: self.integer(&mut table, "keys", 1..=KEYS_MAX),
             ops_per_key: self.integer(&mut table, "ops-per-key", 1..=u64::MAX),
-            retries: self.integer(&mut table, "retries", 0..=RETRIES_MAX).map(|retries| retries as u32),
+            retries: self
+                .integer(&mut table, "retries", 0..=u64::from(RETRIES_MAX))
+                .map(|retries| retries as u32),
             op_timeout: self.duration(&mut table, "op-timeout", INSTANT..=LATENESS_MAX),
         };
         table.finish(self);
@@ -110,20 +110,18 @@ impl<'a> Reader<'a> {
     /// `10`, or `"2n"`.
     fn concurrency(&mut self, value: Value<'a>) -> Option<Concurrency> {
         let Some(text) = value.get_ref().as_str() else {
-            let clients = self.integer_of(value, "concurrency", 1..=CLIENTS_MAX)?;
+            let clients = self.integer_of(value, "concurrency", 1..=CLIENTS_MAX as u64)?;
             return Some(Concurrency::Clients(clients as usize));
         };
-        let number = text.strip_suffix('n').and_then(|number| number.parse::<u64>().ok());
-        let each = number.filter(|each| (1..=CLIENTS_MAX / u64::from(NODES_MAX)).contains(each));
-        if each.is_none() {
-            let what = format!("{} is no number of clients", quoted(text));
-            let hint = format!(
-                "write a number up to {CLIENTS_MAX}, or so many for each node, up to \"{}n\"",
-                CLIENTS_MAX / u64::from(NODES_MAX)
-            );
-            self.refuse_with(value.span(), what, vec![hint]);
+        match text.parse() {
+            Ok(each @ Concurrency::PerNode(_)) => Some(each),
+            // A plain number is none in quotes either.
+            Ok(Concurrency::Clients(_)) | Err(NoConcurrency) => {
+                let what = format!("{} is no number of clients", quoted(text));
+                self.refuse_with(value.span(), what, vec![NoConcurrency.to_string()]);
+                None
+            }
         }
-        each.map(|each| Concurrency::PerNode(each as usize))
     }
 
     fn phases(&mut self, table: &mut Table<'a>) -> Vec<Phase> {

@@ -39,7 +39,7 @@ fn the_library_is_what_it_says() {
 #[test]
 fn a_run_of_any_of_them_counts_only_if_it_did_what_it_tells() {
     for (file, schedule) in library() {
-        assert!(!schedule.required().is_empty(), "{file} requires no fault");
+        assert!(schedule.required().next().is_some(), "{file} requires no fault");
         assert!(schedule.coverage.ops_ok_min > 0, "{file} counts even if nothing succeeded");
         assert!(schedule.settle_max.is_some(), "{file} gives no time to settle");
         let first = &schedule.phases[0];
