@@ -1,15 +1,15 @@
 //! A failure to repeat: what a run's folder, or a schedule file, says about it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::shape;
 use super::{neighbour, paxos, progress, the_file};
-use crate::results::store::{RESOLVED_FILE, Store, VERDICT_FILE};
+use crate::results::store::{MANIFEST_FILE, RESOLVED_FILE, Store, StoreError, VERDICT_FILE};
 use crate::run::options::Options;
 use crate::run::stop::Stop;
 use crate::run::verdict::{Answer, RunVerdict, Subject};
@@ -44,18 +44,13 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// What is wrong in these parts, if anything is; safety first.
-    fn of(invalid: &BTreeSet<Subject>) -> Option<Failure> {
-        if invalid.contains(&Subject::History) || invalid.contains(&Subject::Nodes) {
+    /// What is wrong with a run, if anything is; safety first.
+    pub(super) fn in_verdict(verdict: &RunVerdict) -> Option<Failure> {
+        let wrong = |subject| verdict.part(subject).is_some_and(|part| part.answer == Answer::Invalid);
+        if wrong(Subject::History) || wrong(Subject::Nodes) {
             return Some(Failure::Safety);
         }
-        invalid.contains(&Subject::Liveness).then_some(Failure::Liveness)
-    }
-
-    /// What is wrong with a run, if anything is.
-    pub(super) fn in_verdict(verdict: &RunVerdict) -> Option<Failure> {
-        let invalid = verdict.parts.iter().filter(|part| part.answer == Answer::Invalid);
-        Failure::of(&invalid.map(|part| part.subject).collect())
+        wrong(Subject::Liveness).then_some(Failure::Liveness)
     }
 }
 
@@ -82,11 +77,10 @@ impl Case {
         let schedule = shape::read(&file)?;
         let mut case = Case { schedule, file, folder: None, mutant: None, binary: None, failure: None };
         if let Some(folder) = folder {
-            let manifest = json(&folder.join("manifest.json"))?;
-            let option = |name: &str| manifest["options"][name].as_str().map(str::to_owned);
-            case.mutant = option("mutant");
-            case.binary = option("binary").map(PathBuf::from).filter(|binary| binary.is_absolute());
-            case.failure = failure_of(&json(&folder.join(VERDICT_FILE))?);
+            let Ran { options } = read_json(&folder.join(MANIFEST_FILE))?;
+            case.mutant = options.mutant;
+            case.binary = Some(options.binary).filter(|binary| binary.is_absolute());
+            case.failure = Failure::in_verdict(&read_json(&folder.join(VERDICT_FILE))?);
             case.folder = Some(folder);
         }
         Ok(case)
@@ -97,6 +91,14 @@ impl Case {
         let binary = self.binary.clone().unwrap_or_else(|| neighbour("paxos-node"));
         let options = shape::of_schedule(&self.file, schedule.clone(), &binary, seed);
         Options { seed, mutant: self.mutant.clone(), ..options }
+    }
+
+    /// Whether what was wrong with a run is the failure in question: any, if it is not known which.
+    pub(super) fn shows(&self, found: Option<Failure>) -> bool {
+        match self.failure {
+            Some(wanted) => found == Some(wanted),
+            None => found.is_some(),
+        }
     }
 
     /// The seed from which seeds are counted.
@@ -125,21 +127,28 @@ impl Case {
     }
 }
 
-fn failure_of(verdict: &Value) -> Option<Failure> {
-    let parts = verdict["parts"].as_array()?;
-    let subject = |part: &Value| match part["subject"].as_str() {
-        Some("history") => Some(Subject::History),
-        Some("nodes") => Some(Subject::Nodes),
-        Some("liveness") => Some(Subject::Liveness),
-        _ => None,
-    };
-    let invalid = parts.iter().filter(|part| part["answer"] == "invalid");
-    Failure::of(&invalid.filter_map(subject).collect())
+/// What a run's manifest says that its schedule does not.
+#[derive(Deserialize)]
+struct Ran {
+    options: RanOptions,
 }
 
-fn json(file: &Path) -> Result<Value, String> {
+#[derive(Deserialize)]
+struct RanOptions {
+    mutant: Option<String>,
+    binary: PathBuf,
+}
+
+fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, String> {
     let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Where repetitions go, below the results: they are many, and their failures are no news.
+pub(super) fn replays(results: &Path) -> Result<Store, StoreError> {
+    // A place that can't be used is told by the name that the user gave.
+    Store::open(results)?;
+    Store::expendable(&results.join("replays"))
 }
 
 /// `90`, `90s`, `15m`: a time to be spent.
@@ -157,16 +166,59 @@ pub(super) fn budget(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::verdict::Part;
+    use serde_json::json;
 
     #[test]
     fn safety_is_what_clients_or_nodes_show_and_comes_first() {
-        let of = |parts: &str| failure_of(&serde_json::from_str(parts).expect("JSON"));
-        let part =
-            |subject: &str, answer: &str| format!(r#"{{"subject": "{subject}", "answer": "{answer}"}}"#);
-        let all = |parts: &[String]| format!(r#"{{"parts": [{}]}}"#, parts.join(","));
-        assert_eq!(of(&all(&[part("history", "valid"), part("coverage", "invalid")])), None);
-        assert_eq!(of(&all(&[part("liveness", "invalid")])), Some(Failure::Liveness));
-        assert_eq!(of(&all(&[part("liveness", "invalid"), part("nodes", "invalid")])), Some(Failure::Safety));
+        use Answer::*;
+        let of = |parts: &[(Subject, Answer)]| {
+            let parts = parts.iter().map(|&(subject, answer)| Part::new(subject, answer, "because"));
+            Failure::in_verdict(&RunVerdict::fold(parts.collect()))
+        };
+        assert_eq!(of(&[(Subject::History, Valid), (Subject::Coverage, Invalid)]), None);
+        assert_eq!(of(&[(Subject::Liveness, Invalid)]), Some(Failure::Liveness));
+        assert_eq!(of(&[(Subject::Liveness, Invalid), (Subject::Nodes, Invalid)]), Some(Failure::Safety));
+    }
+
+    /// A run's folder with what this one left.
+    fn folder(manifest: &str, verdict: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        let schedule = "schema = 1\nname = \"quiet\"\ntime-limit = \"10s\"\n";
+        for (name, text) in [(RESOLVED_FILE, schedule), (MANIFEST_FILE, manifest), (VERDICT_FILE, verdict)] {
+            std::fs::write(folder.path().join(name), text).expect("a file");
+        }
+        folder
+    }
+
+    #[test]
+    fn a_folder_says_what_ran_and_what_was_wrong_with_it() {
+        let mut options = Options::usual("set", "/tmp/paxos-node".into(), 7);
+        options.mutant = Some("strict-accept".to_owned());
+        let manifest = json!({ "options": options, "seed": 7 });
+        let stuck = Part::new(Subject::Liveness, Answer::Invalid, "no progress");
+        let verdict = RunVerdict::fold(vec![stuck, Part::new(Subject::History, Answer::Valid, "fine")]);
+        let mut verdict = json!(verdict);
+        verdict["leader_changes"] = json!(3);
+        let ran = folder(&manifest.to_string(), &verdict.to_string());
+        let case = Case::open(ran.path()).expect("a case");
+        assert_eq!(case.mutant.as_deref(), Some("strict-accept"));
+        assert_eq!(case.binary.as_deref(), Some(Path::new("/tmp/paxos-node")));
+        assert_eq!(case.failure, Some(Failure::Liveness));
+        assert!(case.shows(Some(Failure::Liveness)) && !case.shows(Some(Failure::Safety)));
+
+        // What is damaged is not taken for a run without a failure.
+        let damaged = folder(&manifest.to_string(), "{\"verdict\": \"invalid\"}");
+        let refused = Case::open(damaged.path()).expect_err("a verdict without parts");
+        assert!(refused.contains(VERDICT_FILE), "{refused}");
+    }
+
+    #[test]
+    fn any_failure_will_do_where_none_is_known() {
+        let ran = folder("", "");
+        let case = Case::open(&ran.path().join(RESOLVED_FILE)).expect("a schedule");
+        assert!(case.shows(Some(Failure::Safety)) && case.shows(Some(Failure::Liveness)));
+        assert!(!case.shows(None));
     }
 
     #[test]

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::case::{Case, Failure};
+use super::case::{Case, Failure, replays};
 use super::complain;
 use super::interrupt::Interrupts;
 use super::output::{self, remark};
 use crate::rate::Rate;
-use crate::results::store::Store;
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
 use crate::system::paxos::simulation::activate;
 
@@ -19,9 +18,6 @@ Examples:
   antipaxos replay results/latest-failed --times 10
   antipaxos replay results/latest-failed --world sim --times 100
   antipaxos replay harness/corpus/some-bug.toml --mutant reply-on-accept --bin target-mutants/release/paxos-node";
-
-/// Where these runs go: they are many, and their failures are no news.
-pub(super) const REPLAYS_FOLDER: &str = "replays";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum World {
@@ -105,10 +101,7 @@ impl Tried {
         answer: Answer,
         place: impl FnOnce() -> String,
     ) {
-        let hit = match case.failure {
-            Some(wanted) => failure == Some(wanted),
-            None => failure.is_some(),
-        };
+        let hit = case.shows(failure);
         self.rate.count(hit);
         self.others += u64::from(!hit && failure.is_some());
         self.unknown += u64::from(answer == Answer::Unknown);
@@ -144,9 +137,7 @@ impl Tried {
 type Refused = (u8, String);
 
 async fn really(arguments: &Arguments, case: &Case, interrupts: &Interrupts) -> Result<Tried, Refused> {
-    let store = Store::open(&arguments.results)
-        .and_then(|_| Store::expendable(&arguments.results.join(REPLAYS_FOLDER)))
-        .map_err(|error| (USAGE, error.to_string()))?;
+    let store = replays(&arguments.results).map_err(|error| (USAGE, error.to_string()))?;
     let mut tried = Tried::default();
     for number in 0..arguments.times {
         if interrupts.came() {

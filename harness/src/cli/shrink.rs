@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::case::{Case, Failure, budget};
+use super::case::{Case, Failure, budget, replays};
 use super::complain;
 use super::interrupt::Interrupts;
 use super::output::{self, remark};
-use super::replay::{REPLAYS_FOLDER, World};
+use super::replay::World;
 use crate::rate::Rate;
 use crate::results::store::Store;
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
@@ -78,9 +78,7 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         return complain(USAGE, &format!("{}: this run did not fail", arguments.case.display()));
     }
     let prepared = Interrupts::listen().map_err(|error| error.to_string()).and_then(|interrupts| {
-        let store = Store::open(&arguments.results)
-            .and_then(|_| Store::expendable(&arguments.results.join(REPLAYS_FOLDER)))
-            .map_err(|error| error.to_string())?;
+        let store = replays(&arguments.results).map_err(|error| error.to_string())?;
         Ok((interrupts, store))
     });
     let (interrupts, store) = match prepared {
@@ -201,7 +199,7 @@ impl Work<'_> {
         let seed = self.case.seed().wrapping_add(number);
         let ended = self.case.run(schedule, seed, &self.store, self.interrupts.stop()).await;
         let ended = ended.map_err(|error| (error.exit(), error.to_string()))?;
-        Ok(same(self.case.failure, Failure::in_verdict(&ended.verdict)))
+        Ok(self.case.shows(Failure::in_verdict(&ended.verdict)))
     }
 
     fn leave(
@@ -249,14 +247,6 @@ impl Work<'_> {
             let _ = writeln!(told, "written to {}", file.display());
         }
         Ok(told)
-    }
-}
-
-/// Whether a failure is the one in question.
-fn same(wanted: Option<Failure>, found: Option<Failure>) -> bool {
-    match wanted {
-        Some(wanted) => found == Some(wanted),
-        None => found.is_some(),
     }
 }
 
@@ -319,7 +309,7 @@ impl Simulation {
                             .ok()
                             .and_then(|simulated| Failure::in_verdict(&simulated.verdict));
                         tries.fetch_add(1, Ordering::Relaxed);
-                        hits.fetch_add(u64::from(same(self.case.failure, failure)), Ordering::Relaxed);
+                        hits.fetch_add(u64::from(self.case.shows(failure)), Ordering::Relaxed);
                     }
                 });
             }

@@ -16,7 +16,7 @@ use super::shape::{Shape, warning};
 use super::{complain, fresh_seed};
 use crate::nemesis::report::{FaultTally, tally};
 use crate::results::schedule;
-use crate::results::store::{RESOLVED_FILE, Store, VERDICT_FILE};
+use crate::results::store::{MANIFEST_FILE, RESOLVED_FILE, Store, VERDICT_FILE};
 use crate::results::summary::Summary;
 use crate::results::utc::Utc;
 use crate::run::options::{Options, shell_word};
@@ -290,7 +290,7 @@ fn leave(store: &Store, options: &Options, simulated: &Simulated, repeat: &str) 
         .write("summary.txt", &summary.render())
         .and_then(|()| folder.write("history.jsonl", &String::from_utf8_lossy(&history)))
         .and_then(|()| folder.write_json(VERDICT_FILE, &verdict))
-        .and_then(|()| folder.write_json("manifest.json", &manifest))
+        .and_then(|()| folder.write_json(MANIFEST_FILE, &manifest))
         .and_then(|()| match schedule::resolved(options, facts) {
             Some(resolved) => folder.write(RESOLVED_FILE, &resolved.to_toml()),
             None => Ok(()),

@@ -17,6 +17,8 @@ const SAME_NAME_MAX: u32 = 100;
 
 /// What a run did to its cluster, as a schedule that repeats it.
 pub const RESOLVED_FILE: &str = "schedule.resolved.toml";
+/// What was run, where, from which sources.
+pub const MANIFEST_FILE: &str = "manifest.json";
 /// The verdict's file: also how retention knows which runs were valid.
 pub const VERDICT_FILE: &str = "verdict.json";
 
@@ -127,12 +129,12 @@ impl Store {
 fn was_valid(run: &Path) -> bool {
     #[derive(serde::Deserialize)]
     struct Verdict {
-        verdict: String,
+        verdict: Answer,
     }
     fs::read(run.join(VERDICT_FILE))
         .ok()
         .and_then(|bytes| serde_json::from_slice::<Verdict>(&bytes).ok())
-        .is_some_and(|verdict| verdict.verdict == Answer::Valid.to_string())
+        .is_some_and(|verdict| verdict.verdict == Answer::Valid)
 }
 
 /// The folder of one run.

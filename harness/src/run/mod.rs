@@ -50,8 +50,7 @@ use self::verdict::{Answer, RunVerdict};
 use crate::nemesis::report::{self, FaultTally};
 use crate::results::manifest::{Commit, Machine, Manifest};
 use crate::results::schedule;
-use crate::results::store::RESOLVED_FILE;
-use crate::results::store::{RunFolder, Store, StoreError, VERDICT_FILE};
+use crate::results::store::{MANIFEST_FILE, RESOLVED_FILE, RunFolder, Store, StoreError, VERDICT_FILE};
 use crate::results::summary::Summary;
 use crate::results::utc::Utc;
 use crate::system::{BinaryInfo, System, SystemError, WhiteBoxReport};
@@ -144,7 +143,7 @@ pub async fn run(
     let workload = workloads::by_name(&options.workload, &workload_options(&options))?;
     let folder = store.create_run(now, &options.workload, options.seed)?;
     let mut manifest = manifest(&options, &binary, command_line, now, store);
-    folder.write_json("manifest.json", &manifest)?;
+    folder.write_json(MANIFEST_FILE, &manifest)?;
 
     progress.say(&options.title());
     let started = SystemTime::now();
@@ -196,7 +195,7 @@ pub async fn run(
     };
     let kept = stage
         .folder
-        .write_json("manifest.json", &manifest)
+        .write_json(MANIFEST_FILE, &manifest)
         .and_then(|()| stage.folder.write_json(VERDICT_FILE, &told(&verdict)))
         .map_err(RunError::from)
         .and_then(|()| leave_results(&stage, &facts, &verdict, &summary, started, store));

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Exit code of `antipaxos` when it was called wrongly.
 pub const USAGE: u8 = 254;
@@ -15,7 +15,7 @@ pub const USAGE: u8 = 254;
 pub const HARNESS_FAILED: u8 = 255;
 
 /// The answer to one question, or to all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
     /// Looked for, and not found wanting.
@@ -53,7 +53,7 @@ impl fmt::Display for Answer {
 }
 
 /// What a part of the verdict looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
     /// Black box: the history of what the clients saw, against the workload's models.
@@ -82,7 +82,7 @@ impl fmt::Display for Subject {
 }
 
 /// One part of a verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// What was looked at.
     pub subject: Subject,
@@ -91,7 +91,7 @@ pub struct Part {
     /// Why, in one line.
     pub reason: String,
     /// The evidence, for people: a witness, last words, what is missing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
 }
 
@@ -109,7 +109,7 @@ impl Part {
 }
 
 /// All parts, and their fold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunVerdict {
     /// Invalid if any part is, else unknown if any part is, else valid.
     pub verdict: Answer,
