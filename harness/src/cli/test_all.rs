@@ -16,9 +16,11 @@ use super::{complain, fresh_seed, neighbour, seconds, the_file, verify};
 use crate::process::ExitKind;
 use crate::results::store::Store;
 use crate::run::Ended;
+use crate::run::cluster::Casualty;
 use crate::run::options::shell_word;
 use crate::run::verdict::{Answer, HARNESS_FAILED, Part, Subject, USAGE};
 use crate::schedule::limits::NODES_MAX;
+use crate::system::WhiteBoxReport;
 
 /// Where the canary's runs go: they fail by design, and must not hide a real failure.
 const CANARY_FOLDER: &str = "canary";
@@ -162,20 +164,17 @@ fn canary_row(canary: &Planted, ended: &Ended) -> Row {
 /// What found the planted bug, if it was found by a part of the verdict that `counts`.
 pub(super) fn caught_by(ended: &Ended, counts: &[Subject]) -> Option<String> {
     let check = ended.report.as_ref().map(|report| report.check.as_str());
-    found(&ended.verdict.parts, counts, check, wrong_inside(ended))
+    let wrong_inside = wrong_inside(ended.white_box.as_ref(), &ended.facts.casualties);
+    found(&ended.verdict.parts, counts, check, wrong_inside)
 }
 
 /// Whether the nodes themselves show that a rule was broken: their logs contradict the protocol, or
-/// one that had got going found its own state wrong. That a node ended shows nothing by itself.
-fn wrong_inside(ended: &Ended) -> bool {
-    let contradicted = ended.white_box.as_ref().is_some_and(|report| !report.violations.is_empty());
-    let got_going = ended.facts.warmed_up == Some(Answer::Valid);
-    let found_itself_wrong = ended
-        .facts
-        .casualties
-        .iter()
-        .any(|casualty| casualty.exit.kind == ExitKind::Status(FOUND_ITSELF_WRONG));
-    contradicted || got_going && found_itself_wrong
+/// one found its own state wrong, however early. That a node ended shows nothing by itself: it may have
+/// been called wrongly, or found no disk to write to, and says so by another status.
+fn wrong_inside(white_box: Option<&WhiteBoxReport>, casualties: &[Casualty]) -> bool {
+    let contradicted = white_box.is_some_and(|report| !report.violations.is_empty());
+    let found_itself_wrong = ExitKind::Status(FOUND_ITSELF_WRONG);
+    contradicted || casualties.iter().any(|casualty| casualty.exit.kind == found_itself_wrong)
 }
 
 fn found(parts: &[Part], counts: &[Subject], check: Option<&str>, wrong_inside: bool) -> Option<String> {
@@ -237,6 +236,8 @@ fn repeat(arguments: &Arguments, seed: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::ExitInfo;
+    use crate::system::NodeId;
 
     fn row(answer: Answer, exit: u8) -> Row {
         Row { name: "set".to_owned(), answer, exit, told: "told".to_owned() }
@@ -271,6 +272,22 @@ mod tests {
         assert_eq!(found(&invalid(&[Subject::Nodes]), &[Subject::History], check, true), None);
         assert_eq!(found(&invalid(&both), &both, check, true).as_deref(), Some("set + nodes"));
         assert_eq!(found(&invalid(&both), &both, check, false).as_deref(), Some("set"));
+    }
+
+    #[test]
+    fn a_node_that_found_itself_wrong_is_evidence_and_one_that_only_ended_is_none() {
+        let ended = |kind| {
+            let exit = ExitInfo { pid: 1, kind, last_words: Vec::new() };
+            vec![Casualty { node: NodeId(1), exit }]
+        };
+        assert!(wrong_inside(None, &ended(ExitKind::Status(70))));
+        for kind in [64, 65, 74, 101].map(ExitKind::Status).into_iter().chain([ExitKind::Signal(9)]) {
+            assert!(!wrong_inside(None, &ended(kind)), "{kind}");
+        }
+        let clean = WhiteBoxReport::default();
+        assert!(!wrong_inside(Some(&clean), &[]));
+        let contradicted = WhiteBoxReport { violations: vec!["two leaders".to_owned()], ..clean };
+        assert!(wrong_inside(Some(&contradicted), &[]));
     }
 
     #[test]
