@@ -89,7 +89,9 @@ impl Case {
     /// The run of this schedule.
     pub(super) fn options(&self, schedule: &Schedule, seed: u64) -> Options {
         let binary = self.binary.clone().unwrap_or_else(|| neighbour("paxos-node"));
-        let options = shape::of_schedule(&self.file, schedule.clone(), &binary, seed);
+        // What is made of the case's schedule stands in no file.
+        let file = (*schedule == self.schedule).then_some(&*self.file);
+        let options = shape::of_schedule(file, schedule.clone(), &binary, seed);
         Options { seed, mutant: self.mutant.clone(), ..options }
     }
 
@@ -211,6 +213,16 @@ mod tests {
         let damaged = folder(&manifest.to_string(), "{\"verdict\": \"invalid\"}");
         let refused = Case::open(damaged.path()).expect_err("a verdict without parts");
         assert!(refused.contains(VERDICT_FILE), "{refused}");
+    }
+
+    #[test]
+    fn only_what_the_file_says_is_repeated_by_its_name() {
+        let ran = folder("", "");
+        let case = Case::open(&ran.path().join(RESOLVED_FILE)).expect("a schedule");
+        let smaller = Schedule { phases: Vec::new(), ..case.schedule.clone() };
+        let repeats = |schedule| case.options(schedule, 1).command_line("antipaxos", Path::new("results"));
+        assert!(repeats(&case.schedule).contains("--schedule"));
+        assert!(!repeats(&smaller).contains("--schedule"), "{}", repeats(&smaller));
     }
 
     #[test]

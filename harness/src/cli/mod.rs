@@ -187,7 +187,7 @@ mod tests {
         let text =
             "schema = 1\nname = \"quiet\"\nstory = \"Nothing.\"\n[[phase]]\nname = \"calm\"\nfor = \"1s\"\n";
         let schedule = crate::schedule::Schedule::read("quiet.toml", text).expect("a schedule");
-        let of_file = shape::of_schedule(Path::new("quiet.toml"), schedule, Path::new("paxos-node"), 7);
+        let of_file = shape::of_schedule(Some(Path::new("quiet.toml")), schedule, Path::new("paxos-node"), 7);
         let drawn = Options::usual("set", "paxos-node".into(), 7);
         for options in [of_file, drawn] {
             let test = options.command_line("antipaxos", Path::new("results"));

@@ -227,7 +227,7 @@ impl Planted {
             Cell::Drawn(drawn) => drawn.run(binary, seed),
             Cell::Library { schedule, text, workload } => {
                 let read = Schedule::read(schedule, text).map_err(|refusals| refusals.to_string())?;
-                let options = shape::of_schedule(Path::new(schedule), read, &binary, seed);
+                let options = shape::of_schedule(Some(Path::new(schedule)), read, &binary, seed);
                 Options { workload: (*workload).to_owned(), retries: LIBRARY_RETRIES, seed, ..options }
             }
         };

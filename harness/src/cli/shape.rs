@@ -128,7 +128,7 @@ impl Shape {
         };
         let of_file = schedule.as_ref().and_then(|(_, schedule)| schedule.workload.concurrency);
         let said = match schedule {
-            Some((file, schedule)) => of_schedule(file, schedule, binary, seed),
+            Some((file, schedule)) => of_schedule(Some(file), schedule, binary, seed),
             None => Options::usual("cas-register", binary.to_owned(), seed),
         };
         let nodes = self.node_count.unwrap_or(said.nodes);
@@ -162,8 +162,8 @@ impl Shape {
 }
 
 /// The run that a schedule asks for, of this binary, with this seed if it gives none; what it leaves
-/// open is as usual.
-pub(super) fn of_schedule(file: &Path, schedule: Schedule, binary: &Path, seed: u64) -> Options {
+/// open is as usual. Without a file it was made up on the way.
+pub(super) fn of_schedule(file: Option<&Path>, schedule: Schedule, binary: &Path, seed: u64) -> Options {
     let said = &schedule.workload;
     let usual = Options::usual(
         said.name.as_deref().unwrap_or("cas-register"),
@@ -180,7 +180,7 @@ pub(super) fn of_schedule(file: &Path, schedule: Schedule, binary: &Path, seed: 
         ops_per_key: said.ops_per_key,
         op_timeout: said.op_timeout.unwrap_or(usual.op_timeout),
         retries: said.retries.unwrap_or(usual.retries),
-        faults: Faults::Schedule { file: file.to_owned(), schedule: Box::new(schedule) },
+        faults: Faults::Schedule { file: file.map(Path::to_owned), schedule: Box::new(schedule) },
         ..usual
     }
 }

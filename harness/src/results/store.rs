@@ -19,6 +19,8 @@ const SAME_NAME_MAX: u32 = 100;
 pub const RESOLVED_FILE: &str = "schedule.resolved.toml";
 /// What was run, where, from which sources.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// What was to be done, if it stood in no file before.
+pub const ASKED_FILE: &str = "schedule.toml";
 /// The verdict's file: also how retention knows which runs were valid.
 pub const VERDICT_FILE: &str = "verdict.json";
 

@@ -40,7 +40,7 @@ use self::cluster::{Cluster, ClusterError};
 use self::facts::Facts;
 use self::heartbeat::Heartbeat;
 use self::judge::Evidence;
-use self::options::Options;
+use self::options::{Faults, Options};
 use self::phase::Phase;
 use self::phases::Stage;
 use self::progress::Progress;
@@ -50,7 +50,9 @@ use self::verdict::{Answer, RunVerdict};
 use crate::nemesis::report::{self, FaultTally};
 use crate::results::manifest::{Commit, Machine, Manifest};
 use crate::results::schedule;
-use crate::results::store::{MANIFEST_FILE, RESOLVED_FILE, RunFolder, Store, StoreError, VERDICT_FILE};
+use crate::results::store::{
+    ASKED_FILE, MANIFEST_FILE, RESOLVED_FILE, RunFolder, Store, StoreError, VERDICT_FILE,
+};
 use crate::results::summary::Summary;
 use crate::results::utc::Utc;
 use crate::system::{BinaryInfo, System, SystemError, WhiteBoxReport};
@@ -121,7 +123,7 @@ pub struct Ended {
 /// Runs it: from a cluster that does not exist yet to a folder that explains itself. Leaves no
 /// process behind.
 pub async fn run(
-    options: Options,
+    mut options: Options,
     system: Arc<dyn System>,
     store: &Store,
     command_line: &[String],
@@ -142,6 +144,7 @@ pub async fn run(
         .map_err(std::io::Error::other)??;
     let workload = workloads::by_name(&options.workload, &workload_options(&options))?;
     let folder = store.create_run(now, &options.workload, options.seed)?;
+    leave_schedule(&mut options, &folder)?;
     let mut manifest = manifest(&options, &binary, command_line, now, store);
     folder.write_json(MANIFEST_FILE, &manifest)?;
 
@@ -207,6 +210,15 @@ pub async fn run(
     }
     stage.progress.done();
     Ok(Ended { verdict, summary, report, white_box, facts, took: began.elapsed() })
+}
+
+/// Gives a schedule that was made up on the way a file, which the command that repeats the run names.
+fn leave_schedule(options: &mut Options, folder: &RunFolder) -> Result<(), StoreError> {
+    if let Faults::Schedule { file: file @ None, schedule } = &mut options.faults {
+        folder.write(ASKED_FILE, &schedule.to_toml())?;
+        *file = Some(folder.file(ASKED_FILE));
+    }
+    Ok(())
 }
 
 fn workload_options(options: &Options) -> workloads::Options {
@@ -345,4 +357,33 @@ fn leave_results(
 /// Shared state of tasks of one run: a panic in one must not silence the others.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::Schedule;
+
+    #[test]
+    fn a_run_of_a_schedule_without_a_file_names_the_one_that_it_leaves() {
+        let results = tempfile::tempdir().expect("a folder");
+        let store = Store::open(results.path()).expect("a store");
+        let folder = store.create_run(Utc::from_unix(0), "set", 7).expect("a run folder");
+        let text = "schema = 1\nname = \"smaller\"\ntime-limit = \"10s\"\n";
+        let schedule = Box::new(Schedule::read("smaller.toml", text).expect("a schedule"));
+        let mut options = Options::usual("set", "paxos-node".into(), 7);
+        options.faults = Faults::Schedule { file: None, schedule: schedule.clone() };
+        leave_schedule(&mut options, &folder).expect("a file");
+        let file = folder.file(ASKED_FILE);
+        let line = options.command_line("antipaxos", store.root());
+        assert!(line.contains(&format!("--schedule {}", options::shell_word(&file))), "{line}");
+        let left = std::fs::read_to_string(&file).expect("a file");
+        assert_eq!(Schedule::read("left", &left).expect("a schedule"), *schedule);
+
+        // One that has a file keeps it.
+        let before = options.clone();
+        std::fs::remove_file(&file).expect("a file");
+        leave_schedule(&mut options, &folder).expect("nothing to do");
+        assert!(options.faults == before.faults && !file.exists());
+    }
 }

@@ -52,8 +52,8 @@ pub enum Faults {
     Nemesis(Preset),
     /// What a file says.
     Schedule {
-        /// Where it was read.
-        file: PathBuf,
+        /// Where it can be read; none yet if it was made up on the way, as smaller ones are.
+        file: Option<PathBuf>,
         /// What it says.
         schedule: Box<Schedule>,
     },
@@ -182,7 +182,9 @@ impl Options {
                 flag("--time-limit", seconds(self.time_limit));
             }
             // A file has its own times.
-            Faults::Schedule { file, .. } => flag("--schedule", shell_word(file)),
+            Faults::Schedule { file: Some(file), .. } => flag("--schedule", shell_word(file)),
+            // Nothing can be named: the run gives it a file before it says how to repeat it.
+            Faults::Schedule { file: None, .. } => {}
         }
         flag("--concurrency", self.concurrency.to_string());
         if let Some(rate) = self.rate {
