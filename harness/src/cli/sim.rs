@@ -261,6 +261,7 @@ fn leave(store: &Store, options: &Options, simulated: &Simulated, repeat: &str) 
         seconds: facts.seconds,
         faults: tallies.clone(),
         leader_changes: facts.leader_changes,
+        frozen: None,
         latencies: Vec::new(),
         open_loop: options.rate.is_some(),
         folder: folder.path().display().to_string(),

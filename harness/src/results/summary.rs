@@ -27,6 +27,8 @@ pub struct Summary {
     pub faults: Vec<FaultTally>,
     /// How often another node, or the same in a new ballot, came to lead.
     pub leader_changes: u64,
+    /// Who was held where it was, if the run was stopped by a violation.
+    pub frozen: Option<String>,
     /// Latencies per operation type.
     pub latencies: Vec<Quantiles>,
     /// Whether latencies count from the intended start.
@@ -70,6 +72,9 @@ impl Summary {
         }
         writeln!(out)?;
         writeln!(out, "  leaders   {} changes", self.leader_changes)?;
+        if let Some(frozen) = &self.frozen {
+            writeln!(out, "  frozen    {frozen}")?;
+        }
         self.write_faults(out)?;
         self.write_latencies(out)?;
         writeln!(out, "\n  folder    {}", self.folder)?;

@@ -126,6 +126,8 @@ struct Node {
 struct Held {
     incarnation: u32,
     process: Option<NodeProcess>,
+    /// Nothing brings it back, or does anything else to it, but the end of the run.
+    frozen: bool,
 }
 
 /// What everybody may know of a node at once.
@@ -246,6 +248,9 @@ impl Cluster {
         let state = self.node(node);
         let place = &state.place;
         let mut held = state.held();
+        if held.frozen {
+            return Ok(());
+        }
         place.prepare().map_err(|source| ClusterError::Place { node, path: place.log.clone(), source })?;
         held.incarnation += 1;
         let spec = SpawnSpec {
@@ -278,7 +283,9 @@ impl Cluster {
                     return Ok(());
                 }
                 let mut held = state.held();
-                let Some(process) = held.process.as_mut() else { return Ok(()) };
+                // One that stands still never serves.
+                let frozen = held.frozen;
+                let Some(process) = held.process.as_mut().filter(|_| !frozen) else { return Ok(()) };
                 if let Some(exit) = process.try_exited()?.cloned() {
                     held.process = None;
                     state.tell(&held);
@@ -296,7 +303,8 @@ impl Cluster {
     /// was down already gives `None`.
     pub async fn kill(&self, nodes: &[NodeId]) -> Vec<(NodeId, Result<Option<ExitInfo>, ClusterError>)> {
         let results = self.each(nodes, |node, held| {
-            let Some(process) = held.process.as_mut() else { return Ok(None) };
+            let frozen = held.frozen;
+            let Some(process) = held.process.as_mut().filter(|_| !frozen) else { return Ok(None) };
             let already = process.try_exited()?.cloned();
             node.known().address = None;
             let exit = match &already {
@@ -325,8 +333,8 @@ impl Cluster {
         let held = state.held();
         let path = &state.place.data;
         let trouble = |source| ClusterError::Place { node, path: path.clone(), source };
-        if held.process.is_some() {
-            return Err(trouble(io::Error::new(io::ErrorKind::ResourceBusy, "the node still runs")));
+        if held.process.is_some() || held.frozen {
+            return Err(trouble(io::Error::new(io::ErrorKind::ResourceBusy, "the node is not down")));
         }
         let files = std::fs::read_dir(path).map_err(trouble)?.count();
         std::fs::remove_dir_all(path).map_err(trouble)?;
@@ -346,15 +354,34 @@ impl Cluster {
     /// SIGCONTs these nodes, also those that nobody saw paused: a SIGSTOP that was not confirmed in
     /// time may still take hold. One that has ended meanwhile is found by [`Cluster::casualties`].
     pub async fn resume(&self, nodes: &[NodeId]) -> Vec<(NodeId, Result<(), ClusterError>)> {
-        self.each(nodes, |_, held| match held.process.as_mut().map(NodeProcess::resume) {
-            None | Some(Ok(()) | Err(ProcessError::Gone { .. })) => Ok(()),
-            Some(Err(error)) => Err(error.into()),
+        self.each(nodes, |_, held| {
+            let frozen = held.frozen;
+            match held.process.as_mut().filter(|_| !frozen).map(NodeProcess::resume) {
+                None | Some(Ok(()) | Err(ProcessError::Gone { .. })) => Ok(()),
+                Some(Err(error)) => Err(error.into()),
+            }
+        })
+        .await
+    }
+
+    /// SIGSTOPs every node, together, for good: from now on nothing starts, resumes or kills one but
+    /// [`Cluster::stop`]. Says of each whether it stands still; one that is down stays down. One that
+    /// had ended by itself is found by [`Cluster::casualties`].
+    pub async fn freeze(&self) -> Vec<(NodeId, Result<bool, ClusterError>)> {
+        self.each(&self.ids(), |_, held| {
+            held.frozen = true;
+            let Some(process) = held.process.as_mut() else { return Ok(false) };
+            match process.pause() {
+                Err(ProcessError::Gone { .. }) => Ok(false),
+                paused => Ok(paused.map(|()| true)?),
+            }
         })
         .await
     }
 
     /// Asks every node that served to stop, together, and kills those that don't, and those that
-    /// never served: one that still starts may not know yet what to do when asked. A node that
+    /// never served: one that still starts may not know yet what to do when asked. Those that were
+    /// frozen are killed as they stand: whoever is asked writes to its disk. A node that
     /// had ended by itself, or did not end well, is a casualty.
     pub async fn stop(&self) -> Stopped {
         let ids = self.ids();
@@ -362,7 +389,7 @@ impl Cluster {
             .each(&ids, |node, held| {
                 let Some(mut process) = held.process.take() else { return Ok(None) };
                 let served = node.known().address.take().is_some();
-                match end(&mut process, served)? {
+                match end(&mut process, served, held.frozen)? {
                     // How a node ends that never served is told by whoever started it.
                     End::ByItself(exit) if served => node.lost(exit),
                     End::Asked(exit) if !ended_as_asked(&exit) => node.lost(exit),
@@ -473,12 +500,13 @@ enum End {
     Killed,
 }
 
-/// Ends a process, gently if it knows what that means, and waits for its end.
-fn end(process: &mut NodeProcess, gently: bool) -> Result<End, ProcessError> {
+/// Ends a process, gently if it knows what that means (it served, and is not frozen), and waits for its
+/// end.
+fn end(process: &mut NodeProcess, served: bool, frozen: bool) -> Result<End, ProcessError> {
     if let Some(exit) = process.try_exited()? {
         return Ok(End::ByItself(exit.clone()));
     }
-    if !gently {
+    if !served || frozen {
         process.kill()?;
         return Ok(End::Killed);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use checker::Report;
 
 use super::cluster::Casualty;
+use super::freeze::Frozen;
 use super::liveness::{Recovery, SETTLE_MAX, Window};
 use super::phase::Phase;
 use super::score::Counts;
@@ -45,6 +46,8 @@ pub struct Facts {
     pub troubles: Vec<String>,
     /// Why the run ended before its time.
     pub stopped: Option<StopReason>,
+    /// Who was held where it was, if the run was stopped by a violation.
+    pub frozen: Option<Frozen>,
     /// Arrivals that were never asked.
     pub not_issued: u64,
     /// Elections seen after the first.

@@ -33,7 +33,13 @@ pub async fn check(check: Arc<dyn Check>, history: Arc<History>) -> Report {
 pub fn no_better_than(whole: Report, early: Option<&Report>) -> Report {
     let invalid = |report: &Report| matches!(report.verdict, Verdict::Invalid(_));
     match early {
-        Some(early) if invalid(early) && !invalid(&whole) => early.clone(),
+        // Found event by event, it was never counted what the history holds.
+        Some(early) if invalid(early) && !invalid(&whole) => Report {
+            verdict: early.verdict.clone(),
+            engine: early.engine.clone(),
+            invalid_keys: early.invalid_keys.clone(),
+            ..whole
+        },
         _ => whole,
     }
 }

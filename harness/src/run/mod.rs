@@ -2,7 +2,7 @@
 //!
 //! [`phases`] is the story, to be read first. [`recorder`] is the only writer of the history;
 //! [`clients`] ask, [`arrivals`] says when; [`observer`] knows who leads; [`online`] judges while
-//! the run goes on. At the end [`judge`] draws the [`verdict`] from recorded facts, part by part:
+//! the run goes on, and [`freeze`] holds the nodes where they are if it finds something. At the end [`judge`] draws the [`verdict`] from recorded facts, part by part:
 //! [`coverage`], [`liveness`] (which [`vigil`] watches over while faults last), and what the fault
 //! [`contract`] allows to be demanded. Simulated runs leave the same [`facts`] to be judged.
 
@@ -13,6 +13,7 @@ pub mod contract;
 pub mod coverage;
 pub mod facts;
 pub mod files;
+pub mod freeze;
 pub mod heartbeat;
 pub mod judge;
 pub mod liveness;
@@ -38,6 +39,7 @@ use serde_json::json;
 use self::clients::Load;
 use self::cluster::{Cluster, ClusterError};
 use self::facts::Facts;
+use self::freeze::Frozen;
 use self::heartbeat::Heartbeat;
 use self::judge::Evidence;
 use self::options::{Faults, Options};
@@ -194,6 +196,7 @@ pub async fn run(
             "leader_changes": facts.leader_changes,
             "latencies": latencies,
             "last_status": facts.last_status,
+            "frozen": facts.frozen,
         })
     };
     let kept = stage
@@ -313,6 +316,7 @@ fn summary(stage: &Stage, facts: &Facts, verdict: &RunVerdict, repeat: &str) -> 
         seconds: facts.seconds,
         faults: tallies(facts),
         leader_changes: facts.leader_changes,
+        frozen: facts.frozen.as_ref().map(Frozen::words),
         latencies: stage.load.latencies().quantiles(),
         open_loop: stage.options.rate.is_some(),
         folder: stage.folder.path().display().to_string(),

@@ -14,6 +14,7 @@ use checker::explain::witness::{Window, WitnessOp};
 use checker::online::{Checker, Status, Violation};
 use checker::{Budget, Check, History, Report, Verdict, Witness};
 
+use super::freeze::Event;
 use super::recorder::Recorder;
 use super::stop::{Stop, StopReason};
 
@@ -22,45 +23,71 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// Events taken from the recorder at once: it is held up for so long.
 const EVENTS_PER_LOOK_MAX: usize = 1024;
 
-/// The shortest wait between two checks of everything.
-const INTERVAL_MIN: Duration = Duration::from_secs(2);
+/// The shortest wait between two checks of everything: a violation should stop the run within a second.
+const INTERVAL_MIN: Duration = Duration::from_millis(500);
 /// A check that took `t` is followed by at least this many `t` of rest.
 const REST_PER_CHECK: u32 = 8;
 /// What a single check may spend before it gives up until the end.
 const BUDGET: Budget = Budget { time: Duration::from_secs(5), memory_bytes: 256 << 20 };
 
-/// Checks until the run is stopped; leaves the report that found a violation.
+/// A violation that was found while the run went on.
+#[derive(Debug)]
+pub enum Found {
+    /// By the checker that is fed event by event.
+    Event(Box<Violation>),
+    /// By a check of everything recorded until then.
+    Whole(Box<Report>),
+}
+
+impl Found {
+    /// The event at which the history became impossible, as far as the finder can tell.
+    pub fn event(&self, recorder: &Recorder) -> Option<Event> {
+        let position = match self {
+            Found::Event(violation) => violation.position,
+            Found::Whole(report) => {
+                let Verdict::Invalid(witness) = &report.verdict else { return None };
+                let failing = witness.ops.iter().filter(|op| op.failing);
+                failing.filter_map(|op| op.complete_index).max()?
+            }
+        };
+        let event = recorder.since(usize::try_from(position).ok()?, 1).into_iter().next()?;
+        Some(Event { index: event.index, time_ns: event.time_ns })
+    }
+
+    /// What it comes to, as `check` would tell it.
+    pub fn report(self, check: &dyn Check, history: &History) -> Report {
+        match self {
+            Found::Event(violation) => told(&violation, &Report::unknown(check.name(), ""), history),
+            Found::Whole(report) => *report,
+        }
+    }
+}
+
+/// Checks until the run is stopped; leaves what it found, and stops the run for it.
 pub async fn watch(
     recorder: Arc<Recorder>,
     check: Arc<dyn Check>,
     stop: Stop,
-    found: Arc<Mutex<Option<Report>>>,
+    found: Arc<Mutex<Option<Found>>>,
 ) {
-    let violation = match check.online() {
-        None => None,
-        Some(checker) => match event_by_event(&recorder, checker, &stop).await {
-            Ended::Stopped => return,
-            Ended::Undecided => None,
-            Ended::Violation(violation) => Some(violation),
-        },
+    let finds = |what| {
+        *super::lock(&found) = Some(what);
+        stop.now(StopReason::Violation(format!("{} finds the history so far invalid", check.name())));
     };
+    if let Some(checker) = check.online() {
+        match event_by_event(&recorder, checker, &stop).await {
+            Ended::Stopped => return,
+            Ended::Undecided => {}
+            // The whole tells more of it, but can do so later: every moment counts.
+            Ended::Violation(violation) => return finds(Found::Event(violation)),
+        }
+    }
     loop {
         let began = Instant::now();
-        let report = match judge(&recorder, &check).await {
-            // The whole tells more of a violation, but may take longer than there is time for.
-            Some(report) if report.verdict.is_unknown() => match &violation {
-                Some(violation) => told(violation, &report, &recorder.snapshot()),
-                None => report,
-            },
-            Some(report) => report,
-            // A checker that panics here panics at the end too, where it makes the verdict unknown.
-            None => return,
-        };
+        // A checker that panics here panics at the end too, where it makes the verdict unknown.
+        let Some(report) = judge(&recorder, &check).await else { return };
         if report.verdict.is_invalid() {
-            let reason = format!("{} finds the history so far invalid", report.check);
-            *super::lock(&found) = Some(report);
-            stop.now(StopReason::Violation(reason));
-            return;
+            return finds(Found::Whole(Box::new(report)));
         }
         if !stop.sleep(INTERVAL_MIN.max(began.elapsed() * REST_PER_CHECK)).await {
             return;

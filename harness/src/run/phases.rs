@@ -1,24 +1,26 @@
 //! A run, read from top to bottom:
 //! start → warm-up → faults → heal → settle → final reads → stop → judge.
 //!
-//! Whatever happens in between (a violation, Ctrl-C, a node that dies), the later phases still
-//! do their part: everything is healed, the nodes are stopped, and what was recorded is judged.
+//! Whatever happens in between (Ctrl-C, a harness that fails), the later phases still do their part:
+//! everything is healed, the nodes are stopped, and what was recorded is judged. After a violation (a
+//! node that dies is one) nothing is healed: the nodes are frozen, and killed as they stand.
 
 mod faults;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use checker::{Check, Report};
+use checker::Check;
 use tokio::task::JoinSet;
 
 use super::clients::{Load, Running};
 use super::cluster::{Casualty, Cluster, ClusterError, READY_MAX};
 use super::facts::Facts;
+use super::freeze::Freezer;
 use super::heartbeat::Heartbeat;
 use super::liveness::{Recovery, WARM_UP_MAX, WARM_UP_MIN, answers_needed, missed, not_going};
 use super::observer::Observer;
-use super::online;
+use super::online::{self, Found};
 use super::options::Options;
 use super::phase::{FINAL_READS_MAX, Phase};
 use super::progress::{Moment, Progress};
@@ -39,8 +41,9 @@ const PROGRESS_POLL: Duration = Duration::from_millis(200);
 const QUIET_MIN: Duration = Duration::from_millis(400);
 /// How long that is waited for.
 const QUIET_MAX: Duration = Duration::from_secs(3);
-/// How long answers under way are waited for when the run was interrupted.
-const INTERRUPTED_PATIENCE: Duration = Duration::from_millis(500);
+/// How long answers under way are waited for when the run was cut short: those that are in the proxies
+/// already, since frozen nodes give no more.
+const CUT_SHORT_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Everything a run works with.
 pub struct Stage {
@@ -71,7 +74,8 @@ struct Play<'run> {
     observer: Arc<Observer>,
     now: Arc<std::sync::Mutex<(Phase, Option<String>)>>,
     phase_start: Counts,
-    found_early: Arc<std::sync::Mutex<Option<Report>>>,
+    found_early: Arc<std::sync::Mutex<Option<Found>>>,
+    freezer: Arc<Freezer>,
 }
 
 impl Stage {
@@ -85,6 +89,11 @@ impl Stage {
             now: Arc::new(std::sync::Mutex::new((Phase::Start, None))),
             phase_start: Counts::default(),
             found_early: Arc::default(),
+            freezer: Arc::new(Freezer::new(
+                Arc::clone(&self.cluster),
+                Arc::clone(&self.recorder),
+                self.stop.clone(),
+            )),
         };
         play.enter(Phase::Start);
         let nodes = self.cluster.ids();
@@ -98,6 +107,7 @@ impl Stage {
             play.background(&mut background);
             play.under_load().await;
         }
+        play.freezer.on_violation().await;
         play.enter(Phase::Stop);
         // Some end, with the run; none may fail.
         while let Some(ended) = background.try_join_next() {
@@ -112,7 +122,15 @@ impl Stage {
         }
         play.facts.troubles.extend(stopped.failures);
         play.facts.hung = stopped.hung;
-        play.facts.found_early = super::lock(&play.found_early).take();
+        let found = super::lock(&play.found_early).take();
+        if let Some(found) = &found {
+            found.event(&self.recorder).into_iter().for_each(|event| play.freezer.note_event(event));
+        }
+        play.facts.frozen = play.freezer.frozen();
+        play.facts
+            .troubles
+            .extend(play.facts.frozen.iter().flat_map(|frozen| frozen.troubles.iter().cloned()));
+        play.facts.found_early = found.map(|found| found.report(&*self.check, &self.recorder.snapshot()));
         play.facts.casualties.extend(self.cluster.casualties());
         play.facts.stopped = self.stop.reason();
         play.facts.not_issued = self.load.not_issued();
@@ -145,8 +163,11 @@ impl Play<'_> {
         }
 
         self.enter(Phase::Heal);
-        let healed = heal(&self.stage.cluster, recorder, !stop.is_stopped()).await;
-        let whole = self.came_up(healed);
+        // What is frozen stays as it is.
+        let whole = !self.freezer.on_violation().await && {
+            let healed = heal(&self.stage.cluster, recorder, !stop.is_stopped()).await;
+            self.came_up(healed)
+        };
 
         self.enter(Phase::Settle);
         if whole && self.facts.warmed_up == Some(Answer::Valid) {
@@ -230,7 +251,7 @@ impl Play<'_> {
 
     async fn quieten(&self, clients: Running) {
         let patience = match self.stage.stop.reason() {
-            Some(StopReason::Interrupted) => INTERRUPTED_PATIENCE,
+            Some(StopReason::Interrupted | StopReason::Violation(_)) => CUT_SHORT_PATIENCE,
             _ => self.stage.options.op_timeout * 2,
         };
         clients.finish(patience).await;
@@ -257,6 +278,8 @@ impl Play<'_> {
                 tokio::time::sleep(CASUALTIES_POLL).await;
             }
         });
+        let freezer = Arc::clone(&self.freezer);
+        tasks.spawn(async move { freezer.watch().await });
         let (flushed, timed) = (Arc::clone(recorder), Arc::clone(load));
         tasks.spawn(async move {
             loop {

@@ -7,6 +7,7 @@ mod check;
 mod cluster;
 mod connection;
 mod director;
+mod freeze;
 mod link_faults;
 mod policy;
 mod process;

@@ -38,7 +38,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// Processes whose command line mentions this folder: nodes, and launchers about to become some.
-fn running_in(folder: &Path) -> usize {
+pub(crate) fn running_in(folder: &Path) -> usize {
     let folder = folder.to_str().unwrap().as_bytes();
     fs::read_dir("/proc")
         .unwrap()
@@ -61,7 +61,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 /// A node played by a shell.
-fn script(folder: &Path, body: &str) -> PathBuf {
+pub(crate) fn script(folder: &Path, body: &str) -> PathBuf {
     let path = folder.join("paxos-node");
     fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

@@ -20,6 +20,7 @@ fn summary(parts: Vec<Part>) -> Summary {
         seconds: 30.0,
         faults: Kind::ALL.into_iter().take(5).map(tally).collect(),
         leader_changes: 3,
+        frozen: Some("n1 n2, 90 ms after op 77 was recorded".to_owned()),
         latencies: vec![Quantiles {
             f: "add".to_owned(),
             count: 900,
@@ -54,6 +55,7 @@ set on 5 nodes, nemesis kill, seed 42
 
   ops       1000 asked: 900 ok, 60 failed, 40 unknown (30 ok/s); 7 more were due but found no free process
   leaders   3 changes
+  frozen    n1 n2, 90 ms after op 77 was recorded
   faults    kill:one 1/2  kill:minority 1/2  kill:leader 1/2  kill:all 1/2
             pause:one 1/2
             (bit/drawn)

@@ -23,6 +23,7 @@ impl Play<'_> {
         let began = Instant::now();
         let mut lookout = Lookout::new(cluster.mesh(), began);
         while !director.is_finished() {
+            self.freezer.on_violation().await;
             lookout.tell(&mut director);
             let observed = self.look(began.elapsed());
             let orders = if stop.is_stopped() { director.stop() } else { director.advance(&observed) };
@@ -30,6 +31,10 @@ impl Play<'_> {
             for order in orders {
                 if let Order::Phase(name) = &order {
                     progress.say(&format!("phase {name}"));
+                }
+                if stop.is_stopped() && matches!(order, Order::Begin { .. }) {
+                    // The run was stopped since it was ordered: nothing new is done.
+                    continue;
                 }
                 match hands.obey(order, &mut director).await {
                     Ok(Some(report)) => self.note_fault(report, &observed),
