@@ -194,6 +194,15 @@ impl RunFolder {
         self.store.point("latest-failed", &self.name)
     }
 
+    /// Removes a file in it, if it is there.
+    pub fn remove_file(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.file(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes a folder in it, if it is there.
     pub fn remove_folder(&self, name: &str) -> Result<(), StoreError> {
         let path = self.file(name);

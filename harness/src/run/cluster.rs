@@ -186,6 +186,7 @@ impl Cluster {
                     data: home.join("data"),
                     announce: home.join("address"),
                     log: home.clone(),
+                    trace: home.join("trace"),
                     peers: mesh.peers(node),
                 };
                 (node, Arc::new(Node::new(place)))

@@ -349,6 +349,7 @@ fn leave_results(
         if !keep_data {
             for node in stage.cluster.ids() {
                 folder.remove_folder(&format!("nodes/{node}/data"))?;
+                folder.remove_file(&format!("nodes/{node}/trace"))?;
             }
         }
     } else {

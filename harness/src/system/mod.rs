@@ -73,6 +73,8 @@ pub struct NodePlace {
     pub announce: PathBuf,
     /// The folder for its stdout and stderr.
     pub log: PathBuf,
+    /// The file into which it writes what it does, step by step, over all its lives.
+    pub trace: PathBuf,
     /// Its peers, at their proxies' addresses.
     pub peers: Vec<(NodeId, SocketAddr)>,
 }
@@ -212,6 +214,17 @@ pub struct WhiteBoxReport {
     pub unknown: Vec<String>,
     /// How much was examined, for "nothing found" to mean something.
     pub examined: BTreeMap<String, u64>,
+}
+
+impl WhiteBoxReport {
+    /// Adds what another examination of the same nodes found.
+    pub fn absorb(&mut self, other: WhiteBoxReport) {
+        self.violations.extend(other.violations);
+        self.unknown.extend(other.unknown);
+        for (what, count) in other.examined {
+            *self.examined.entry(what).or_default() += count;
+        }
+    }
 }
 
 /// Why a binary can't be trusted, or a place not used.

@@ -68,6 +68,7 @@ impl Cluster {
                 data: at("data"),
                 announce: at("address"),
                 log: at("log"),
+                trace: at("trace"),
                 peers: mesh.peers(node),
             }
         };
@@ -199,6 +200,8 @@ impl Cluster {
         let history = History::new(std::mem::take(&mut self.ops));
         let report = self.system.white_box(&self.places, &history);
         assert_eq!((&report.violations, &report.unknown), (&vec![], &vec![]));
+        assert_eq!(report.examined["traces"], self.places.len() as u64, "{:?}", report.examined);
+        assert!(report.examined["traced slots"] >= report.examined["chosen slots"], "{:?}", report.examined);
         report.examined
     }
 

@@ -19,5 +19,6 @@ mod schedules;
 mod simulation;
 mod summary;
 mod tidy;
+mod traces;
 mod translate;
 mod white_box;

@@ -152,6 +152,7 @@ fn nothing_reads_results_to_decide_a_verdict() {
         ("harness/src/run/cluster.rs", "how many files a node's folder has"),
         ("harness/src/system/paxos/binary.rs", "the binary, to be hashed"),
         ("harness/src/system/paxos/mod.rs", "where a node announced that it listens"),
+        ("harness/src/system/paxos/white_box/trace/mod.rs", "what the nodes of this run told of their steps"),
     ];
     let reads = [
         "File::open",

@@ -60,6 +60,12 @@ pub struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "randomised")]
     election: Election,
 
+    /// A file to append an account of every step of the protocol to, for programs: what was written,
+    /// durable, sent, learned and applied, and what came in. Each turn's is there before anything that
+    /// it tells of leaves. Not synced; costs a write per turn
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+
     /// Feeds the random choices; by default different in each life
     #[arg(long)]
     seed: Option<u64>,
@@ -104,6 +110,8 @@ pub struct Options {
     pub timing: Timing,
     /// How election timeouts are chosen.
     pub election: ElectionMode,
+    /// Where to append the event trace; `None`: nowhere.
+    pub trace: Option<PathBuf>,
     /// For the random choices; `None`: any.
     pub seed: Option<u64>,
     /// The name of a rule to remove.
@@ -150,6 +158,7 @@ impl Arguments {
             tick: Duration::from_millis(self.tick_ms),
             timing,
             election: self.election.0,
+            trace: self.trace,
             seed: self.seed,
             mutant: self.mutant,
         })

@@ -9,6 +9,7 @@
 //! * [`clients`]: a task and a bounded queue per client that writes replies;
 //! * [`links`]: a task and a bounded queue per peer that dials, and writes messages;
 //! * [`held`]: messages that wait for the disk;
+//! * [`tracer`]: the file that the event trace goes to, if one was asked for;
 //! * the log's thread ([`crate::wal::LogThread`]), which answers through a watch channel.
 //!
 //! Every queue has a limit, and each limit a policy: a client that asks too fast, or doesn't read
@@ -28,3 +29,4 @@ mod links;
 mod server;
 pub mod start;
 pub mod status;
+mod tracer;

@@ -8,8 +8,9 @@ use super::held::Held;
 use super::incoming::Gate;
 use super::links::Links;
 use super::status::{NodeStatus, ShellStatus};
+use super::tracer::Tracer;
 use crate::BUILD_ID;
-use crate::paxos::{Ballot, NodeId, RoleName};
+use crate::paxos::{Ballot, NodeId, RoleName, Send};
 use crate::service::{Output, Service};
 use crate::wal::LogThread;
 use bytes::Bytes;
@@ -26,6 +27,9 @@ pub(super) struct Server {
     pub(super) service: Service,
     pub(super) log: LogThread,
     pub(super) held: Held,
+    /// Released by the disk, and leaving at the end of this turn.
+    pub(super) released: Vec<Send>,
+    pub(super) tracer: Option<Tracer>,
     pub(super) links: Links,
     pub(super) clients: Arc<Clients>,
     pub(super) gate: Arc<Gate>,
@@ -46,6 +50,9 @@ impl Server {
         loop {
             let busy = self.log.backlog_bytes() > LOG_BACKLOG_MAX;
             inbox.wait(busy, &mut burst).await;
+            if let Some(tracer) = &mut self.tracer {
+                tracer.begin_turn();
+            }
             for event in burst.drain(..) {
                 if let Event::Stop { signal } = event {
                     return Ok(signal);
@@ -58,6 +65,9 @@ impl Server {
     }
 
     fn take(&mut self, event: Event) -> Result<(), Failure> {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.takes(&event);
+        }
         match event {
             Event::Peer { from, message } => self.service.peer(from, message),
             Event::Client { client, request } => self.service.client(client, request),
@@ -70,8 +80,10 @@ impl Server {
                 let _ = answer.send(self.status());
             }
             Event::Durable(lsn) => {
-                for send in self.held.release(lsn) {
-                    self.links.send(send.to, send.message);
+                let released = self.held.release(lsn);
+                match &mut self.tracer {
+                    Some(tracer) => self.released.extend(released.inspect(|send| tracer.recorder.sent(send))),
+                    None => self.released.extend(released),
                 }
                 self.service.durable(lsn);
             }
@@ -82,20 +94,25 @@ impl Server {
         Ok(())
     }
 
-    /// Does what the service asks. Records go first: a message that waits for one of them must
-    /// find its place in the log taken.
+    /// Does what the service asks. The trace goes first, since nothing may be known of a step that
+    /// it does not tell of; then the records: a message that waits for one of them must find its
+    /// place in the log taken.
     fn act(&mut self) -> Result<(), Failure> {
         let Output { records, sends, replies, fatal } = self.service.output();
+        let mut leaving = std::mem::take(&mut self.released);
+        let already_told = leaving.len();
+        leaving.extend(sends.into_iter().filter_map(|send| self.held.admit(send)));
+        if let Some(tracer) = &mut self.tracer {
+            tracer.tell_turn(&self.service, &records, &leaving[already_told..], &replies)?;
+        }
         if let Some(evidence) = fatal {
             return Err(Failure::Internal(evidence));
         }
         if !records.is_empty() && self.log.submit(records).is_err() {
             return Err(Failure::Io("the log takes no more records".to_owned()));
         }
-        for send in sends {
-            if let Some(send) = self.held.admit(send) {
-                self.links.send(send.to, send.message);
-            }
+        for send in leaving {
+            self.links.send(send.to, send.message);
         }
         for (client, reply) in replies {
             self.clients.reply(client, reply);

@@ -9,9 +9,11 @@ use super::held::Held;
 use super::incoming::Gate;
 use super::links::Links;
 use super::server::Server;
+use super::tracer::Tracer;
 use crate::BUILD_ID;
 use crate::paxos::{Lsn, NodeId};
 use crate::service::{Config, Service};
+use crate::trace::Life;
 use crate::wal::{self, Folder, Identity, LogThread, Outcome, Recovery, Wal, WalError};
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -46,10 +48,11 @@ async fn serve(
 ) -> Result<(), Failure> {
     let Options { id, cluster, .. } = options;
     let incarnation = random_bits();
+    let nodes = nodes(&options);
     let config = Config {
         cluster,
         id,
-        nodes: nodes(&options),
+        nodes: nodes.clone(),
         timing: options.timing,
         election: options.election,
         tick_ms: u64::try_from(options.tick.as_millis()).unwrap_or(u64::MAX),
@@ -61,6 +64,9 @@ async fn serve(
         Failure::LogRefused(format!("{}: the log contradicts itself: {error}", options.data.display()))
     })?;
     drop(records);
+    let life = Life { node: id, nodes: &nodes, pid: std::process::id(), incarnation };
+    let trace = |file| Tracer::open(file, life, durable, &service);
+    let tracer = options.trace.as_deref().map(trace).transpose()?;
 
     let listener = TcpListener::bind(&options.listen)
         .await
@@ -83,7 +89,9 @@ async fn serve(
 
     let said = (service.replica().role(), service.replica().leader());
     let (held, started) = (Held::new(durable), Instant::now());
-    let mut server = Server { id, service, log, held, links, clients, gate, senders, started, said };
+    let released = Vec::new();
+    let mut server =
+        Server { id, service, log, held, released, tracer, links, clients, gate, senders, started, said };
     match server.run(&mut inbox).await {
         Ok(signal) => server.stop(signal, &inbox).await,
         Err(failure) => {

@@ -5,6 +5,7 @@
 use super::disk::SimDisk;
 use crate::paxos::{Lsn, Record, Send};
 use crate::service::{ClientToken, Service};
+use crate::trace::Recorder;
 use crate::wal::Wal;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -14,6 +15,8 @@ pub(crate) struct Machine<E> {
     pub(crate) life: u64,
     pub(crate) disk: SimDisk,
     pub(crate) running: Option<Running>,
+    /// The event trace of all its lives, if it is kept.
+    pub(crate) told: Vec<u8>,
     /// Everything the node ever asked its disk to keep, as far as that may still be there.
     pub(crate) archive: Archive,
     /// Its clock: microseconds per tick.
@@ -40,6 +43,10 @@ pub(crate) struct Running {
     pub(crate) durable: Lsn,
     /// Messages that reveal what is not durable yet.
     pub(crate) held_sends: VecDeque<Send>,
+    /// Tells what this life does, if that is kept.
+    pub(crate) recorder: Option<Recorder>,
+    /// When the turn began that it is telling, in nanoseconds.
+    pub(crate) turn_began_ns: u64,
     /// Connections that clients have closed: nothing comes in on them any more.
     pub(crate) hung_up: BTreeSet<ClientToken>,
     /// Input came in, and more may come before the node gets to answer it.
@@ -56,6 +63,8 @@ impl Running {
             is_syncing: false,
             durable,
             held_sends: VecDeque::new(),
+            recorder: None,
+            turn_began_ns: 0,
             hung_up: BTreeSet::new(),
             wake_is_due: false,
         }

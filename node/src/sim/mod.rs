@@ -46,7 +46,7 @@ pub use history::{Call, History, Told};
 pub use model::Model;
 pub use network::{Carriage, Postman, Weather};
 pub use oracle::{judge_by_log, judge_lists};
-pub use run::{Failure, Summary, simulate, simulate_setup, simulate_traced};
+pub use run::{Failure, Summary, simulate, simulate_setup, simulate_traced, simulate_with_event_traces};
 pub use schedule::{FaultKind, Plan};
 pub use setup::Setup;
 pub use trace::Trace;

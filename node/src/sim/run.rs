@@ -91,6 +91,18 @@ pub fn simulate_setup(setup: &Setup, seed: u64, trace: Trace) -> (Result<Summary
     (result, run.world.into_trace())
 }
 
+/// The same, and the event traces that the nodes would have left, from node 1: for whoever judges by
+/// those alone.
+pub fn simulate_with_event_traces(setup: &Setup, seed: u64) -> (Result<Summary, Failure>, Vec<Vec<u8>>) {
+    let mut run = Run::new(setup, seed, Trace::off());
+    run.world.keep_event_traces();
+    let result = match run.go() {
+        Ok(()) => Ok(run.summary()),
+        Err(reason) => Err(Failure { at: run.world.now(), events: run.world.events(), reason }),
+    };
+    (result, run.world.take_event_traces())
+}
+
 struct Run {
     world: World,
     clients: Clients,

@@ -6,6 +6,7 @@
 
 mod faults;
 mod process;
+mod telling;
 
 use super::clock::{Agenda, Time};
 use super::conditions::Conditions;
@@ -72,6 +73,7 @@ pub struct World {
     message_id: u64,
     events: u64,
     trace: Trace,
+    keeps_event_traces: bool,
 }
 
 impl World {
@@ -81,6 +83,7 @@ impl World {
         let machine = |_| Machine {
             life: 0,
             disk: SimDisk::new(),
+            told: Vec::new(),
             running: None,
             archive: Archive::default(),
             tick_us: conditions.tick_ms * 1000,
@@ -107,6 +110,7 @@ impl World {
             message_id: 0,
             events: 0,
             trace,
+            keeps_event_traces: false,
             conditions,
         };
         for node in world.conditions.ids() {
@@ -270,6 +274,7 @@ impl World {
         match event {
             Event::Deliver { from, message, .. } => {
                 trace.line(agenda.now(), format_args!("{node} <- {from} {}", Show(&message)));
+                running.tell(agenda.now(), |recorder| recorder.received(from, &message));
                 running.service.peer(from, message);
             }
             Event::Request { life, client, request, .. }
@@ -279,6 +284,7 @@ impl World {
                     agenda.now(),
                     format_args!("{node} <- {} {}", Show(&client), Show(&request.command)),
                 );
+                running.tell(agenda.now(), |recorder| recorder.asked(client, &request));
                 running.service.client(client, request);
             }
             Event::HangUp { life, client, .. } if life == current => {

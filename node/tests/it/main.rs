@@ -15,4 +15,5 @@ mod scripts;
 mod service;
 mod sim;
 mod stories;
+mod trace;
 mod wire;

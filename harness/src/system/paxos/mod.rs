@@ -4,7 +4,7 @@
 //! trusted, [`translate`] turns a workload's words into transactions and answers into completions,
 //! [`request`] asks under sessions and request ids, [`connection`] carries that over TCP,
 //! [`exchange`] in frames, [`status`] asks a node about itself,
-//! [`white_box`] reads stopped nodes' logs. Uses `paxos-node`'s codecs, not its client: what is
+//! [`white_box`] reads stopped nodes' logs and traces. Uses `paxos-node`'s codecs, not its client: what is
 //! retried is the workload's choice, and recorded.
 
 pub mod binary;
@@ -113,6 +113,7 @@ impl System for PaxosSystem {
         flag("--data", place.data.clone().into());
         flag("--listen", "127.0.0.1:0".into());
         flag("--announce", place.announce.clone().into());
+        flag("--trace", place.trace.clone().into());
         let peers: Vec<String> =
             place.peers.iter().map(|(node, address)| format!("{}={address}", node.0)).collect();
         if !peers.is_empty() {

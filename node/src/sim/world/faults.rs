@@ -49,6 +49,7 @@ impl World {
     }
 
     pub(super) fn go_down(&mut self, node: NodeId) {
+        self.end_turn(node);
         let machine = self.machine_mut(node);
         machine.life += 1;
         machine.paused = false;
@@ -118,6 +119,7 @@ impl World {
         let seed = self.seed ^ (u64::from(node.0) << 48) ^ (life << 32);
         let service = Service::new(config, &recovery.records, seed).map_err(|e| format!("{node}: {e}"))?;
         machine.running = Some(Running::new(service, wal));
+        self.begin_telling(node);
         let tick_us = self.machine(node).tick_us;
         let first_tick_us = self.machine_dice.within(1..=tick_us);
         self.agenda.after(first_tick_us, Event::Tick { node, life });

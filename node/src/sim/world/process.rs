@@ -21,6 +21,7 @@ impl World {
             Err(error) => return self.disk_failed(node, &error),
         };
         trace.line(agenda.now(), format_args!("{node} durable up to {lsn}"));
+        running.tell(agenda.now(), |recorder| recorder.durable(lsn));
         for record in machine.archive.confirm(lsn) {
             observer.durable(node, record)?;
         }
@@ -63,6 +64,10 @@ impl World {
         if let Some(evidence) = fatal {
             return Err(evidence);
         }
+        self.tell(node, |recorder, service| {
+            recorder.wrote(&records);
+            recorder.look(service);
+        });
         for record in records {
             self.take_record(node, record)?;
         }
@@ -79,9 +84,11 @@ impl World {
             }
         }
         for (client, reply) in replies {
+            self.tell(node, |recorder, _| recorder.replied(client, &reply));
             self.trace.line(self.agenda.now(), format_args!("{node} -> {} {}", Show(&client), Show(&reply)));
             self.client_link(node, Event::Answer { client, reply });
         }
+        self.end_turn(node);
         self.write_batch(node)
     }
 
@@ -131,6 +138,7 @@ impl World {
     }
 
     pub(super) fn transmit(&mut self, from: NodeId, send: Send) -> Result<(), String> {
+        self.tell(from, |recorder, _| recorder.sent(&send));
         self.observer.left(from, &send.message)?;
         let to = send.to;
         let message = match self.conditions.encodes {

@@ -19,12 +19,15 @@
 //! 10. an update was answered what its request came to in the replay;
 //! 11. no node answered anything that the protocol does not know.
 //!
+//! What the nodes' event traces say is examined apart, by rules of its own ([`trace`]).
+//!
 //! Each finding is a sentence with node, slot and index of the operation in the history.
 
 mod check;
 mod learned;
 mod order;
 mod replay;
+pub mod trace;
 
 use crate::system::{NodeId, NodePlace, WhiteBoxReport};
 use checker::{History, Op};
@@ -43,7 +46,7 @@ pub struct NodeLog {
 /// Findings reported in full; of more than that only the number, since one bug shows everywhere.
 pub const FINDINGS_MAX: usize = 20;
 
-/// Reads the nodes' logs and examines them.
+/// Reads the nodes' logs and traces and examines them.
 pub(super) fn examine(places: &[NodePlace], history: &History) -> WhiteBoxReport {
     let mut logs = Vec::new();
     let mut findings = Findings::default();
@@ -58,7 +61,9 @@ pub(super) fn examine(places: &[NodePlace], history: &History) -> WhiteBoxReport
         }
     }
     check::all(&logs, places.len(), &ops(history), &mut findings);
-    findings.report()
+    let mut report = findings.report();
+    report.absorb(trace::examine(places));
+    report
 }
 
 /// Examines logs that have been read, of a cluster of `nodes`. Pure.

@@ -1,0 +1,159 @@
+//! Rules about whoever leads: its ballot is fresh, a quorum promised it, and what they reported
+//! decides what it proposes.
+
+use super::found::Rule;
+use super::rank::Rank;
+use super::walk::Walk;
+use paxos_node::paxos::{Ballot, NodeId, NodeSet, Slot};
+use paxos_node::trace::{Report, ValueId};
+use std::collections::BTreeMap;
+
+/// An attempt at leadership, and the promises that came in for it.
+#[derive(Default)]
+pub(super) struct Candidacy {
+    /// From where on it asked everybody.
+    from: Option<Slot>,
+    /// The chunk that each acceptor owes next, of those that have sent one.
+    owed: BTreeMap<NodeId, Slot>,
+    complete: NodeSet,
+    /// Chunks taken in.
+    chunks: usize,
+    /// How many chunks there were when the first, the second, … answer was complete.
+    complete_at: Vec<usize>,
+    reported: BTreeMap<Slot, Vec<Reported>>,
+}
+
+#[derive(Copy, Clone)]
+struct Reported {
+    /// In which chunk, counted from 0.
+    chunk: usize,
+    by: NodeId,
+    report: Report,
+}
+
+impl Candidacy {
+    /// It asks: first from here on, then for later chunks.
+    pub(super) fn asks_from(&mut self, from: Slot) {
+        self.from.get_or_insert(from);
+    }
+
+    /// A chunk of an acceptor's answer; repetitions change nothing.
+    pub(super) fn promise(&mut self, from: NodeId, chunk: Slot, slots: &[Report], next: Option<Slot>) {
+        let owed = self.owed.get(&from).copied().or(self.from);
+        if self.complete.contains(from) || owed != Some(chunk) {
+            return;
+        }
+        for report in slots {
+            let reported = Reported { chunk: self.chunks, by: from, report: *report };
+            self.reported.entry(report.slot).or_default().push(reported);
+        }
+        self.chunks += 1;
+        match next {
+            Some(next) => _ = self.owed.insert(from, next),
+            None => {
+                self.complete.insert(from);
+                self.complete_at.push(self.chunks);
+            }
+        }
+    }
+
+    /// The number of chunks with which it had a quorum at the earliest, if it ever had.
+    fn quorum_at(&self, others_needed: usize) -> Option<usize> {
+        match others_needed.checked_sub(1) {
+            None => Some(0),
+            Some(last) => self.complete_at.get(last).copied(),
+        }
+    }
+
+    /// What the quorum reported about a slot, after each number of chunks with which it may have
+    /// begun to lead: messages that came in the same turn are not told apart from those before.
+    fn demands(&self, slot: Slot, quorum_at: usize) -> impl Iterator<Item = Option<&Reported>> {
+        let reported = self.reported.get(&slot).map_or(&[][..], Vec::as_slice);
+        let later =
+            reported.iter().map(|reported| reported.chunk + 1).filter(move |chunks| *chunks > quorum_at);
+        [quorum_at].into_iter().chain(later).map(|chunks| {
+            let heard = reported.iter().filter(move |reported| reported.chunk < chunks);
+            heard.max_by_key(|reported| (reported.report.learned, Rank::of(reported.report.ballot)))
+        })
+    }
+}
+
+impl Walk<'_> {
+    /// Rule 10.
+    pub(super) fn use_ballot(&mut self, ballot: Ballot) {
+        let rank = Rank::of(ballot);
+        if ballot.node != self.node {
+            self.broken(Rule::FreshBallot, &format!("uses ballot {rank}, which is not its own"));
+        }
+        if self.log.has_used(rank) {
+            self.broken(Rule::FreshBallot, &format!("uses ballot {rank} a second time"));
+        }
+        self.life.candidacies.insert(rank, Candidacy::default());
+    }
+
+    /// Rule 5, first half: nobody leads without a quorum's promises, whole and of this life.
+    pub(super) fn leads(&mut self, ballot: Ballot, what: &str) {
+        if self.has_quorum(ballot).is_none() && !self.blind {
+            let rank = Rank::of(ballot);
+            let words = match self.life.candidacies.get(&rank) {
+                None => format!("{what} in ballot {rank}, in which it never asked for promises in this life"),
+                Some(candidacy) => {
+                    let complete = &candidacy.complete;
+                    let own = if self.own_promise_is_durable(rank) {
+                        "and itself"
+                    } else {
+                        "and not durably by itself"
+                    };
+                    format!("{what} in ballot {rank}, promised only by {complete:?} {own}")
+                }
+            };
+            self.broken(Rule::HighestReported, &words);
+        }
+    }
+
+    /// Rule 5: it proposes, in a ballot of its own, what the promises demand.
+    pub(super) fn propose(&mut self, slot: Slot, ballot: Ballot, value: ValueId) {
+        let rank = Rank::of(ballot);
+        self.slots.proposed(slot, ballot, value, self.at);
+        let Some(quorum_at) = self.has_quorum(ballot) else {
+            self.leads(ballot, &format!("proposes {value} in slot {slot}"));
+            return;
+        };
+        let own = self.log.votes(slot).iter().rev().find(|vote| vote.rank() < rank).copied();
+        let Some(candidacy) = self.life.candidacies.get(&rank) else { return };
+        let mut demanded = None;
+        for reported in candidacy.demands(slot, quorum_at) {
+            let of_others = reported.map(|reported| {
+                let Report { ballot, value, learned, .. } = reported.report;
+                (learned, Rank::of(ballot), value, reported.by)
+            });
+            let of_itself = own.map(|vote| (false, vote.rank(), vote.value, self.node));
+            let highest =
+                of_others.into_iter().chain(of_itself).max_by_key(|(learned, rank, ..)| (*learned, *rank));
+            match highest {
+                Some((_, _, demands, _)) if demands != value => demanded = highest,
+                _ => return,
+            }
+        }
+        if let Some((learned, in_ballot, demands, by)) = demanded
+            && !self.blind
+        {
+            let how = if learned { "chosen, known in" } else { "accepted in" };
+            let words = format!(
+                "proposes {value} in slot {slot} of ballot {rank}, where {by} reported {demands} as {how} {in_ballot}"
+            );
+            self.broken(Rule::HighestReported, &words);
+        }
+    }
+
+    /// With how many chunks of promises it had a quorum at the earliest.
+    fn has_quorum(&self, ballot: Ballot) -> Option<usize> {
+        let rank = Rank::of(ballot);
+        let others_needed = self.quorum - usize::from(self.own_promise_is_durable(rank));
+        self.life.candidacies.get(&rank)?.quorum_at(others_needed)
+    }
+
+    fn own_promise_is_durable(&self, ballot: Rank) -> bool {
+        self.log.promised_durably() >= ballot
+    }
+}

@@ -1,0 +1,224 @@
+//! One node's trace from front to back.
+
+use super::candidate::Candidacy;
+use super::found::{At, Found, Rule};
+use super::log::Log;
+use super::rank::Rank;
+use super::slots::Slots;
+use paxos_node::paxos::{AppliedHash, Ballot, Lsn, NodeId, NodeSet, Slot};
+use paxos_node::trace::{Entry, Event, Frame, Holding, Said, ValueId};
+use std::collections::BTreeMap;
+
+/// A node under way through its trace. The rules about its roles are in the files of those roles.
+pub(super) struct Walk<'a> {
+    pub(super) node: NodeId,
+    pub(super) quorum: usize,
+    pub(super) at: At,
+    pub(super) log: Log,
+    pub(super) life: Life,
+    /// It has written records that its trace does not tell of: what it holds is not known.
+    pub(super) blind: bool,
+    pub(super) slots: &'a mut Slots,
+    pub(super) found: &'a mut Found,
+}
+
+/// What ends with the process.
+#[derive(Default)]
+pub(super) struct Life {
+    /// Attempts at leadership.
+    pub(super) candidacies: BTreeMap<Rank, Candidacy>,
+    /// Who voted for its proposals in slots that it does not know to be chosen.
+    pub(super) votes: BTreeMap<Slot, BTreeMap<Rank, NodeSet>>,
+    /// How far leaders said that everything is chosen.
+    pub(super) marks: BTreeMap<Rank, Slot>,
+    /// What others said to be chosen.
+    pub(super) told: BTreeMap<Slot, Vec<ValueId>>,
+    /// It knows everything up to here to be chosen.
+    pub(super) chosen_upto: Slot,
+    pub(super) applied: Slot,
+    /// When reads came in, at the earliest.
+    pub(super) asked: BTreeMap<(u64, u64), u64>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(node: NodeId, quorum: usize, slots: &'a mut Slots, found: &'a mut Found) -> Walk<'a> {
+        let at = At { node, offset: 0, began_ns: 0, written_ns: 0 };
+        let (log, life) = (Log::default(), Life::default());
+        Walk { node, quorum, at, log, life, blind: false, slots, found }
+    }
+
+    pub(super) fn frame(&mut self, frame: &Frame) {
+        self.at =
+            At { offset: frame.offset, began_ns: frame.began_ns, written_ns: frame.written_ns, ..self.at };
+        self.found.examined("traced steps", frame.events.len() as u64);
+        for event in &frame.events {
+            self.step(event);
+        }
+    }
+
+    /// The rest of this trace can't be used.
+    pub(super) fn breaks_off(&mut self, why: &str) {
+        let node = self.node;
+        self.found.unknown(format!("trace: {node}: it {why}"));
+        self.lose_sight();
+    }
+
+    /// From here on this trace proves nothing by what it lacks.
+    fn lose_sight(&mut self) {
+        if !self.blind {
+            self.blind = true;
+            self.slots.unread(1);
+        }
+    }
+
+    pub(super) fn broken(&mut self, rule: Rule, words: &str) {
+        self.found.broken(rule, self.at, words);
+    }
+
+    fn step(&mut self, event: &Event) {
+        match event {
+            Event::Started { node, .. } => {
+                if *node != self.node {
+                    self.breaks_off(&format!("is the trace of {node}"));
+                }
+                self.life = Life::default();
+            }
+            Event::Recovered { records, promised, holding, chosen_upto, applied } => {
+                self.recovered(*records, *promised, *holding);
+                self.life.chosen_upto = *chosen_upto;
+                self.apply(*applied);
+            }
+            Event::Received { from, said } => self.received(*from, said),
+            Event::Asked { client, id } => {
+                // A copy that the network made comes later, and is ignored.
+                self.life.asked.entry((*client, *id)).or_insert(self.at.began_ns);
+            }
+            Event::Durable(lsn) => self.durable(*lsn),
+            Event::Wrote { lsn, entry } => self.wrote(*lsn, entry),
+            Event::Chosen { slot, value } => self.choose(*slot, *value),
+            Event::Applied(applied) => self.apply(*applied),
+            Event::Sent { said, .. } => self.sent(said),
+            Event::Replied { client, id, slot } => {
+                let asked = self.life.asked.remove(&(*client, *id));
+                self.slots.replied(*slot, asked, self.at);
+            }
+        }
+    }
+
+    fn received(&mut self, from: NodeId, said: &Said) {
+        match said {
+            Said::Promise { ballot, from: first, slots, next } => {
+                if let Some(candidacy) = self.life.candidacies.get_mut(&Rank::of(*ballot)) {
+                    candidacy.promise(from, *first, slots, *next);
+                }
+                self.tell(slots);
+            }
+            Said::Accepted { ballot, slot } => self.vote(from, *ballot, *slot),
+            Said::Accept { ballot, chosen_upto, .. } | Said::Heartbeat { ballot, chosen_upto } => {
+                let mark = self.life.marks.entry(Rank::of(*ballot)).or_default();
+                *mark = (*mark).max(*chosen_upto);
+            }
+            Said::LearnReply { slots } => self.tell(slots),
+            Said::Prepare { .. } | Said::Reject { .. } => {}
+        }
+    }
+
+    fn wrote(&mut self, lsn: Lsn, entry: &Entry) {
+        if lsn.0 != self.log.written().0 + 1 {
+            if !self.blind {
+                let after = self.log.written();
+                self.breaks_off(&format!("tells of record {lsn} after record {after}"));
+            }
+            return;
+        }
+        match *entry {
+            Entry::BallotUsed(ballot) => self.use_ballot(ballot),
+            Entry::Promised(ballot) => self.bind(ballot, "promises"),
+            Entry::Accepted { slot, ballot, value } => self.accept(slot, ballot, value),
+            Entry::Learned { slot, value, .. } => {
+                self.justify(slot, value);
+                self.slots.learned(slot, value, self.at);
+            }
+            Entry::ChosenUpto(_) => {}
+        }
+        self.log.write(*entry);
+        if let Entry::Accepted { slot, ballot, value } = *entry {
+            self.slots.accepted(slot, ballot, value, self.at, self.found);
+        }
+    }
+
+    fn durable(&mut self, lsn: Lsn) {
+        if lsn > self.log.written() && !self.blind {
+            let written = self.log.written();
+            self.breaks_off(&format!("says that record {lsn} is durable, and tells only of {written}"));
+        }
+        for entry in self.log.confirm(lsn) {
+            if let Entry::Accepted { slot, ballot, value } = *entry {
+                self.slots.holds(slot, ballot, value, self.node);
+            }
+        }
+    }
+
+    /// Rule 12: what was durable came back, and the node knows it.
+    fn recovered(&mut self, records: Lsn, promised: Ballot, holding: Holding) {
+        if records > self.log.written() {
+            if !self.blind {
+                let written = self.log.written();
+                self.breaks_off(&format!("tells of {written} records, of {records} that the log gave back"));
+            }
+            return;
+        }
+        if records < self.log.durable() {
+            let durable = self.log.durable();
+            self.broken(
+                Rule::NothingForgotten,
+                &format!("restarts with {records} records, of {durable} that its disk had confirmed"),
+            );
+        }
+        for entry in self.log.restart(records) {
+            if let Entry::Accepted { slot, ballot, value } = entry {
+                self.slots.holds(slot, ballot, value, self.node);
+            }
+        }
+        if self.blind {
+            return;
+        }
+        let bound = self.log.promised();
+        if Rank::of(promised) != bound {
+            let promised = Rank::of(promised);
+            self.broken(
+                Rule::NothingForgotten,
+                &format!("restarts bound by ballot {promised}; its log holds the promise of {bound}"),
+            );
+        }
+        let held = self.log.holding();
+        if holding != held {
+            let (has, had) = (holding.slots, held.slots);
+            let words = if has == had {
+                format!(
+                    "restarts with {has} slots accepted as its log says, but not all with the latest ballot and value"
+                )
+            } else {
+                format!("restarts with {has} slots accepted; its log holds {had}")
+            };
+            self.broken(Rule::NothingForgotten, &words);
+        }
+    }
+
+    /// Rule 8 and, by the slots, 9.
+    fn apply(&mut self, applied: AppliedHash) {
+        let AppliedHash { slot, hash } = applied;
+        if slot == Slot::ZERO {
+            return;
+        }
+        let (before, known) = (self.life.applied, self.life.chosen_upto);
+        if slot <= before {
+            self.broken(Rule::GapFreePrefix, &format!("applies slot {slot} after slot {before}"));
+        } else if slot > known {
+            let words = format!("has applied slot {slot}, and knows only up to slot {known} what is chosen");
+            self.broken(Rule::GapFreePrefix, &words);
+        }
+        self.life.applied = slot;
+        self.slots.applied(slot, hash, self.at);
+    }
+}
