@@ -78,6 +78,11 @@ pub(super) struct Shape {
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, help_heading = "Faults")]
     nemesis_interval: Duration,
 
+    /// Draw what is random by its weights alone, wherever the run has been: else what would strike where
+    /// nothing struck yet comes first
+    #[arg(long, help_heading = "Faults")]
+    no_steer: bool,
+
     /// Nodes in the cluster [default: 5]
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(NODES_MAX)), help_heading = "Cluster")]
     node_count: Option<u16>,
@@ -143,6 +148,7 @@ impl Shape {
             ops_per_key: self.ops_per_key.or(said.ops_per_key),
             op_timeout: self.op_timeout.unwrap_or(said.op_timeout),
             retries: self.retries.unwrap_or(said.retries),
+            steer: !self.no_steer,
             ..said
         })
     }

@@ -21,6 +21,7 @@ use crate::results::summary::Summary;
 use crate::results::utc::Utc;
 use crate::run::options::{Options, shell_word};
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
+use crate::schedule::Territory;
 use crate::system::paxos::simulation::{Simulated, activate, simulate};
 
 pub(super) const EXAMPLES: &str = "\
@@ -156,6 +157,7 @@ impl Campaign<'_> {
         }
         if !single {
             let _ = writeln!(text, "\n{}", found.counts.told(seconds));
+            text += &found.counts.reached.table();
             let bad = found.rows.iter().filter(|row| row.answer != Answer::Valid);
             for row in bad.clone().take(TOLD_MAX) {
                 let _ = writeln!(text, "  seed {:<10} {:<8} {}", row.seed, row.answer, row.told);
@@ -205,6 +207,7 @@ struct Tally {
     ops: u64,
     bit: u64,
     virtual_seconds: f64,
+    reached: Territory,
 }
 
 impl Tally {
@@ -231,6 +234,7 @@ impl Found {
         self.counts.events += simulated.events;
         self.counts.ops += simulated.ops.asked;
         self.counts.bit += simulated.facts.faults.iter().filter(|fault| fault.bit).count() as u64;
+        self.counts.reached.add(&simulated.facts.reached);
         self.counts.virtual_seconds += simulated.virtual_time.as_secs_f64();
         let told = simulated.verdict.told();
         let row = Row { seed, answer, told };
@@ -262,6 +266,7 @@ fn leave(store: &Store, options: &Options, simulated: &Simulated, repeat: &str) 
         faults: tallies.clone(),
         leader_changes: facts.leader_changes,
         frozen: None,
+        reached: facts.reached.clone(),
         latencies: Vec::new(),
         open_loop: options.rate.is_some(),
         folder: folder.path().display().to_string(),
@@ -278,6 +283,7 @@ fn leave(store: &Store, options: &Options, simulated: &Simulated, repeat: &str) 
         "phases": facts.phases,
         "faults": tallies,
         "leader_changes": facts.leader_changes,
+        "reached": facts.reached,
         "simulated": { "events": simulated.events, "seconds": simulated.virtual_time.as_secs_f64() },
     });
     let manifest = serde_json::json!({

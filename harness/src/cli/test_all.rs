@@ -19,6 +19,7 @@ use crate::run::Ended;
 use crate::run::cluster::Casualty;
 use crate::run::options::shell_word;
 use crate::run::verdict::{Answer, HARNESS_FAILED, Part, Subject, USAGE};
+use crate::schedule::Territory;
 use crate::schedule::limits::NODES_MAX;
 use crate::system::WhiteBoxReport;
 
@@ -98,12 +99,13 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     };
     let began = Instant::now();
 
-    let mut rows = Vec::new();
+    let (mut rows, mut reached) = (Vec::new(), Territory::default());
     for options in main {
         let name = options.workload.clone();
         let row = match one_run(options, &store, interrupts.stop()).await {
             Ok(ended) => {
                 show(&format!("{}\n", ended.summary.render()));
+                reached.add(&ended.facts.reached);
                 main_row(name, &ended)
             }
             Err(error) => broken(name, &error.to_string()),
@@ -125,7 +127,7 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         };
         rows.push(row);
     }
-    let (table, exit) = closing(&rows, began.elapsed(), &repeat(&arguments, seed));
+    let (table, exit) = closing(&rows, &reached, began.elapsed(), &repeat(&arguments, seed));
     output::answer(&table, exit)
 }
 
@@ -201,7 +203,7 @@ fn unknown(name: &str, told: &str) -> Row {
 }
 
 /// The table over all runs, and the exit code: invalid, then a broken harness, then unknown.
-fn closing(rows: &[Row], took: Duration, repeat: &str) -> (String, u8) {
+fn closing(rows: &[Row], reached: &Territory, took: Duration, repeat: &str) -> (String, u8) {
     let answer = rows.iter().map(|row| row.answer).max().unwrap_or(Answer::Unknown);
     let broken = rows.iter().any(|row| row.exit == HARNESS_FAILED);
     let exit = if broken && answer != Answer::Invalid { HARNESS_FAILED } else { answer.code() };
@@ -210,6 +212,9 @@ fn closing(rows: &[Row], took: Duration, repeat: &str) -> (String, u8) {
     let _ = writeln!(text, "all runs, {:.0} s\n", took.as_secs_f64());
     for row in rows {
         let _ = writeln!(text, "  {:<13} {:<8} {}", row.name, row.answer, row.told);
+    }
+    if !reached.is_empty() {
+        let _ = write!(text, "\n{}", reached.table());
     }
     let _ = writeln!(text, "\n  repeat        {repeat}");
     let _ = writeln!(text, "verdict: {answer} (exit {exit})");
@@ -253,7 +258,7 @@ mod tests {
             (vec![row(Unknown, 255), row(Invalid, 1)], 1),
             (vec![], 2),
         ] {
-            assert_eq!(closing(&rows, Duration::ZERO, "again").1, exit);
+            assert_eq!(closing(&rows, &Territory::default(), Duration::ZERO, "again").1, exit);
         }
     }
 
@@ -292,7 +297,8 @@ mod tests {
 
     #[test]
     fn the_last_line_is_the_verdict() {
-        let (text, _) = closing(&[row(Answer::Invalid, 1)], Duration::from_secs(3), "again");
+        let (text, _) =
+            closing(&[row(Answer::Invalid, 1)], &Territory::default(), Duration::from_secs(3), "again");
         assert_eq!(
             text,
             "all runs, 3 s\n\n  set           invalid  told\n\n  repeat        again\nverdict: invalid (exit 1)\n"

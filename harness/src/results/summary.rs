@@ -6,6 +6,7 @@ use super::latency::Quantiles;
 use crate::nemesis::report::FaultTally;
 use crate::run::score::Counts;
 use crate::run::verdict::{Answer, RunVerdict};
+use crate::schedule::Territory;
 
 /// Lines of evidence shown per part; the rest is in `verdict.json`.
 const DETAILS_MAX: usize = 40;
@@ -29,6 +30,8 @@ pub struct Summary {
     pub leader_changes: u64,
     /// Who was held where it was, if the run was stopped by a violation.
     pub frozen: Option<String>,
+    /// Where its faults struck.
+    pub reached: Territory,
     /// Latencies per operation type.
     pub latencies: Vec<Quantiles>,
     /// Whether latencies count from the intended start.
@@ -76,6 +79,7 @@ impl Summary {
             writeln!(out, "  frozen    {frozen}")?;
         }
         self.write_faults(out)?;
+        out.write_str(&self.reached.table())?;
         self.write_latencies(out)?;
         writeln!(out, "\n  folder    {}", self.folder)?;
         writeln!(out, "  repeat    {}", self.repeat)?;

@@ -13,7 +13,7 @@ use super::score::Counts;
 use super::stop::StopReason;
 use super::verdict::Answer;
 use crate::nemesis::FaultReport;
-use crate::schedule::{Passed, Schedule};
+use crate::schedule::{Passed, Schedule, Territory};
 
 /// What a run left to be judged, besides its history.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Facts {
     pub schedule: Option<Schedule>,
     /// What came of it, with every draw made.
     pub resolved: Option<Schedule>,
+    /// Where its faults struck.
+    pub reached: Territory,
     /// Its phases that came to their end.
     pub passed: Vec<Passed>,
     /// Every fault that came up.

@@ -197,6 +197,7 @@ pub async fn run(
             "latencies": latencies,
             "last_status": facts.last_status,
             "frozen": facts.frozen,
+            "reached": facts.reached,
         })
     };
     let kept = stage
@@ -316,6 +317,7 @@ fn summary(stage: &Stage, facts: &Facts, verdict: &RunVerdict, repeat: &str) -> 
         seconds: facts.seconds,
         faults: tallies(facts),
         leader_changes: facts.leader_changes,
+        reached: facts.reached.clone(),
         frozen: facts.frozen.as_ref().map(Frozen::words),
         latencies: stage.load.latencies().quantiles(),
         open_loop: stage.options.rate.is_some(),

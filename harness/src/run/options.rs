@@ -41,6 +41,8 @@ pub struct Options {
     pub mutant: Option<String>,
     /// Whether data folders are kept after a valid run.
     pub keep_data: bool,
+    /// Whether mixes prefer what strikes where nothing struck yet.
+    pub steer: bool,
     /// Whether a violation found while the run goes on ends it.
     pub stop_early: bool,
 }
@@ -115,6 +117,7 @@ impl Options {
             binary,
             mutant: None,
             keep_data: false,
+            steer: true,
             stop_early: true,
         }
     }
@@ -150,7 +153,11 @@ impl Options {
             flag("--mutant", shell_word(mutant));
         }
         flag("--results", shell_word(results));
-        for (name, given) in [("--keep-data", self.keep_data), ("--no-stop-early", !self.stop_early)] {
+        for (name, given) in [
+            ("--no-steer", !self.steer),
+            ("--keep-data", self.keep_data),
+            ("--no-stop-early", !self.stop_early),
+        ] {
             if given {
                 words.push(name.to_owned());
             }

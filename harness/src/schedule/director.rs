@@ -21,7 +21,8 @@ use super::observed::{Condition, Observed};
 use super::occurrence::{Occurrence, Owner};
 use super::reach::Damage;
 use super::resolve::Written;
-use super::{Body, Fault, Guard, Lasts, Phase, Schedule, Span, Start, Trigger, What};
+use super::territory::{self, Cell, Protocol, State, Territory};
+use super::{Body, Fault, Guard, Lasts, Mix, Phase, Schedule, Span, Start, Step, Trigger, What};
 use crate::proxy::Link;
 use crate::system::NodeId;
 
@@ -120,6 +121,11 @@ pub struct Director {
     occurrences: u64,
     finished: bool,
     written: Written,
+    protocol: Protocol,
+    territory: Territory,
+    /// The cells of what stands, by fault.
+    pending: BTreeMap<String, Vec<Cell>>,
+    steers: bool,
 }
 
 /// How far a single fault is.
@@ -175,7 +181,24 @@ impl Director {
             occurrences: 0,
             finished: false,
             written: Written::default(),
+            protocol: Protocol::default(),
+            territory: Territory::default(),
+            pending: BTreeMap::new(),
+            steers: true,
         }
+    }
+
+    /// The same, but whether mixes prefer what strikes where nothing struck yet is said. They do if it
+    /// is not.
+    #[must_use]
+    pub fn steering(self, steers: bool) -> Director {
+        Director { steers, ..self }
+    }
+
+    /// Where faults struck so far.
+    #[must_use]
+    pub fn territory(&self) -> &Territory {
+        &self.territory
     }
 
     /// What is due, in the order in which it is to be done.
@@ -185,12 +208,15 @@ impl Director {
             return orders;
         }
         self.trail.look(observed);
+        self.protocol.look(observed);
         if self.began.is_none() {
             self.enter(observed, &mut orders);
         }
         loop {
             let before = orders.len();
+            let state = self.state(observed);
             self.carry_on(observed.now, &mut orders);
+            self.strike(&orders[before..], observed, state);
             if self.is_phase_over(observed.now) {
                 self.leave(observed, &mut orders);
                 if self.phase >= self.schedule.phases.len() {
@@ -201,7 +227,9 @@ impl Director {
                 self.enter(observed, &mut orders);
                 continue;
             }
+            let (state, carried_on) = (self.state(observed), orders.len());
             self.singles(observed, &mut orders);
+            self.strike(&orders[carried_on..], observed, state);
             self.mixes(observed, &mut orders);
             if orders.len() == before {
                 return orders;
@@ -216,6 +244,9 @@ impl Director {
 
     /// What became of an occurrence that ended: a mix owes again what did not bite.
     pub fn settle(&mut self, id: &str, bit: bool) {
+        for cell in self.pending.remove(id).into_iter().flatten().filter(|_| bit) {
+            self.territory.bit(cell);
+        }
         for mixer in &mut self.mixers {
             mixer.settle(id, bit);
         }
@@ -442,30 +473,82 @@ impl Director {
 
     fn mixes(&mut self, observed: &Observed, orders: &mut Vec<Order>) {
         let now = observed.now;
-        for place in 0..self.mixers.len() {
-            let Some(Drawn { choice, length, draws }) = self.mixers[place].draw(now) else { continue };
+        let mut mixers = std::mem::take(&mut self.mixers);
+        for (place, mixer) in mixers.iter_mut().enumerate() {
+            let state = self.state(observed);
             let mix = &self.current().mixes[place];
+            let is_new = |drawn: &Drawn| self.steers && self.is_new(mix, drawn, observed, state);
+            let Some(drawn) = mixer.draw(now, state != State::Steady, is_new) else { continue };
+            let Drawn { choice, length, draws } = drawn;
             let (id, body) = (mix.choices[choice].id.clone(), mix.choices[choice].body.clone());
             let (guard, owner) = (mix.guard, Owner::Mix(place, choice));
             let planned = Planned { id: id.clone(), body, guard, length, draws, owner };
+            let before = orders.len();
             match self.come(planned, observed, orders) {
-                Ok(()) => self.mixers[place].began(choice),
+                Ok(()) => mixer.began(choice),
                 Err(reason) => {
-                    self.mixers[place].skipped(choice, now);
+                    mixer.skipped(choice, now);
                     self.skip(id, reason, orders);
+                }
+            }
+            self.strike(&orders[before..], observed, state);
+        }
+        self.mixers = mixers;
+    }
+
+    /// What the cluster is doing.
+    fn state(&self, observed: &Observed) -> State {
+        self.protocol.state(observed, self.standing().next().is_some())
+    }
+
+    /// Notes where that struck which is ordered to begin.
+    fn strike(&mut self, orders: &[Order], observed: &Observed, state: State) {
+        let leader = territory::leader(observed);
+        for order in orders {
+            if let Order::Begin { id, action, .. } = order {
+                let cell = Cell::of(action, leader, state);
+                let of_it = self.pending.entry(id.clone()).or_default();
+                // The links of a swizzle go one by one, and are one fault all the same.
+                if !of_it.contains(&cell) {
+                    of_it.push(cell);
+                    self.territory.began(cell);
                 }
             }
         }
     }
 
+    /// Whether what a mix drew can be done now, and would strike first where nothing struck yet.
+    fn is_new(&self, mix: &Mix, drawn: &Drawn, observed: &Observed, state: State) -> bool {
+        let Drawn { choice, length, mut draws } = drawn.clone();
+        let Ok((items, ..)) = self.bind(&mix.choices[choice].body, length, &mut draws, observed) else {
+            return false;
+        };
+        let leader = territory::leader(observed);
+        let first = items.iter().filter(|item| item.from.is_zero());
+        let mut cells = first.map(|item| Cell::of(&item.action, leader, state));
+        cells.any(|cell| !self.territory.contains(&cell)) && self.allows(mix.guard, &items, observed).is_ok()
+    }
+
+    /// What a fault would be now, with every draw made, and the cluster as it finds it.
+    fn bind(
+        &self,
+        body: &Body,
+        length: Duration,
+        draws: &mut Draws,
+        observed: &Observed,
+    ) -> Result<(Vec<Item>, Vec<Step>, View), String> {
+        let view = View::new(observed, &self.last_faulted, draws);
+        let earlier = |id: &str| self.views.get(id).cloned();
+        let mut binder = Binder { view: &view, earlier: &earlier, draws, resolved: Vec::new() };
+        let items = binder.items(body, length)?;
+        let steps = binder.resolved;
+        Ok((items, steps, view))
+    }
+
     /// Binds a fault to the cluster as it is, and begins it; `Err`: why it can't be done now.
     fn come(&mut self, planned: Planned, observed: &Observed, orders: &mut Vec<Order>) -> Result<(), String> {
         let Planned { id, body, guard, length, mut draws, owner } = planned;
-        let view = View::new(observed, &self.last_faulted, &mut draws);
-        let earlier = |id: &str| self.views.get(id).cloned();
-        let mut binder = Binder { view: &view, earlier: &earlier, draws: &mut draws, resolved: Vec::new() };
-        let items = binder.items(&body, length)?;
-        let steps = binder.resolved;
+        let (items, steps, view) = self.bind(&body, length, &mut draws, observed)?;
         self.allows(guard, &items, observed)?;
         let struck: Vec<NodeId> = items.iter().flat_map(|item| item.action.nodes()).copied().collect();
         if !struck.is_empty() {

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Share, Span};
 
 /// The draws of one planned occurrence.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Draws(pub(super) ChaCha8Rng);
 
 impl Draws {

@@ -2,6 +2,11 @@
 //! random, in an order drawn from the seed; lengths and gaps shrink together until everything owed
 //! fits in the time that is left, but never below a floor that still lets a fault bite and an
 //! election pass.
+//!
+//! What is random is steered by where the run has been: of the choices those come first that would strike
+//! where no fault struck yet (see [`territory`](super::territory)), and while the cluster is in some state
+//! that seldom lasts, one of them may cut a gap short. Nothing is drawn anew for it: who is steered to is
+//! what its own draws make of it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -17,6 +22,9 @@ use super::{Lasts, Mix, Span};
 pub const LENGTH_MIN: Duration = Duration::from_millis(800);
 /// The shortest that a gap is made to fit: an election and a few operations must pass.
 pub const GAP_MIN: Duration = Duration::from_millis(500);
+
+/// The shortest that a gap is cut short to: a look at the cluster that saw what was undone.
+const EARLY_MIN: Duration = Duration::from_millis(5);
 
 /// The draws that order what is owed and choose the swarm; planned faults never get there.
 const ORDER: u64 = u64::MAX;
@@ -36,10 +44,14 @@ pub(super) struct Mixer {
     active: Vec<usize>,
     drawn: u64,
     next_at: Duration,
+    /// From when on a gap may be cut short; never twice in a row, so that the cluster has its rest.
+    early_from: Option<Duration>,
+    /// Whether the last one did so.
+    was_early: bool,
 }
 
 /// A choice that came up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Drawn {
     pub(super) choice: usize,
     pub(super) length: Duration,
@@ -68,6 +80,8 @@ impl Mixer {
             active: Vec::new(),
             drawn: 0,
             next_at: began,
+            early_from: None,
+            was_early: false,
         }
     }
 
@@ -84,31 +98,66 @@ impl Mixer {
     }
 
     /// What comes now, if anything does. What it gives must be told to have [begun](Mixer::began) or
-    /// been [skipped](Mixer::skipped).
-    pub(super) fn draw(&mut self, now: Duration) -> Option<Drawn> {
-        if now < self.next_at || self.active.len() >= self.mix.overlap as usize {
+    /// been [skipped](Mixer::skipped). `fleeting`: the cluster is in a state that seldom lasts. `is_new`:
+    /// whether what was drawn would strike where nothing struck yet.
+    pub(super) fn draw(
+        &mut self,
+        now: Duration,
+        fleeting: bool,
+        is_new: impl Fn(&Drawn) -> bool,
+    ) -> Option<Drawn> {
+        let is_due = now >= self.next_at;
+        let may_be_early = fleeting && self.active.is_empty() && self.early_from.is_some_and(|at| now >= at);
+        if !(is_due || may_be_early) || self.active.len() >= self.mix.overlap as usize {
             return None;
         }
         let left = self.left(now);
+        if left < LENGTH_MIN && !is_due {
+            return None;
+        }
         if left < LENGTH_MIN {
             // The time is over, or a calm comes: after it there may be more.
             self.next_at = self.calm_over(now).unwrap_or(self.ends + self.mix.extend).max(now + GAP_MIN);
             return None;
         }
-        let number = self.drawn;
-        let random = self.ticket(&mut Draws::of(self.seed, &self.mix.id, number));
-        // What is random was drawn even so, for paying a debt early or late to shift no draw.
-        let owed = self.owed.iter().copied().find(|choice| !self.active.contains(choice));
-        let choice = owed.or(random)?;
+        let choice = self.choose(is_due, |choice| is_new(&self.planned(choice, now, left)))?;
+        let drawn = self.planned(choice, now, left);
         self.drawn += 1;
-        let mut draws = Draws::of(self.seed, &self.mix.choices[choice].id, number);
+        self.was_early = !is_due;
+        Some(drawn)
+    }
+
+    /// The choice that comes: what is owed before what is random, and of both what is new first. Early
+    /// comes only what is new.
+    fn choose(&self, is_due: bool, is_new: impl Fn(usize) -> bool) -> Option<usize> {
+        let is_free = |choice: &usize| !self.active.contains(choice);
+        let owed: Vec<usize> = self.owed.iter().copied().filter(is_free).collect();
+        let random: Vec<usize> = self.swarm.iter().copied().filter(is_free).collect();
+        let new = |choices: &[usize]| -> Vec<usize> {
+            choices.iter().copied().filter(|&choice| is_new(choice)).collect()
+        };
+        let owed_and_new = new(&owed).first().copied();
+        if owed_and_new.is_some() || is_due && !owed.is_empty() {
+            return owed_and_new.or(owed.first().copied());
+        }
+        let random_and_new = new(&random);
+        if random_and_new.is_empty() && !is_due {
+            return None;
+        }
+        let places = if random_and_new.is_empty() { random } else { random_and_new };
+        self.ticket(&mut Draws::of(self.seed, &self.mix.id, self.drawn), places)
+    }
+
+    /// What a choice would be if it came now.
+    fn planned(&self, choice: usize, now: Duration, left: Duration) -> Drawn {
+        let mut draws = Draws::of(self.seed, &self.mix.choices[choice].id, self.drawn);
         let span = match &self.mix.choices[choice].body.lasts {
             Lasts::For(span) => *span,
             Lasts::Until(_) | Lasts::Phase => Span::exactly(left),
         };
         let length = draws.span(span);
         let length = squeezed(length, self.squeeze(now), LENGTH_MIN).min(left);
-        Some(Drawn { choice, length, draws })
+        Drawn { choice, length, draws }
     }
 
     pub(super) fn began(&mut self, choice: usize) {
@@ -123,6 +172,7 @@ impl Mixer {
             self.owed.push_back(choice);
         }
         self.next_at = now + GAP_MIN;
+        self.early_from = None;
     }
 
     pub(super) fn ended(&mut self, choice: usize, now: Duration) {
@@ -130,6 +180,7 @@ impl Mixer {
             self.active.swap_remove(place);
         }
         self.next_at = now + self.gap(now);
+        self.early_from = (!self.was_early).then_some(now + EARLY_MIN);
     }
 
     /// What bit is paid; what did not is owed again, behind the others.
@@ -187,9 +238,8 @@ impl Mixer {
         (remaining.as_secs_f64() / needed.as_secs_f64().max(f64::MIN_POSITIVE)).min(1.0)
     }
 
-    fn ticket(&self, draws: &mut Draws) -> Option<usize> {
-        let free = |place: &usize| self.swarm.contains(place) && !self.active.contains(place);
-        let places: Vec<usize> = (0..self.mix.choices.len()).filter(free).collect();
+    /// One of these by their weights.
+    fn ticket(&self, draws: &mut Draws, places: Vec<usize>) -> Option<usize> {
         let total: u32 = places.iter().map(|&place| self.mix.choices[place].weight).sum();
         if total == 0 {
             return None;

@@ -37,6 +37,7 @@ mod reach;
 mod read;
 mod resolve;
 mod target;
+mod territory;
 mod trigger;
 mod words;
 mod write;
@@ -54,6 +55,7 @@ pub use preset::{Family, Kind, Preset, Selection, unite};
 pub use reach::Damage;
 pub use read::{Dialect, Reading, Refusals, Remark};
 pub use target::{LinkEnd, LinkSpec, Target, Who};
+pub use territory::{Cell, Role, State, Territory, Visits};
 pub use trigger::{EventKind, Trigger, What};
 
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::run::options::{Faults, Options};
 use harness::run::verdict::{Answer, Subject};
-use harness::schedule::Kind;
+use harness::schedule::{Kind, Preset};
 use harness::system::paxos::simulation::{Simulated, simulate};
 
 fn options(workload: &str, seed: u64) -> Options {
@@ -50,4 +50,33 @@ fn a_run_too_short_for_what_it_owes_is_unknown() {
     assert_eq!(ran.verdict.verdict, Answer::Unknown, "{:#?}", ran.verdict.parts);
     assert_eq!(ran.verdict.part(Subject::Coverage).expect("told").answer, Answer::Unknown);
     assert_eq!(ran.verdict.part(Subject::History).expect("told").answer, Answer::Valid);
+}
+
+#[test]
+fn steering_reaches_more_of_the_map_than_chance() {
+    let reached = |steer| -> usize {
+        let of_seed = |seed| {
+            let faults = Faults::Nemesis(Preset {
+                kinds: Kind::ALL.to_vec(),
+                owed: Vec::new(),
+                interval: Duration::from_secs(2),
+            });
+            run(&Options { faults, steer, rate: Some(100.0), ..options("append", seed) }).facts.reached.len()
+        };
+        (0..12).map(of_seed).sum()
+    };
+    let (by_chance, steered) = (reached(false), reached(true));
+    assert!(steered > by_chance, "{steered} cells in 12 runs, {by_chance} by chance");
+}
+
+#[test]
+fn a_steered_run_is_written_down_and_repeated_as_it_was() {
+    let options = options("append", 5);
+    let first = run(&options);
+    let resolved = harness::results::schedule::resolved(&options, &first.facts).expect("it came to faults");
+    let faults = Faults::Schedule { file: None, schedule: Box::new(resolved) };
+    let again = run(&Options { faults, steer: false, ..options });
+    let began =
+        |ran: &Simulated| -> Vec<u64> { ran.facts.faults.iter().map(|fault| fault.start_ns).collect() };
+    assert_eq!(began(&first), began(&again));
 }

@@ -5,7 +5,7 @@ use harness::results::latency::Quantiles;
 use harness::results::summary::Summary;
 use harness::run::score::Counts;
 use harness::run::verdict::{Answer, Part, RunVerdict, Subject};
-use harness::schedule::Kind;
+use harness::schedule::{Kind, Territory};
 
 fn tally(kind: Kind) -> FaultTally {
     FaultTally { fault: kind.name().to_owned(), required: true, drawn: 2, bit: 1 }
@@ -20,6 +20,7 @@ fn summary(parts: Vec<Part>) -> Summary {
         seconds: 30.0,
         faults: Kind::ALL.into_iter().take(5).map(tally).collect(),
         leader_changes: 3,
+        reached: Territory::default(),
         frozen: Some("n1 n2, 90 ms after op 77 was recorded".to_owned()),
         latencies: vec![Quantiles {
             f: "add".to_owned(),

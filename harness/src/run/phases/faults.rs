@@ -17,7 +17,7 @@ impl Play<'_> {
         let Stage { options, cluster, recorder, stop, progress, .. } = self.stage;
         let schedule = options.schedule(limit.saturating_duration_since(Instant::now()));
         self.facts.schedule = Some(schedule.clone());
-        let mut director = Director::new(schedule, options.seed);
+        let mut director = Director::new(schedule, options.seed).steering(options.steer);
         let mut hands = Hands::new(Processes { cluster, recorder });
         let mut vigil = Vigil::default();
         let began = Instant::now();
@@ -70,6 +70,7 @@ impl Play<'_> {
         let _ = lookout.watch(Vec::new());
         self.show_fault(None);
         self.facts.passed = director.passed().to_vec();
+        self.facts.reached = director.territory().clone();
         self.facts.resolved = Some(director.resolved());
     }
 

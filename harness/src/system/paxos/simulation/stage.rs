@@ -133,9 +133,10 @@ impl Stage<'_> {
         let left = self.options.time_limit.saturating_sub(Duration::from_micros(self.now_us()));
         let schedule = self.options.schedule(left);
         self.facts.schedule = Some(schedule.clone());
-        let mut director = Director::new(schedule, self.options.seed);
+        let mut director = Director::new(schedule, self.options.seed).steering(self.options.steer);
         let played = self.direct(&mut director);
         self.facts.passed = director.passed().to_vec();
+        self.facts.reached = director.territory().clone();
         self.facts.resolved = Some(director.resolved());
         played
     }
