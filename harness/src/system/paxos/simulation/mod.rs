@@ -23,6 +23,7 @@ use std::time::Duration;
 use checker::{History, Report};
 use workloads::UnknownWorkload;
 
+use self::stage::Cut;
 use crate::run::facts::Facts;
 use crate::run::judge::{self, Evidence};
 use crate::run::options::Options;
@@ -64,13 +65,20 @@ pub fn simulate(options: &Options) -> Result<Simulated, UnknownWorkload> {
             ops_per_key: options.ops_per_key,
         },
     )?;
-    let played = stage::play(options, workload.generator);
-    let stage::Played { mut facts, tape, failure, events, now_us } = played;
+    let online = if options.stop_early { workload.check.online() } else { None };
+    let played = stage::play(options, workload.generator, online);
+    let stage::Played { mut facts, tape, cut, events, now_us } = played;
+    let (broken, impossible) = match cut {
+        None => (None, false),
+        Some(Cut::Invariant(broken)) => (Some(broken), false),
+        Some(Cut::History) => (None, true),
+    };
     let examined = BTreeMap::from([("events of the simulation".to_owned(), events)]);
     let white_box =
-        WhiteBoxReport { violations: failure.iter().cloned().collect(), unknown: Vec::new(), examined };
-    facts.stopped = failure.map(StopReason::Violation).or(facts.stopped);
+        WhiteBoxReport { violations: broken.iter().cloned().collect(), unknown: Vec::new(), examined };
     let report = workload.check.check(&tape.history, &judge::CHECK_BUDGET);
+    let early = impossible.then(|| format!("{} finds the history so far invalid", report.check));
+    facts.stopped = broken.or(early).map(StopReason::Violation).or(facts.stopped);
     let verdict = judge::judge(&Evidence {
         options,
         facts: &facts,

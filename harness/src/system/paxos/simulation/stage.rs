@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use checker::online::Checker;
 use futures_util::FutureExt as _;
 use paxos_node::paxos::{NodeId as SimNode, RoleName};
 use paxos_node::sim::{CLIENT_ALARMS, Conditions, Happening, Time, Trace, World};
@@ -36,14 +37,23 @@ const MOMENT: u64 = CLIENT_ALARMS + 2;
 pub(super) struct Played {
     pub(super) facts: Facts,
     pub(super) tape: Tape,
-    /// The invariant that was broken, if one was.
-    pub(super) failure: Option<String>,
+    /// What cut it short, if anything did.
+    pub(super) cut: Option<Cut>,
     pub(super) events: u64,
     pub(super) now_us: u64,
 }
 
-/// Plays all phases but the judgement.
-pub(super) fn play(options: &Options, generator: Box<dyn Generator>) -> Played {
+/// Why a run is not played to its end.
+pub(super) enum Cut {
+    /// An invariant was broken, in words.
+    Invariant(String),
+    /// The history became impossible.
+    History,
+}
+
+/// Plays all phases but the judgement. The history is judged on the way by `online`, if it can be: an
+/// impossible one ends the run.
+pub(super) fn play(options: &Options, generator: Box<dyn Generator>, online: Option<Checker>) -> Played {
     let wires = SharedWires::new(options.seed);
     let conditions = Conditions { sync_us: (300, 1_500), encodes: false, ..Conditions::calm(options.nodes) };
     let mut world = World::new(conditions, options.seed, Trace::off());
@@ -65,9 +75,10 @@ pub(super) fn play(options: &Options, generator: Box<dyn Generator>) -> Played {
         highest: None,
         phase_start: Counts::default(),
     };
+    stage.cluster.tape.borrow_mut().checker = online;
     stage.cluster.world.borrow_mut().set_alarm(0, LOOK);
     stage.cluster.world.borrow_mut().set_alarm(0, ARRIVAL);
-    let failure = stage.phases().err();
+    let cut = stage.phases().err();
     let Stage { cluster, facts, clients, .. } = stage;
     let (events, now_us) = {
         let world = cluster.world.borrow();
@@ -75,7 +86,7 @@ pub(super) fn play(options: &Options, generator: Box<dyn Generator>) -> Played {
     };
     let tape = std::mem::take(&mut *cluster.tape.borrow_mut());
     let facts = Facts { not_issued: clients.not_issued, seconds: now_us as f64 / 1e6, ..facts };
-    Played { facts, tape, failure, events, now_us }
+    Played { facts, tape, cut, events, now_us }
 }
 
 struct Stage<'run> {
@@ -91,7 +102,7 @@ struct Stage<'run> {
 }
 
 impl Stage<'_> {
-    fn phases(&mut self) -> Result<(), String> {
+    fn phases(&mut self) -> Result<(), Cut> {
         self.warm_up()?;
         self.leave(Phase::WarmUp);
         if self.facts.warmed_up != Some(Answer::Valid) {
@@ -110,7 +121,7 @@ impl Stage<'_> {
         self.final_reads()
     }
 
-    fn warm_up(&mut self) -> Result<(), String> {
+    fn warm_up(&mut self) -> Result<(), Cut> {
         let enough = answers_needed(self.options, WARM_UP_MAX);
         let going = |stage: &mut Self| {
             stage.now_us() >= micros(WARM_UP_MIN)
@@ -129,7 +140,7 @@ impl Stage<'_> {
     }
 
     /// What the schedule says, until it is over.
-    fn faults(&mut self) -> Result<(), String> {
+    fn faults(&mut self) -> Result<(), Cut> {
         let left = self.options.time_limit.saturating_sub(Duration::from_micros(self.now_us()));
         let schedule = self.options.schedule(left);
         self.facts.schedule = Some(schedule.clone());
@@ -142,7 +153,7 @@ impl Stage<'_> {
     }
 
     /// Looks, does what is due, waits for what comes next.
-    fn direct(&mut self, director: &mut Director) -> Result<(), String> {
+    fn direct(&mut self, director: &mut Director) -> Result<(), Cut> {
         let mut hands = Hands::new(self.cluster.clone());
         let mut vigil = Vigil::default();
         let began_us = self.now_us();
@@ -181,7 +192,7 @@ impl Stage<'_> {
     }
 
     /// Everything is restored: the cluster must elect, answer and catch up.
-    fn settle(&mut self) -> Result<(), String> {
+    fn settle(&mut self) -> Result<(), Cut> {
         let most = self.facts.settle_max();
         let healed_us = self.now_us();
         self.mark();
@@ -206,7 +217,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    fn final_reads(&mut self) -> Result<(), String> {
+    fn final_reads(&mut self) -> Result<(), Cut> {
         let reads = self.generator.final_reads();
         let keys = reads.len();
         self.clients.read_all(reads);
@@ -220,7 +231,7 @@ impl Stage<'_> {
 
     /// Lets things happen until `done`, which is asked whenever the cluster is looked at, or until the
     /// deadline. Says whether it is done.
-    fn until(&mut self, deadline_us: u64, mut done: impl FnMut(&mut Self) -> bool) -> Result<bool, String> {
+    fn until(&mut self, deadline_us: u64, mut done: impl FnMut(&mut Self) -> bool) -> Result<bool, Cut> {
         self.ask_around();
         loop {
             if done(self) {
@@ -239,7 +250,7 @@ impl Stage<'_> {
     }
 
     /// Goes on to a moment before which nothing happens.
-    fn wait_for(&mut self, at_us: u64) -> Result<(), String> {
+    fn wait_for(&mut self, at_us: u64) -> Result<(), Cut> {
         let now_us = self.now_us();
         if at_us > now_us {
             self.cluster.world.borrow_mut().set_alarm(at_us - now_us, MOMENT);
@@ -251,8 +262,8 @@ impl Stage<'_> {
     }
 
     /// One event. Says whether it is time to look at the cluster.
-    fn step(&mut self) -> Result<bool, String> {
-        let happening = self.cluster.world.borrow_mut().step()?;
+    fn step(&mut self) -> Result<bool, Cut> {
+        let happening = self.cluster.world.borrow_mut().step().map_err(Cut::Invariant)?;
         match happening {
             Happening::Nothing | Happening::Alarm(MOMENT) => {}
             Happening::Alarm(LOOK) => {
@@ -272,6 +283,9 @@ impl Stage<'_> {
             Happening::Down(node) => {
                 self.with_clients(|clients, around| clients.on_down(NodeId(node.0), around));
             }
+        }
+        if self.cluster.tape.borrow().impossible {
+            return Err(Cut::History);
         }
         Ok(false)
     }

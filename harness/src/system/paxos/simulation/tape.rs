@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use checker::online::{Checker, Status};
 use checker::{History, Op, OpType, Process, Value};
 
 use crate::run::score::Score;
@@ -11,6 +12,10 @@ use crate::run::score::Score;
 pub(super) struct Tape {
     pub(super) history: History,
     pub(super) score: Score,
+    /// Judges event by event, for as long as it can.
+    pub(super) checker: Option<Checker>,
+    /// No order of what is recorded explains it.
+    pub(super) impossible: bool,
     ops: u64,
 }
 
@@ -26,6 +31,12 @@ impl Tape {
             OpType::Invoke => self.score.began(op.process, op.time_ns),
             how if matches!(op.process, Process::Client(_)) => self.score.ended(op.process, how),
             _ => {}
+        }
+        match self.checker.as_mut().map(|checker| checker.event(&op)) {
+            None | Some(Ok(Status::Fine)) => {}
+            Some(Ok(Status::Violation(_))) => self.impossible = true,
+            // The whole history is judged at the end, whatever it is.
+            Some(Ok(Status::Undecided(_)) | Err(_)) => self.checker = None,
         }
         self.history.push(op);
     }
