@@ -27,8 +27,11 @@ test-browser: ## open the checker's timelines in headless Chromium; fails where 
 test-chaos: build mutants-build ## batter real clusters for TIME seconds (120), then prove that a planted bug is caught
 	@target/release/antipaxos test-all --time $(TIME) --mutant-bin $(NODE_MUTANTS) $(if $(SEED),--seed $(SEED))
 
-mutants: build mutants-build ## run the bench against every planted bug: which are caught, by what, how fast
-	@target/release/antipaxos mutants --mutant-bin $(NODE_MUTANTS) $(if $(SEED),--seed $(SEED))
+mutants: ## run the bench against every planted bug, in both worlds; goes on where it ended. ONLY, JOBS, SEED
+	$(CARGO) build --release -p paxos-node -p harness --features paxos-node/mutants,harness/mutants \
+	  --target-dir target-mutants
+	@target-mutants/release/antipaxos mutants --mutant-bin $(NODE_MUTANTS) $(if $(ONLY),--only $(ONLY)) \
+	  $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED),--seed $(SEED))
 
 sim: ## simulate clusters in virtual time, SEEDS of them (10000)
 	$(CARGO) run --release -p paxos-node --bin paxos-sim -- --seeds 0..$(SEEDS)

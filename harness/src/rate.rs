@@ -6,7 +6,7 @@ use std::fmt;
 const Z: f64 = 1.96;
 
 /// So many of so many tries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Rate {
     /// Those that did.
     pub hits: u64,
@@ -35,12 +35,22 @@ impl Rate {
         let half = Z / (1.0 + spread) * (share * (1.0 - share) / tries + spread / (4.0 * tries)).sqrt();
         ((middle - half).max(0.0), (middle + half).min(1.0))
     }
+
+    /// For tables: `3/5 (23–88 %)`.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let (low, high) = self.interval();
+        format!("{}/{} ({}–{} %)", self.hits, self.tries, percent(low), percent(high))
+    }
+}
+
+fn percent(share: f64) -> f64 {
+    (share * 100.0).round()
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (low, high) = self.interval();
-        let percent = |share: f64| (share * 100.0).round();
         write!(
             f,
             "{} of {} ({}–{} % with 95 % confidence)",

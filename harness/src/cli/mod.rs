@@ -5,6 +5,7 @@
 
 mod campaign;
 mod case;
+mod cell;
 mod check;
 mod convert;
 mod interrupt;
@@ -17,6 +18,7 @@ mod replay;
 mod schedule;
 mod shape;
 mod shrink;
+mod sighting;
 mod sim;
 mod test;
 mod test_all;
@@ -69,6 +71,7 @@ enum Command {
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
     /// Plants forty bugs, one after the other, and shows which are caught, by what, how fast
+    #[command(after_help = mutants::EXAMPLES)]
     Mutants(mutants::Arguments),
     /// Judges recorded histories, ours or anybody's
     Check(check::Arguments),

@@ -1,23 +1,40 @@
-//! `antipaxos mutants`: the bench proves itself. Each planted bug gets the load and the faults
-//! that expose it; the table shows which were caught, by what, and how fast.
+//! `antipaxos mutants`: the bench proves itself. Each planted bug gets the load and the faults that
+//! expose it, in both worlds; the matrix shows which were caught, by what, how fast, how reliably, and
+//! how little it takes.
+//!
+//! Three stages, each over all planted bugs: in virtual time (seconds; needs a harness that holds the
+//! planted bugs itself), with processes, and shrinking. What is known is written down after every step,
+//! and a later call with the same two binaries goes on where this one ended.
 
-use std::fmt::Write as _;
+mod campaign;
+mod real;
+mod shrunk;
+mod simulated;
+
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
 
+use self::campaign::Campaign;
+use super::case::budget;
 use super::interrupt::Interrupts;
-use super::output::{self, remark, show};
+use super::output::{self, remark};
 use super::planted::{PLANTED, Planted};
-use super::test::one_run;
-use super::test_all::caught_by;
 use super::{complain, fresh_seed, the_file, verify};
+use crate::results::matrix::{Binaries, Matrix, fingerprint};
 use crate::results::store::Store;
-use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
+use crate::run::verdict::{HARNESS_FAILED, USAGE};
 
 /// Where these runs go: they fail by design, and must not hide a real failure.
 const MUTANTS_FOLDER: &str = "mutants";
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  make mutants
+  antipaxos mutants --only reply-on-accept,read-without-quorum --rates 0 --no-shrink
+  antipaxos mutants --jobs 3";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -29,103 +46,124 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<String>,
 
-    /// Tries per planted bug, each with another seed, before it counts as missed
+    /// Runs with processes per planted bug, in its own cell and then others, before it counts as missed
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=100))]
     tries: u64,
 
-    /// Repeats the plans of faults and operations [default: random]
+    /// Seeds that the cell which caught it is run with, for the rate
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=1_000))]
+    rates: u64,
+
+    /// How long to shrink each: 90s, 5m
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = budget)]
+    budget: Duration,
+
+    /// Shrink nothing
+    #[arg(long)]
+    no_shrink: bool,
+
+    /// Clusters at a time: more of them are sooner done, and disturb each other's times
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+
+    /// Forget what earlier calls measured
+    #[arg(long)]
+    fresh: bool,
+
+    /// Repeats the plans of faults and operations [default: that of the matrix gone on with, else random]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Where run folders go
+    /// Where run folders and the matrix go
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
 }
 
-/// What became of one planted bug.
-struct Row {
-    name: &'static str,
-    caught_by: Option<String>,
-    took: Duration,
-    tries: u64,
-    folder: String,
-}
-
 pub(super) async fn main(arguments: Arguments) -> u8 {
-    let chosen = match choose(&arguments.only) {
-        Ok(chosen) => chosen,
+    let (binary, chosen) = match look(&arguments) {
+        Ok(looked) => looked,
         Err(reason) => return complain(USAGE, &reason),
     };
-    let looked_at = the_file(&arguments.mutant_bin).map_err(|error| error.to_string()).and_then(|binary| {
-        let run = |planted: &&Planted| planted.run(binary.clone(), 0);
-        let runs: Vec<_> = chosen.iter().map(run).collect::<Result<_, String>>()?;
-        runs.iter().try_for_each(verify).map_err(|error| error.to_string())?;
-        Ok(binary)
-    });
-    let binary = match looked_at {
-        Ok(binary) => binary,
+    let matrix = match begin(&arguments, &binary) {
+        Ok(matrix) => matrix,
         Err(reason) => return complain(USAGE, &reason),
     };
-    let stores = Store::open(&arguments.results)
-        .and_then(|store| Ok((store, Store::expendable(&arguments.results.join(MUTANTS_FOLDER))?)));
-    let (root, store) = match stores {
-        Ok(stores) => stores,
+    let store = Store::open(&arguments.results)
+        .and_then(|_| Store::expendable(&arguments.results.join(MUTANTS_FOLDER)));
+    let store = match store {
+        Ok(store) => store,
         Err(error) => return complain(USAGE, &error.to_string()),
     };
     let interrupts = match Interrupts::listen() {
         Ok(interrupts) => interrupts,
         Err(error) => return complain(HARNESS_FAILED, &format!("cannot listen for signals: {error}")),
     };
-    let seed = arguments.seed.unwrap_or_else(fresh_seed);
-    let mut rows = Vec::new();
-    let mut broken = false;
+    let mut campaign = Campaign { arguments: &arguments, chosen, binary, store, interrupts, matrix };
+    match campaign.go().await {
+        Ok((text, exit)) => output::answer(&text, exit),
+        Err((exit, reason)) => {
+            remark("what is known so far is kept, and gone on from");
+            complain(exit, &reason)
+        }
+    }
+}
+
+/// What is wrong with the call, told before anything is done.
+fn look(arguments: &Arguments) -> Result<(PathBuf, Vec<&'static Planted>), String> {
+    let chosen = choose(&arguments.only)?;
+    let binary = the_file(&arguments.mutant_bin).map_err(|error| error.to_string())?;
     for planted in &chosen {
-        let mut row = Row {
-            name: planted.name,
-            caught_by: None,
-            took: Duration::ZERO,
-            tries: 0,
-            folder: String::new(),
-        };
-        while row.caught_by.is_none() && row.tries < arguments.tries && !interrupts.came() {
-            let options = match planted.run(binary.clone(), seed.wrapping_add(row.tries)) {
-                Ok(options) => options,
-                Err(reason) => return complain(HARNESS_FAILED, &reason),
-            };
-            row.tries += 1;
-            let ended = match one_run(options, &store, interrupts.stop()).await {
-                Ok(ended) => ended,
-                Err(error) => {
-                    remark(&format!("antipaxos: {}: {error}", planted.name));
-                    row.folder = error.to_string();
-                    broken = true;
-                    break;
-                }
-            };
-            show(&ended.summary.render());
-            broken |= ended.verdict.exit == HARNESS_FAILED;
-            row.caught_by = caught_by(&ended, planted.counts);
-            row.took += ended.took;
-            row.folder = ended.summary.folder;
-        }
-        rows.push(row);
-        if interrupts.came() || broken {
-            break;
-        }
+        verify(&planted.run(binary.clone(), 0)?).map_err(|error| error.to_string())?;
     }
-    let table = render(&rows, seed);
-    if let Err(error) = root.write_matrix(&table) {
-        remark(&format!("antipaxos: {error}"));
-        broken = true;
-    }
-    let all = rows.len() == chosen.len() && rows.iter().all(|row| row.caught_by.is_some());
-    let answer = match (interrupts.came() || broken, all) {
-        (true, _) => Answer::Unknown,
-        (false, true) => Answer::Valid,
-        (false, false) => Answer::Invalid,
+    Ok((binary, chosen))
+}
+
+/// The matrix of the last call if it was measured with the same programs, else an empty one.
+fn begin(arguments: &Arguments, binary: &std::path::Path) -> Result<Matrix, String> {
+    let own = std::env::current_exe().map_err(|error| format!("this program's own file: {error}"))?;
+    let binaries = Binaries { antipaxos: fingerprint(&own)?, node: fingerprint(binary)? };
+    let before = if arguments.fresh { None } else { Matrix::read(&arguments.results)? };
+    let mut matrix = match before {
+        Some(before)
+            if before.binaries == binaries && arguments.seed.is_none_or(|seed| seed == before.seed) =>
+        {
+            remark(&format!("going on with the matrix of seed {}; --fresh starts anew", before.seed));
+            before
+        }
+        Some(_) => {
+            remark("the matrix there is of other binaries, or another seed: starting anew");
+            Matrix::new(binaries, arguments.seed.unwrap_or_else(fresh_seed))
+        }
+        None => Matrix::new(binaries, arguments.seed.unwrap_or_else(fresh_seed)),
     };
-    let exit = if broken { HARNESS_FAILED } else { answer.code() };
-    output::answer(&format!("\n{table}verdict: {answer} (exit {exit})\n"), exit)
+    let rules = rules(binary)?;
+    for planted in &PLANTED {
+        let rule = rules.iter().find(|(name, _)| name == planted.name);
+        let (_, rule) = rule.ok_or_else(|| {
+            format!(
+                "{}: knows no planted bug called {}: is it of another version?",
+                binary.display(),
+                planted.name
+            )
+        })?;
+        matrix.row(planted.name).rule.clone_from(rule);
+    }
+    Ok(matrix)
+}
+
+/// The node's own list: each planted bug, and what is removed.
+fn rules(binary: &std::path::Path) -> Result<Vec<(String, String)>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{} --list-mutants: {error}", binary.display());
+    let listed = Command::new(binary).arg("--list-mutants").output().map_err(|error| failed(&error))?;
+    if !listed.status.success() {
+        return Err(failed(&listed.status));
+    }
+    let text = String::from_utf8_lossy(&listed.stdout);
+    let rule = |line: &str| {
+        let mut fields = line.split('\t');
+        Some((fields.next()?.to_owned(), fields.nth(1)?.to_owned()))
+    };
+    Ok(text.lines().filter_map(rule).collect())
 }
 
 fn choose(only: &[String]) -> Result<Vec<&'static Planted>, String> {
@@ -142,33 +180,6 @@ fn choose(only: &[String]) -> Result<Vec<&'static Planted>, String> {
         .collect()
 }
 
-/// The table, in Markdown: it reads well on a terminal too.
-fn render(rows: &[Row], seed: u64) -> String {
-    let caught = rows.iter().filter(|row| row.caught_by.is_some()).count();
-    let mut text = format!("{caught} of {} planted bugs caught (seed {seed})\n\n", rows.len());
-    // Writing to a string does not fail.
-    let _ = writeln!(
-        text,
-        "| {:<31} | {:<6} | {:<37} | {:>5} | {:>7} |",
-        "mutant", "caught", "by", "tries", "seconds"
-    );
-    let _ = writeln!(text, "|{:-<33}|{:-<8}|{:-<39}|{:->7}|{:->9}|", "", "", "", "", "");
-    for row in rows {
-        let (caught, by) = match &row.caught_by {
-            Some(by) => ("yes", by.as_str()),
-            // Where to look, below the folder of these runs: the table is kept, and the place is not.
-            None => ("MISSED", row.folder.rsplit('/').next().unwrap_or_default()),
-        };
-        let seconds = row.took.as_secs_f64();
-        let _ = writeln!(
-            text,
-            "| {:<31} | {caught:<6} | {by:<37} | {:>5} | {seconds:>7.1} |",
-            row.name, row.tries
-        );
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,19 +189,5 @@ mod tests {
         let error = choose(&["bug".to_owned()]).err().expect("no such bug");
         assert!(error.contains("`bug`") && error.contains("reply-on-accept"), "{error}");
         assert_eq!(choose(&[]).map(|chosen| chosen.len()), Ok(40));
-    }
-
-    #[test]
-    fn the_table_shows_what_was_missed() {
-        let row = |caught_by: Option<&str>| Row {
-            name: "reply-on-accept",
-            caught_by: caught_by.map(str::to_owned),
-            took: Duration::from_millis(4_200),
-            tries: 1,
-            folder: "somewhere".to_owned(),
-        };
-        let text = render(&[row(Some("nodes")), row(None)], 9);
-        assert!(text.starts_with("1 of 2 planted bugs caught (seed 9)\n"), "{text}");
-        assert!(text.contains("| yes    | nodes ") && text.contains("| MISSED | somewhere "), "{text}");
     }
 }

@@ -264,7 +264,8 @@ impl Oracle for Asking {
 }
 
 /// Tries seeds in the simulation, on all processors.
-struct Simulation {
+#[derive(Clone)]
+pub(super) struct Simulation {
     case: Case,
     interrupts: Interrupts,
     deadline: Instant,
@@ -275,13 +276,24 @@ struct Simulation {
 }
 
 impl Simulation {
-    fn new(case: Case, interrupts: Interrupts, deadline: Instant) -> Simulation {
+    /// Measures first how often the whole schedule fails.
+    pub(super) fn new(case: Case, interrupts: Interrupts, deadline: Instant) -> Simulation {
         let mut simulation =
             Simulation { case, interrupts, deadline, baseline: Rate::default(), needed: SEEDS };
         simulation.baseline = simulation.rate(&simulation.case.schedule);
         // Half as often as the whole schedule will do: what matters less than that may go.
         simulation.needed = (simulation.baseline.hits / 2).max(1);
         simulation
+    }
+
+    /// How often the whole schedule fails.
+    pub(super) fn baseline(&self) -> Rate {
+        self.baseline
+    }
+
+    /// How often this one fails, over all seeds.
+    pub(super) fn full_rate(&self, schedule: &Schedule) -> Rate {
+        Simulation { needed: u64::MAX, baseline: Rate::default(), ..self.clone() }.rate(schedule)
     }
 
     /// Tries until there are enough that fail, or there can't be any more.

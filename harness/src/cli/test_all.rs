@@ -11,22 +11,18 @@ use super::campaign::main_runs;
 use super::interrupt::Interrupts;
 use super::output::{self, show};
 use super::planted::{CANARY, Planted};
+use super::sighting::in_ended;
 use super::test::one_run;
 use super::{complain, fresh_seed, neighbour, seconds, the_file, verify};
-use crate::process::ExitKind;
 use crate::results::store::Store;
 use crate::run::Ended;
-use crate::run::cluster::Casualty;
 use crate::run::options::shell_word;
-use crate::run::verdict::{Answer, HARNESS_FAILED, Part, Subject, USAGE};
+use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
 use crate::schedule::Territory;
 use crate::schedule::limits::NODES_MAX;
-use crate::system::WhiteBoxReport;
 
 /// Where the canary's runs go: they fail by design, and must not hide a real failure.
 const CANARY_FOLDER: &str = "canary";
-/// The exit status of a node whose state differs from another's, or contradicts itself.
-const FOUND_ITSELF_WRONG: i32 = 70;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -149,7 +145,7 @@ fn canary_row(canary: &Planted, ended: &Ended) -> Row {
     if ended.verdict.exit == HARNESS_FAILED {
         return broken("canary".to_owned(), &format!("the harness failed ({})", ended.summary.folder));
     }
-    match caught_by(ended, canary.counts) {
+    match in_ended(ended, canary.counts) {
         Some(by) => Row {
             name: "canary".to_owned(),
             answer: Answer::Valid,
@@ -161,35 +157,6 @@ fn canary_row(canary: &Planted, ended: &Ended) -> Row {
             &format!("{mutant} was NOT caught ({}): this bench proves nothing", ended.summary.folder),
         ),
     }
-}
-
-/// What found the planted bug, if it was found by a part of the verdict that `counts`.
-pub(super) fn caught_by(ended: &Ended, counts: &[Subject]) -> Option<String> {
-    let check = ended.report.as_ref().map(|report| report.check.as_str());
-    let wrong_inside = wrong_inside(ended.white_box.as_ref(), &ended.facts.casualties);
-    found(&ended.verdict.parts, counts, check, wrong_inside)
-}
-
-/// Whether the nodes themselves show that a rule was broken: their logs contradict the protocol, or
-/// one found its own state wrong, however early. That a node ended shows nothing by itself: it may have
-/// been called wrongly, or found no disk to write to, and says so by another status.
-fn wrong_inside(white_box: Option<&WhiteBoxReport>, casualties: &[Casualty]) -> bool {
-    let contradicted = white_box.is_some_and(|report| !report.violations.is_empty());
-    let found_itself_wrong = ExitKind::Status(FOUND_ITSELF_WRONG);
-    contradicted || casualties.iter().any(|casualty| casualty.exit.kind == found_itself_wrong)
-}
-
-fn found(parts: &[Part], counts: &[Subject], check: Option<&str>, wrong_inside: bool) -> Option<String> {
-    let by: Vec<String> = parts
-        .iter()
-        .filter(|part| part.answer == Answer::Invalid && counts.contains(&part.subject))
-        .filter(|part| part.subject != Subject::Nodes || wrong_inside)
-        .map(|part| match (part.subject, check) {
-            (Subject::History, Some(check)) => check.to_owned(),
-            (subject, _) => subject.to_string(),
-        })
-        .collect();
-    (!by.is_empty()).then(|| by.join(" + "))
 }
 
 /// A run that came to no verdict, though all was well when the first one began.
@@ -241,8 +208,6 @@ fn repeat(arguments: &Arguments, seed: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::ExitInfo;
-    use crate::system::NodeId;
 
     fn row(answer: Answer, exit: u8) -> Row {
         Row { name: "set".to_owned(), answer, exit, told: "told".to_owned() }
@@ -260,39 +225,6 @@ mod tests {
         ] {
             assert_eq!(closing(&rows, &Territory::default(), Duration::ZERO, "again").1, exit);
         }
-    }
-
-    #[test]
-    fn a_planted_bug_is_caught_only_by_what_it_did_wrong() {
-        let invalid = |subjects: &[Subject]| -> Vec<Part> {
-            subjects.iter().map(|&subject| Part::new(subject, Answer::Invalid, "because")).collect()
-        };
-        let both = [Subject::History, Subject::Nodes];
-        let check = Some("set");
-        let noise = invalid(&[Subject::Liveness, Subject::Coverage, Subject::Harness]);
-        assert_eq!(found(&noise, &both, check, true), None);
-        // It died, but nothing says that it was wrong.
-        assert_eq!(found(&invalid(&[Subject::Nodes]), &both, check, false), None);
-        assert_eq!(found(&invalid(&[Subject::Nodes]), &both, check, true).as_deref(), Some("nodes"));
-        assert_eq!(found(&invalid(&[Subject::Nodes]), &[Subject::History], check, true), None);
-        assert_eq!(found(&invalid(&both), &both, check, true).as_deref(), Some("set + nodes"));
-        assert_eq!(found(&invalid(&both), &both, check, false).as_deref(), Some("set"));
-    }
-
-    #[test]
-    fn a_node_that_found_itself_wrong_is_evidence_and_one_that_only_ended_is_none() {
-        let ended = |kind| {
-            let exit = ExitInfo { pid: 1, kind, last_words: Vec::new() };
-            vec![Casualty { node: NodeId(1), exit }]
-        };
-        assert!(wrong_inside(None, &ended(ExitKind::Status(70))));
-        for kind in [64, 65, 74, 101].map(ExitKind::Status).into_iter().chain([ExitKind::Signal(9)]) {
-            assert!(!wrong_inside(None, &ended(kind)), "{kind}");
-        }
-        let clean = WhiteBoxReport::default();
-        assert!(!wrong_inside(Some(&clean), &[]));
-        let contradicted = WhiteBoxReport { violations: vec!["two leaders".to_owned()], ..clean };
-        assert!(wrong_inside(Some(&contradicted), &[]));
     }
 
     #[test]

@@ -62,14 +62,6 @@ impl Store {
         Ok(Store { expendable: true, ..Store::open(root)? })
     }
 
-    /// Keeps the detection table of planted bugs: `matrix/latest.md`.
-    pub fn write_matrix(&self, table: &str) -> Result<(), StoreError> {
-        let folder = self.root.join("matrix");
-        fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
-        let path = folder.join("latest.md");
-        fs::write(&path, table).map_err(failed("write", &path))
-    }
-
     /// Where it is.
     pub fn root(&self) -> &Path {
         &self.root

@@ -27,6 +27,7 @@ mod examples;
 mod explain;
 mod fault;
 mod happened;
+pub mod library;
 pub mod limits;
 mod mixer;
 mod observed;

@@ -148,6 +148,10 @@ fn nothing_reads_results_to_decide_a_verdict() {
         ("harness/src/nemesis/pause.rs", "what the kernel says of a process"),
         ("harness/src/process/exit.rs", "a node's last words, to be shown"),
         ("harness/src/results/manifest.rs", "what machine this is"),
+        (
+            "harness/src/results/matrix/mod.rs",
+            "the matrix that a campaign goes on with, and the binaries that it is bound to",
+        ),
         ("harness/src/results/store.rs", "which old run folders may go"),
         ("harness/src/run/cluster.rs", "how many files a node's folder has"),
         ("harness/src/system/paxos/binary.rs", "the binary, to be hashed"),

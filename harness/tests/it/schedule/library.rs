@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use harness::schedule::library::LIBRARY;
 use harness::schedule::{Dialect, Schedule, Start};
 
 use super::{files, folder};
@@ -18,6 +19,17 @@ fn library() -> Vec<(String, Schedule)> {
         (path.file_stem().unwrap().to_string_lossy().into_owned(), reading.schedule)
     };
     files("schedules").into_iter().map(read).collect()
+}
+
+#[test]
+fn what_is_compiled_in_is_what_is_there() {
+    let there: Vec<(String, String)> = files("schedules")
+        .into_iter()
+        .map(|(path, _, text)| (path.file_stem().unwrap().to_string_lossy().into_owned(), text))
+        .collect();
+    let compiled: Vec<(String, String)> =
+        LIBRARY.iter().map(|entry| (entry.name.to_owned(), entry.text.to_owned())).collect();
+    assert_eq!(compiled, there, "harness/src/schedule/library.rs lists them");
 }
 
 #[test]

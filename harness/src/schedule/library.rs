@@ -1,0 +1,51 @@
+//! The schedules that come with the bench, compiled in: a campaign needs no sources beside it.
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// As the schedule calls itself, and its file.
+    pub name: &'static str,
+    /// The file, from the top of the sources.
+    pub file: &'static str,
+    /// What it says.
+    pub text: &'static str,
+}
+
+macro_rules! library {
+    ($($name:literal),+ $(,)?) => {
+        &[$(Entry {
+            name: $name,
+            file: concat!("harness/schedules/", $name, ".toml"),
+            text: include_str!(concat!("../../schedules/", $name, ".toml")),
+        }),+]
+    };
+}
+
+/// All of them, by name.
+pub const LIBRARY: &[Entry] = library![
+    "accepted-by-a-minority",
+    "bridge",
+    "chain",
+    "ci-mix",
+    "clients-cut-off",
+    "duelling-proposers",
+    "everything-at-once",
+    "flapping-links",
+    "leader-frozen-then-woken",
+    "majorities-ring",
+    "message-starvation",
+    "minority-leader",
+    "old-accepts-released",
+    "one-way-loss",
+    "quorum-loss",
+    "restart-storm",
+    "rolling-restarts",
+    "slow-and-half-open",
+    "swizzle",
+];
+
+/// The schedule of that name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Entry> {
+    LIBRARY.iter().find(|entry| entry.name == name)
+}
