@@ -1,0 +1,56 @@
+//! Heartbeats: who leads, how far the chosen prefix reaches, and that reads may be answered.
+
+use super::{Replica, Role};
+use crate::paxos::{Ballot, Lsn, Message, NodeId, Slot};
+
+impl Replica {
+    pub(super) fn on_heartbeat(&mut self, from: NodeId, ballot: Ballot, chosen_upto: Slot, read_seq: u64) {
+        self.see(ballot);
+        if ballot < self.acceptor.promised() {
+            let refused = self.acceptor.refused();
+            self.reject(from, ballot, refused);
+            return;
+        }
+        if self.knows_later_leader(ballot) {
+            return;
+        }
+        self.follow(ballot);
+        self.on_chosen_mark(from, ballot, chosen_upto);
+        let (chosen_upto, applied) = (self.learner.chosen_upto(), self.applied);
+        self.send(from, Message::HeartbeatAck { ballot, read_seq, chosen_upto, applied }, Lsn::ZERO);
+    }
+
+    pub(super) fn on_heartbeat_ack(&mut self, from: NodeId, ballot: Ballot, read_seq: u64) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        if leader.ballot == ballot || crate::mutant!(ReadAckAnyBallot) {
+            leader.hear(from, self.now);
+            leader.reads.answer(from, read_seq);
+        }
+    }
+
+    pub(super) fn is_heartbeat_due(&self) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        self.now >= leader.heartbeat_at + self.timing.heartbeat_ticks
+    }
+
+    pub(super) fn send_heartbeats(&mut self) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        leader.heartbeat_at = self.now;
+        let read_seq = leader.reads.sequence_to_send();
+        let ballot = leader.ballot;
+        let (chosen_upto, applied) = (self.learner.chosen_upto(), self.applied);
+        for to in self.others.clone() {
+            self.send(to, Message::Heartbeat { ballot, chosen_upto, read_seq, applied }, Lsn::ZERO);
+        }
+    }
+
+    pub(super) fn confirm_reads(&mut self) {
+        if matches!(&self.role, Role::Leader(leader) if leader.reads.needs_round()) {
+            self.send_heartbeats();
+        }
+        if let Role::Leader(leader) = &mut self.role {
+            let confirmed = leader.reads.take_confirmed(self.others.len() + 1);
+            self.effects.reads.extend(confirmed);
+        }
+    }
+}
