@@ -15,8 +15,10 @@
 //! always fail.
 
 mod departed;
+mod forwarding;
 mod status;
 
+pub use forwarding::FORWARDED_MAX;
 pub use status::{LeaderStatus, Status};
 
 use crate::kv::{
@@ -24,11 +26,11 @@ use crate::kv::{
     MAX_BATCH_COMMANDS, OpResult, Reply, RequestId, Txn, TxnOp, TxnOutcome, UnknownReason,
 };
 use crate::paxos::{
-    AppliedHash, Ballot, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Replica,
+    AppliedHash, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Replica,
     ReplicaConfig, RoleName, Send, Slot, Timing, Value,
 };
-use bytes::Bytes;
 use departed::Departed;
+use forwarding::Forwarded;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Commands that may wait for a slot: beyond it, "overloaded" is more honest than a long wait.
@@ -37,11 +39,6 @@ pub const QUEUED_COMMANDS_MAX: usize = 4096;
 pub const QUEUED_BYTES_MAX: usize = 16 << 20;
 /// Reads that may wait for their barrier.
 pub const WAITING_READS_MAX: usize = 4096;
-/// Requests that may be under way to the leader.
-pub const FORWARDED_MAX: usize = 4096;
-/// A forwarded request is given up after this many election timeouts: by then its leader has
-/// answered or is gone.
-const FORWARD_ELECTION_TIMEOUTS: u64 = 3;
 
 /// How a node takes part in its cluster.
 #[derive(Clone, Debug)]
@@ -88,14 +85,6 @@ struct Queued {
 struct InFlight {
     value: Value,
     origins: Vec<Origin>,
-}
-
-#[derive(Debug)]
-struct Forwarded {
-    origin: Origin,
-    read_only: bool,
-    leader: Ballot,
-    give_up_at: u64,
 }
 
 /// What one burst of input leads to. The duties and their order are those of [`Effects`].
@@ -213,10 +202,8 @@ impl Service {
 
     /// A client has gone: nobody waits for its answers any more. What it asked for goes on.
     pub fn client_gone(&mut self, client: ClientToken) {
-        let gone =
-            |origin: &Origin| matches!(origin, Origin::Client { client: other, .. } if *other == client);
         self.latest_ids.remove(&client);
-        self.forwarded.retain(|_, forwarded| !gone(&forwarded.origin));
+        self.forget_forwards(client);
     }
 
     /// The log is durable up to `lsn`.
@@ -229,10 +216,7 @@ impl Service {
     pub fn stop(&mut self) {
         self.replica.mark_chosen();
         self.abandon(UnknownReason::Stopping);
-        let forwarded = std::mem::take(&mut self.forwarded);
-        for (_, forwarded) in forwarded {
-            self.give_up(&forwarded, UnknownReason::Stopping);
-        }
+        self.give_up_all_forwards(UnknownReason::Stopping);
     }
 
     /// Hands out what the input since the last call led to.
@@ -303,79 +287,6 @@ impl Service {
             self.queued_bytes += bytes;
             self.queue.push_back(Queued { origin, command, bytes });
         }
-    }
-
-    /// This node follows: the leader decides, and the client gets its answer from here.
-    fn forward(&mut self, mut origin: Origin, leader: Ballot, command: Command) {
-        if self.forwarded.len() >= FORWARDED_MAX {
-            self.refuse(origin, &command, DefiniteError::Overloaded);
-            return;
-        }
-        self.departed.note(&command);
-        if crate::mutant!(ForwardedOpDroppedAcked)
-            && let Command::Execute { txn, .. } = &command
-            && txn.ops.iter().all(|op| matches!(op, TxnOp::Put { .. } | TxnOp::Append { .. }))
-        {
-            let done = TxnOutcome::Done(vec![OpResult::Done; txn.ops.len()]);
-            self.answer(origin, self.kv.applied().slot, ClientResult::Reply(Reply::Outcome(done)));
-            origin = Origin::Client { client: ClientToken(u64::MAX), id: 0 };
-        }
-        let token = self.take_token();
-        let give_up_at = self.now + FORWARD_ELECTION_TIMEOUTS * self.config.timing.election_ticks_max;
-        let read_only = command.is_read_only();
-        self.forwarded.insert(token, Forwarded { origin, read_only, leader, give_up_at });
-        let request = ClientRequest { id: token, command }.encode();
-        self.send(leader.node, Message::Forward { token, request });
-    }
-
-    fn on_forward(&mut self, from: NodeId, token: u64, request: Bytes) {
-        self.settle_leadership();
-        let origin = Origin::Peer { node: from, token };
-        match ClientRequest::decode(request) {
-            Ok(request) => self.accept_request(origin, request.command),
-            Err(_) => self.answer(origin, Slot::ZERO, ClientResult::Failed(DefiniteError::Malformed)),
-        }
-    }
-
-    fn on_forward_reply(&mut self, from: NodeId, token: u64, reply: Bytes) {
-        if self.forwarded.get(&token).is_none_or(|forwarded| forwarded.leader.node != from) {
-            return;
-        }
-        let Some(forwarded) = self.forwarded.remove(&token) else { return };
-        match ClientReply::decode(reply) {
-            // The leader refused *this copy*; the network may have shown it another one before.
-            Ok(ClientReply { result: ClientResult::Failed(_), .. }) | Err(_) if !forwarded.read_only => {
-                let unknown = ClientResult::Unknown(UnknownReason::Refused);
-                self.answer(forwarded.origin, Slot::ZERO, unknown);
-            }
-            Ok(reply) => self.answer(forwarded.origin, reply.slot, reply.result),
-            Err(_) => self.give_up(&forwarded, UnknownReason::ForwardLost),
-        }
-    }
-
-    fn give_up_forwards(&mut self) {
-        let leader = self.replica.leader();
-        let now = self.now;
-        let lost: Vec<u64> = self
-            .forwarded
-            .iter()
-            .filter(|(_, forwarded)| leader != Some(forwarded.leader) || now >= forwarded.give_up_at)
-            .map(|(token, _)| *token)
-            .collect();
-        for token in lost {
-            let Some(forwarded) = self.forwarded.remove(&token) else { continue };
-            let changed = leader != Some(forwarded.leader);
-            let reason = if changed { UnknownReason::LeaderChanged } else { UnknownReason::ForwardLost };
-            self.give_up(&forwarded, reason);
-        }
-    }
-
-    fn give_up(&mut self, forwarded: &Forwarded, reason: UnknownReason) {
-        let result = match forwarded.read_only {
-            true => ClientResult::Failed(DefiniteError::NoLeader),
-            false => ClientResult::Unknown(reason),
-        };
-        self.answer(forwarded.origin, Slot::ZERO, result);
     }
 
     /// Says that a command did not happen, if that is certain.
