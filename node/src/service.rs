@@ -16,14 +16,18 @@
 
 mod departed;
 mod forwarding;
+mod queue;
+mod reads;
 mod status;
 
 pub use forwarding::FORWARDED_MAX;
+pub use queue::{QUEUED_BYTES_MAX, QUEUED_COMMANDS_MAX};
+pub use reads::WAITING_READS_MAX;
 pub use status::{LeaderStatus, Status};
 
 use crate::kv::{
-    Batch, ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Kv, MAX_BATCH_BYTES,
-    MAX_BATCH_COMMANDS, OpResult, Reply, RequestId, Txn, TxnOp, TxnOutcome, UnknownReason,
+    Batch, ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Kv, OpResult, Reply, RequestId,
+    Txn, TxnOp, TxnOutcome, UnknownReason,
 };
 use crate::paxos::{
     AppliedHash, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Replica,
@@ -31,14 +35,9 @@ use crate::paxos::{
 };
 use departed::Departed;
 use forwarding::Forwarded;
-use std::collections::{BTreeMap, VecDeque};
-
-/// Commands that may wait for a slot: beyond it, "overloaded" is more honest than a long wait.
-pub const QUEUED_COMMANDS_MAX: usize = 4096;
-/// Bytes of commands that may wait for a slot.
-pub const QUEUED_BYTES_MAX: usize = 16 << 20;
-/// Reads that may wait for their barrier.
-pub const WAITING_READS_MAX: usize = 4096;
+use queue::Queue;
+use reads::Reads;
+use std::collections::BTreeMap;
 
 /// How a node takes part in its cluster.
 #[derive(Clone, Debug)]
@@ -73,13 +72,6 @@ enum Origin {
     Peer { node: NodeId, token: u64 },
 }
 
-#[derive(Debug)]
-struct Queued {
-    origin: Origin,
-    command: Command,
-    bytes: usize,
-}
-
 /// A batch under way: who waits for each of its commands, and the value, to be sure of it.
 #[derive(Debug)]
 struct InFlight {
@@ -106,12 +98,9 @@ pub struct Service {
     config: Config,
     replica: Replica,
     kv: Kv,
-    queue: VecDeque<Queued>,
-    queued_bytes: usize,
+    queue: Queue,
     in_flight: BTreeMap<Slot, InFlight>,
-    reads: BTreeMap<u64, (Origin, Txn)>,
-    /// Reads with a confirmed barrier, waiting for its slot to be applied.
-    confirmed_reads: VecDeque<(u64, Slot)>,
+    reads: Reads,
     forwarded: BTreeMap<u64, Forwarded>,
     next_token: u64,
     /// The latest request id on each connection.
@@ -141,11 +130,9 @@ impl Service {
             config,
             replica,
             kv: Kv::new(),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
+            queue: Queue::default(),
             in_flight: BTreeMap::new(),
-            reads: BTreeMap::new(),
-            confirmed_reads: VecDeque::new(),
+            reads: Reads::default(),
             forwarded: BTreeMap::new(),
             latest_ids: BTreeMap::new(),
             departed: Departed::default(),
@@ -259,14 +246,14 @@ impl Service {
         if let Command::Execute { txn, .. } = &command
             && txn.is_read_only()
         {
-            if self.reads.len() >= WAITING_READS_MAX {
+            if self.reads.is_full() {
                 self.refuse(origin, &command, DefiniteError::Overloaded);
                 return;
             }
             let token = self.take_token();
             let asked = self.replica.read(token);
             assert!(asked, "a leader takes reads");
-            self.reads.insert(token, (origin, txn.clone()));
+            self.reads.wait(token, origin, txn.clone());
             return;
         }
         if crate::mutant!(CasAtPropose)
@@ -278,14 +265,8 @@ impl Service {
                 txn.ops = vec![TxnOp::Put { key: key.clone(), value: value.clone() }];
             }
         }
-        let bytes = command.encoded_len();
-        if bytes + Batch::HEADER_BYTES > MAX_BATCH_BYTES {
-            self.refuse(origin, &command, DefiniteError::TooLarge);
-        } else if self.queue.len() >= QUEUED_COMMANDS_MAX || self.queued_bytes + bytes > QUEUED_BYTES_MAX {
-            self.refuse(origin, &command, DefiniteError::Overloaded);
-        } else {
-            self.queued_bytes += bytes;
-            self.queue.push_back(Queued { origin, command, bytes });
+        if let Err((command, error)) = self.queue.push(origin, command) {
+            self.refuse(origin, &command, error);
         }
     }
 
@@ -303,19 +284,9 @@ impl Service {
     /// Everything that waits goes into as few slots as possible.
     fn propose_queued(&mut self) {
         while !self.queue.is_empty() && self.replica.can_propose() {
-            let mut bytes = Batch::HEADER_BYTES;
-            let mut commands = Vec::new();
-            let mut origins = Vec::new();
-            while let Some(queued) = self.queue.front() {
-                if bytes + queued.bytes > MAX_BATCH_BYTES || commands.len() >= MAX_BATCH_COMMANDS {
-                    break;
-                }
-                bytes += queued.bytes;
-                let Some(queued) = self.queue.pop_front() else { break };
-                self.queued_bytes -= queued.bytes;
-                self.departed.note(&queued.command);
-                commands.push(queued.command);
-                origins.push(queued.origin);
+            let (commands, mut origins) = self.queue.take_batch();
+            for command in &commands {
+                self.departed.note(command);
             }
             let batch = Batch { time_ms: self.stamp(), commands };
             let value = Value::Batch(batch.encode());
@@ -364,7 +335,7 @@ impl Service {
             self.apply(slot, &value);
         }
         self.replica.set_applied(self.kv.applied());
-        self.confirmed_reads.extend(reads);
+        self.reads.confirm(reads);
         self.serve_reads();
     }
 
@@ -396,15 +367,9 @@ impl Service {
 
     fn serve_reads(&mut self) {
         let applied = self.kv.applied().slot;
-        while let Some((token, slot)) = self.confirmed_reads.front().copied() {
-            if slot > applied {
-                break;
-            }
-            self.confirmed_reads.pop_front();
-            if let Some((origin, txn)) = self.reads.remove(&token) {
-                let outcome = Reply::Outcome(self.kv.read(&txn));
-                self.answer(origin, applied, ClientResult::Reply(outcome));
-            }
+        while let Some((origin, txn)) = self.reads.take_ready(applied) {
+            let outcome = Reply::Outcome(self.kv.read(&txn));
+            self.answer(origin, applied, ClientResult::Reply(outcome));
         }
     }
 
@@ -421,12 +386,10 @@ impl Service {
                 self.answer(origin, Slot::ZERO, result);
             }
         }
-        for queued in std::mem::take(&mut self.queue) {
-            self.refuse(queued.origin, &queued.command, DefiniteError::NotLeader { hint });
+        for (origin, command) in self.queue.take_all() {
+            self.refuse(origin, &command, DefiniteError::NotLeader { hint });
         }
-        self.queued_bytes = 0;
-        self.confirmed_reads.clear();
-        for (_, (origin, _)) in std::mem::take(&mut self.reads) {
+        for origin in self.reads.take_all() {
             self.answer(origin, Slot::ZERO, ClientResult::Failed(DefiniteError::NotLeader { hint }));
         }
     }
