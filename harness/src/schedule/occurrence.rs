@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::action::Action;
 use super::bind::Item;
-use super::director::Order;
 use super::happened::{Mark, Trail};
+use super::order::Order;
 use super::{Lasts, Trigger};
 
 /// A fault that came and is not over.
