@@ -22,12 +22,10 @@ use super::occurrence::{Occurrence, Owner};
 use super::order::{Order, Passed, Watch};
 use super::reach::Damage;
 use super::resolve::Written;
+use super::single::Single;
 use super::territory::{self, Cell, Protocol, State, Territory};
 use super::{Body, Fault, Guard, Lasts, Mix, Phase, Schedule, Span, Start, Step, Trigger, What};
 use crate::system::NodeId;
-
-/// Between two tries of a fault that can't be done now.
-const RETRY: Duration = Duration::from_millis(250);
 
 /// Where a schedule stands.
 #[derive(Debug)]
@@ -39,7 +37,7 @@ pub struct Director {
     /// first look and after the end.
     began: Option<(Mark, u64)>,
     passed: Vec<Passed>,
-    faults: Vec<Single>,
+    singles: Vec<Single>,
     mixers: Vec<Mixer>,
     active: Vec<Occurrence>,
     trail: Trail,
@@ -53,30 +51,6 @@ pub struct Director {
     /// The cells of what stands, by fault.
     pending: BTreeMap<String, Vec<Cell>>,
     steers: bool,
-}
-
-/// How far a single fault is.
-#[derive(Debug)]
-struct Single {
-    /// The key of its start: of draws, and of frames that are watched for.
-    key: String,
-    /// Tries so far: numbers the draws.
-    planned: u64,
-    /// How often it came.
-    times: u32,
-    /// For `at` and `every`.
-    next_at: Option<Duration>,
-    /// Not before.
-    retry_at: Duration,
-    running: bool,
-    told: Option<String>,
-}
-
-impl Single {
-    /// Whether it may come again.
-    fn is_waiting(&self, fault: &Fault) -> bool {
-        !self.running && fault.times_max.is_none_or(|max| self.times < max)
-    }
 }
 
 /// A fault that is about to come.
@@ -99,7 +73,7 @@ impl Director {
             phase: 0,
             began: None,
             passed: Vec::new(),
-            faults: Vec::new(),
+            singles: Vec::new(),
             mixers: Vec::new(),
             active: Vec::new(),
             trail: Trail::default(),
@@ -223,10 +197,7 @@ impl Director {
         let ((began, _), phase) = (self.began?, self.schedule.phases.get(self.phase)?);
         let items = self.active.iter().flat_map(Occurrence::moments);
         let ends = self.active.iter().filter_map(|active| active.ends_at(&self.trail));
-        let starts = phase.faults.iter().zip(&self.faults).filter_map(|(fault, single)| {
-            let due = single.is_waiting(fault).then(|| self.due(fault, single, began)).flatten()?;
-            Some(due.max(single.retry_at))
-        });
+        let starts = self.singles.iter().filter_map(|single| single.wake_at(&self.trail, began));
         let mixes = self.mixers.iter().filter_map(Mixer::wake_at);
         let over = std::iter::once(began.at + phase.lasts);
         items.chain(ends).chain(starts).chain(mixes).chain(over).filter(|&at| at > now).min()
@@ -235,11 +206,7 @@ impl Director {
     /// The frames that triggers wait for now.
     #[must_use]
     pub fn watches(&self, observed: &Observed) -> Vec<Watch> {
-        let Some(phase) = self.schedule.phases.get(self.phase) else { return Vec::new() };
-        let starts = phase.faults.iter().zip(&self.faults).filter_map(|(fault, single)| match &fault.start {
-            Start::When(trigger) if single.is_waiting(fault) => Some((&*single.key, trigger)),
-            _ => None,
-        });
+        let starts = self.singles.iter().filter_map(Single::waits_for);
         let ends = self.active.iter().filter_map(Occurrence::waits_for);
         let armed = |trigger: &Trigger| trigger.after.as_ref().is_none_or(|id| self.trail.came(id).is_some());
         starts
@@ -273,15 +240,7 @@ impl Director {
         self.began = Some((self.trail.mark(), observed.ops_ok));
         let phase = &self.schedule.phases[self.phase];
         self.mixers = phase.mixes.iter().map(|mix| Mixer::new(mix, seed, now, now + phase.lasts)).collect();
-        let single = |fault: &Fault| {
-            let key = format!("{}/start", fault.id);
-            let next_at = match &fault.start {
-                Start::At(span) | Start::Every(span) => Some(now + Draws::of(seed, &key, 0).span(*span)),
-                Start::When(_) => None,
-            };
-            Single { key, planned: 0, times: 0, next_at, retry_at: now, running: false, told: None }
-        };
-        self.faults = phase.faults.iter().map(single).collect();
+        self.singles = phase.faults.iter().map(|fault| Single::new(fault, seed, now)).collect();
         orders.push(Order::Phase(phase.name.clone()));
     }
 
@@ -293,6 +252,7 @@ impl Director {
 
     fn leave(&mut self, observed: &Observed, orders: &mut Vec<Order>) {
         self.end_all(orders);
+        self.singles.clear();
         if let Some((began, ops_before)) = self.began {
             let Phase { name, ok_rate_min, .. } = self.current();
             self.passed.push(Passed {
@@ -333,17 +293,7 @@ impl Director {
 
     fn ended(&mut self, active: &Occurrence, now: Duration) {
         match active.owner {
-            Owner::Single(place) => {
-                let start = &self.schedule.phases[self.phase].faults[place].start;
-                let single = &mut self.faults[place];
-                single.running = false;
-                single.next_at = match start {
-                    Start::Every(span) => {
-                        Some(now + Draws::of(self.seed, &single.key, single.planned).span(*span))
-                    }
-                    Start::At(_) | Start::When(_) => None,
-                };
-            }
+            Owner::Single(place) => self.singles[place].ended(now),
             Owner::Mix(place, choice) => self.mixers[place].ended(choice, now),
         }
     }
@@ -353,47 +303,19 @@ impl Director {
     fn singles(&mut self, observed: &Observed, orders: &mut Vec<Order>) {
         let (now, began) = (observed.now, self.began());
         let end = began.at + self.current().lasts;
-        for place in 0..self.faults.len() {
-            let (fault, single) = (&self.current().faults[place], &self.faults[place]);
-            let may = single.is_waiting(fault) && now >= single.retry_at && now < end;
-            if !may || self.due(fault, single, began).is_none_or(|due| due > now) {
-                continue;
-            }
-            let Fault { id, body, guard, .. } = fault.clone();
-            let mut draws = Draws::of(self.seed, &id, single.planned);
-            let length = match &body.lasts {
-                Lasts::For(span) => draws.span(*span),
-                Lasts::Until(_) | Lasts::Phase => end - now,
-            };
-            self.faults[place].planned += 1;
+        for place in 0..self.singles.len() {
+            let single = &mut self.singles[place];
+            let Some((length, draws)) = single.plan(&self.trail, began, now, end) else { continue };
+            let Fault { id, body, guard, .. } = single.fault().clone();
             let owner = Owner::Single(place);
-            let came = self.come(Planned { id, body, guard, length, draws, owner }, observed, orders);
-            let single = &mut self.faults[place];
-            match came {
-                Ok(()) => {
-                    single.running = true;
-                    single.times += 1;
-                    single.told = None;
-                }
+            let planned = Planned { id: id.clone(), body, guard, length, draws, owner };
+            match self.come(planned, observed, orders) {
+                Ok(()) => self.singles[place].began(),
                 Err(reason) => {
-                    single.retry_at = now + RETRY;
-                    if single.told.as_ref() != Some(&reason) {
-                        single.told = Some(reason.clone());
-                        let id = self.current().faults[place].id.clone();
+                    if self.singles[place].skipped(&reason, now) {
                         self.skip(id, reason, orders);
                     }
                 }
-            }
-        }
-    }
-
-    /// When a single fault may come, as far as can be known now.
-    fn due(&self, fault: &Fault, single: &Single, began: Mark) -> Option<Duration> {
-        match &fault.start {
-            Start::At(_) | Start::Every(_) => single.next_at,
-            Start::When(trigger) => {
-                let since = self.trail.came(&fault.id).map_or(began, |came| came.max(began));
-                self.trail.fires(trigger, &single.key, since)
             }
         }
     }
@@ -501,7 +423,7 @@ impl Director {
     /// What sets it off when it is repeated: the same event, or else its time.
     fn start_of(&self, owner: Owner, now: Duration) -> Start {
         if let Owner::Single(place) = owner
-            && let waits @ Start::When(_) = &self.current().faults[place].start
+            && let waits @ Start::When(_) = &self.singles[place].fault().start
         {
             return waits.clone();
         }

@@ -38,6 +38,7 @@ mod preset;
 mod reach;
 mod read;
 mod resolve;
+mod single;
 mod target;
 mod territory;
 mod trigger;
