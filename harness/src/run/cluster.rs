@@ -8,6 +8,12 @@
 //! whether it is up) is kept apart from the process that is being signalled, so that a slow signal
 //! delays nobody's clock.
 
+mod ending;
+mod error;
+
+pub use ending::STOP_MAX;
+pub use error::ClusterError;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
@@ -15,77 +21,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-
-use crate::process::{ExitInfo, ExitKind, NodeProcess, ProcessError, SpawnSpec, launcher};
-use crate::proxy::{Link, Mesh, MeshError};
+use self::ending::{End, end, ended_as_asked};
+use crate::process::{ExitInfo, NodeProcess, ProcessError, SpawnSpec, launcher};
+use crate::proxy::{Link, Mesh};
 use crate::schedule::Condition;
 use crate::system::{NodeId, NodePlace, NodeStatus, StatusError, System, Target};
 
 /// How long a node may take from its start until it serves: recovery reads its whole log.
 pub const READY_MAX: Duration = Duration::from_secs(15);
-/// How long a node may take to stop when asked, before it is killed.
-pub const STOP_MAX: Duration = Duration::from_secs(5);
 /// Between two looks at a starting node.
 const READY_POLL: Duration = Duration::from_millis(5);
-
-/// Why the cluster could not be brought up, or a node not brought back.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// A folder or file of a node can't be used.
-    #[error("{node}: cannot use {}: {source}", path.display())]
-    Place {
-        /// The node.
-        node: NodeId,
-        /// Its folder.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A process could not be started or signalled.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// A proxy could not be started.
-    #[error(transparent)]
-    Mesh(#[from] MeshError),
-    /// The harness can't find its own binary.
-    #[error("cannot find the harness's own binary: {0}")]
-    Launcher(io::Error),
-    /// A node ended before it served.
-    #[error("{node} died at start: {exit}")]
-    DiedAtStart {
-        /// The node.
-        node: NodeId,
-        /// How, with its last words.
-        exit: ExitInfo,
-    },
-    /// A node runs but does not serve.
-    #[error("{node} (pid {pid}) was not ready within {} s; its log is in {}", READY_MAX.as_secs(), log.display())]
-    NotReady {
-        /// The node.
-        node: NodeId,
-        /// Its process.
-        pid: u32,
-        /// Where to look.
-        log: PathBuf,
-    },
-    /// The blocking thread that did it panicked.
-    #[error("the harness panicked while it handled {0}")]
-    Panicked(NodeId),
-}
-
-impl ClusterError {
-    /// Whether the system under test is to blame, not the harness or the machine: a node that
-    /// refuses its command line (64), or a launcher that can't become one (126, 254), was started
-    /// wrongly.
-    pub fn blames_node(&self) -> bool {
-        match self {
-            ClusterError::DiedAtStart { exit, .. } => !matches!(exit.kind, ExitKind::Status(64 | 126 | 254)),
-            ClusterError::NotReady { .. } => true,
-            _ => false,
-        }
-    }
-}
 
 /// One node that ended without having been told to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -487,45 +432,4 @@ impl Cluster {
     fn node(&self, node: NodeId) -> &Node {
         &self.nodes[&node]
     }
-}
-
-/// How a process ended when the run did.
-enum End {
-    /// It had ended before anybody asked.
-    ByItself(ExitInfo),
-    /// It was asked to stop, and ended.
-    Asked(ExitInfo),
-    /// It was asked to stop, did not, and was killed.
-    Hung,
-    /// It was killed without being asked.
-    Killed,
-}
-
-/// Ends a process, gently if it knows what that means (it served, and is not frozen), and waits for its
-/// end.
-fn end(process: &mut NodeProcess, served: bool, frozen: bool) -> Result<End, ProcessError> {
-    if let Some(exit) = process.try_exited()? {
-        return Ok(End::ByItself(exit.clone()));
-    }
-    if !served || frozen {
-        process.kill()?;
-        return Ok(End::Killed);
-    }
-    match process.resume() {
-        Err(ProcessError::Gone { exit, .. }) => return Ok(End::ByItself(exit)),
-        resumed => resumed?,
-    }
-    match process.terminate(STOP_MAX) {
-        Err(ProcessError::Unconfirmed { .. }) => {
-            process.kill()?;
-            Ok(End::Hung)
-        }
-        ended => ended.map(End::Asked),
-    }
-}
-
-/// Whether a node that was asked to stop ended as it may: well, or of that very signal, since it
-/// may serve before it is ready to hear it.
-fn ended_as_asked(exit: &ExitInfo) -> bool {
-    exit.is_success() || exit.kind == ExitKind::Signal(Signal::SIGTERM as i32)
 }
