@@ -6,15 +6,14 @@
 //! [`Observer`]; the nodes, which may stop themselves; the clients, whose answers about one list
 //! are judged at the end; and patience. Only the first sees what no one outside could.
 
-use bytes::Bytes;
-use paxos_node::kv::{
-    ClientReply, ClientRequest, ClientResult, Command, OpResult, Reply, RequestId, SessionId, Txn, TxnOp,
-    TxnOutcome,
-};
+mod clients;
+mod judging;
+
+use paxos_node::kv::SessionId;
 use paxos_node::paxos::invariants::Observer;
 use paxos_node::paxos::{ElectionMode, Lsn, Message, NodeId, Record, RoleName, Send, Timing};
 use paxos_node::service::{ClientToken, Config, Output, Service};
-use paxos_node::sim::{History, Told, judge_lists};
+use paxos_node::sim::History;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -271,173 +270,6 @@ impl Stage {
         self.go_down(node);
     }
 
-    // ---- Clients -----------------------------------------------------------------------------
-
-    /// A client asks this node to append to the list.
-    pub(crate) fn append(&mut self, node: u16, item: &str) -> Call {
-        self.ask(node, vec![append(item)], None)
-    }
-
-    /// The same in a session, under a number.
-    pub(crate) fn append_as(&mut self, node: u16, session: SessionId, sequence: u64, item: &str) -> Call {
-        self.ask(node, vec![append(item)], Some(RequestId { session, sequence }))
-    }
-
-    /// A client asks this node to put so many bytes under another key.
-    pub(crate) fn put(&mut self, node: u16, key: &str, bytes: usize) -> Call {
-        let (key, value) = (Bytes::copy_from_slice(key.as_bytes()), Bytes::from(vec![b'.'; bytes]));
-        self.ask(node, vec![TxnOp::Put { key, value }], None)
-    }
-
-    /// A client asks this node to make an absent register hold a value.
-    pub(crate) fn put_if_absent(&mut self, node: u16, value: &str) -> Call {
-        let (key, value) = (Bytes::from_static(b"register"), Bytes::copy_from_slice(value.as_bytes()));
-        self.ask(node, vec![TxnOp::Cas { key, expect: None, value }], None)
-    }
-
-    /// A client asks this node for the list.
-    pub(crate) fn read(&mut self, node: u16) -> Call {
-        self.ask(node, vec![TxnOp::Get { key: Bytes::from_static(LIST) }], None)
-    }
-
-    /// A client opens a session at this leader; everybody takes part.
-    pub(crate) fn open_session(&mut self, leader: u16) -> SessionId {
-        self.send(leader, Command::OpenSession { nonce: 1 }, None);
-        self.run(&self.everybody());
-        self.opened.take().expect("a session, before anything goes wrong")
-    }
-
-    /// The client stops listening: whatever it was or would be told, it does not hear.
-    pub(crate) fn hang_up(&mut self, call: Call) {
-        self.listening.retain(|_, of| *of != Some(call));
-    }
-
-    /// The client asks the same again, under the same name, on a new connection.
-    pub(crate) fn retry(&mut self, node: u16, call: Call) {
-        let asked = &self.history.calls()[call];
-        let command = Command::Execute { request: asked.request, txn: asked.txn.clone() };
-        self.send(node, command, Some(call));
-    }
-
-    /// What the client was told, if anything yet.
-    pub(crate) fn told(&self, call: Call) -> Option<&Told> {
-        self.history.calls()[call].completed.as_ref().map(|(_, told)| told)
-    }
-
-    /// Whether the client was told that it happened.
-    pub(crate) fn is_done(&self, call: Call) -> bool {
-        matches!(self.told(call), Some(Told::Ok(_, TxnOutcome::Done(_))))
-    }
-
-    fn ask(&mut self, node: u16, ops: Vec<TxnOp>, request: Option<RequestId>) -> Call {
-        let txn = Txn { ops };
-        let client = u32::try_from(self.history.calls().len()).expect("a short story");
-        let call = self.history.invoke(client, txn.clone(), request);
-        self.send(node, Command::Execute { request, txn }, Some(call));
-        call
-    }
-
-    fn send(&mut self, node: u16, command: Command, call: Option<Call>) {
-        self.connections += 1;
-        let client = ClientToken(self.connections);
-        self.listening.insert(client, call);
-        self.act(node, |service| service.client(client, ClientRequest { id: 1, command }));
-    }
-
-    fn answered(&mut self, client: ClientToken, reply: ClientReply) {
-        let Some(call) = self.listening.remove(&client) else { return };
-        let told = match reply.result {
-            ClientResult::Reply(Reply::SessionOpened(session)) => {
-                self.opened = Some(session);
-                return;
-            }
-            ClientResult::Reply(Reply::Outcome(outcome)) => Told::Ok(reply.slot, outcome),
-            ClientResult::Reply(Reply::SessionExpired | Reply::Superseded) | ClientResult::Unknown(_) => {
-                Told::Unknown
-            }
-            ClientResult::Failed(_) => Told::Failed,
-        };
-        if let Some(call) = call.filter(|call| self.told(*call).is_none()) {
-            self.history.complete(call, told);
-        }
-    }
-
-    // ---- Judging -----------------------------------------------------------------------------
-
-    /// Something that every correct cluster does by now.
-    pub(crate) fn demand(&mut self, holds: bool, what: &str) {
-        if !holds {
-            self.found.progress.get_or_insert_with(|| what.to_owned());
-        }
-    }
-
-    /// Something that no client may be told.
-    pub(crate) fn forbid(&mut self, holds: bool, what: &str) {
-        if holds {
-            self.found.clients.get_or_insert_with(|| what.to_owned());
-        }
-    }
-
-    /// What is under way is lost, everybody starts, and nothing goes wrong any more: all must
-    /// come to the same state and serve, and then the clients are judged.
-    pub(crate) fn finish(mut self) -> Found {
-        self.lose_everything();
-        let everybody = self.everybody();
-        everybody.iter().for_each(|node| self.start(*node));
-        let healed = self.wait(|stage| stage.agreed_leader().is_some());
-        self.demand(healed, "a healed cluster came to no leader and no common state");
-        let leader = self.agreed_leader().unwrap_or(1);
-        let last = self.append(leader, "the last");
-        let served = self.wait(|stage| stage.told(last).is_some());
-        self.demand(served, "a healed cluster answered no update");
-        let read = self.read(leader);
-        let served = self.wait(|stage| stage.told(read).is_some());
-        self.demand(served, "a healed cluster answered no read");
-        if let Some(items) = self.last_read() {
-            let finals = BTreeMap::from([(Bytes::from_static(LIST), items)]);
-            let judged = judge_lists(&self.history, &finals);
-            self.found.clients = self.found.clients.or(judged.err());
-        }
-        self.found
-    }
-
-    /// What the last read that was answered saw: the final one, unless the cluster is beyond that.
-    fn last_read(&self) -> Option<Vec<Bytes>> {
-        let reads = self.history.calls().iter().filter(|call| call.txn.is_read_only());
-        let answers = reads.filter_map(|call| match &call.completed {
-            Some((at, Told::Ok(_, TxnOutcome::Done(results)))) => Some((*at, results.as_slice())),
-            _ => None,
-        });
-        match answers.max_by_key(|(at, _)| *at)? {
-            (_, [OpResult::List(items)]) => Some(items.clone()),
-            _ => Some(Vec::new()),
-        }
-    }
-
-    fn wait(&mut self, holds: impl Fn(&Stage) -> bool) -> bool {
-        let everybody = self.everybody();
-        for _ in 0..PATIENCE_TICKS {
-            if holds(self) {
-                return true;
-            }
-            everybody.iter().for_each(|node| self.tick(*node, 1));
-            self.run(&everybody);
-        }
-        false
-    }
-
-    /// The leader, if those that run are a quorum, follow it, and have the same state.
-    fn agreed_leader(&self) -> Option<u16> {
-        let running: Vec<&Service> = self.actors.iter().filter_map(|actor| actor.service.as_ref()).collect();
-        let ballot = running.first()?.replica().leader()?;
-        let applied = running.first()?.kv().applied();
-        let agrees = |service: &&Service| {
-            service.replica().leader() == Some(ballot) && service.kv().applied() == applied
-        };
-        let is_quorum = 2 * running.len() > self.actors.len();
-        (is_quorum && self.leads(ballot.node.0) && running.iter().all(agrees)).then_some(ballot.node.0)
-    }
-
     // ---- Inside ------------------------------------------------------------------------------
 
     fn everybody(&self) -> Vec<u16> {
@@ -481,10 +313,6 @@ impl Stage {
             self.found.observer.get_or_insert(reason);
         }
     }
-}
-
-fn append(item: &str) -> TxnOp {
-    TxnOp::Append { key: Bytes::from_static(LIST), value: Bytes::copy_from_slice(item.as_bytes()) }
 }
 
 fn index(node: u16) -> usize {
