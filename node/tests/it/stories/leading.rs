@@ -47,10 +47,7 @@ pub(super) fn the_highest_ballot_reported_wins() -> Found {
 pub(super) fn a_promise_reports_what_is_chosen() -> Found {
     let mut stage = Stage::led_by(1, 3);
     stage.append(1, "a");
-    stage.sync(1);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.deliver(2, 1);
+    stage.exchange(1, 2);
     stage.lose_everything();
     stage.campaign(3);
     stage.sync(3);
@@ -71,10 +68,7 @@ pub(super) fn an_answer_counts_with_its_last_chunk() -> Found {
         stage.put(1, key, 400_000);
     }
     stage.append(1, "a");
-    stage.sync(1);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.deliver(2, 1);
+    stage.exchange(1, 2);
     stage.lose_everything();
     stage.kill(1);
     stage.elect(3, &[2, 3]);
@@ -132,10 +126,7 @@ pub(super) fn a_vote_that_comes_twice_counts_once() -> Found {
 pub(super) fn a_value_that_one_acceptor_reports_may_be_chosen() -> Found {
     let mut stage = Stage::led_by(1, 3);
     stage.append(1, "a");
-    stage.sync(1);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.deliver(2, 1);
+    stage.exchange(1, 2);
     stage.lose_everything();
     stage.kill(1);
     stage.elect(3, &[2, 3]);
@@ -155,10 +146,7 @@ pub(super) fn a_ballot_is_used_in_one_life_only() -> Found {
     stage.lose_power(1);
     stage.start(1);
     stage.campaign(1);
-    stage.sync(1);
-    stage.deliver(1, 3);
-    stage.sync(3);
-    stage.deliver(3, 1);
+    stage.exchange(1, 3);
     stage.append(1, "b");
     stage.run(&[1, 3]);
     stage.lose_everything();

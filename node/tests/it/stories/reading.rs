@@ -7,17 +7,11 @@ use super::stage::{Found, Stage};
 pub(super) fn a_new_leader_reads_after_its_barrier() -> Found {
     let mut stage = Stage::led_by(1, 3);
     stage.append(1, "a");
-    stage.sync(1);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.deliver(2, 1);
+    stage.exchange(1, 2);
     stage.lose_everything();
     stage.kill(1);
     stage.campaign(2);
-    stage.sync(2);
-    stage.deliver(2, 3);
-    stage.sync(3);
-    stage.deliver(3, 2);
+    stage.exchange(2, 3);
     stage.read(2);
     stage.deliver_only(2, 3, "Heartbeat");
     stage.deliver_only(3, 2, "HeartbeatAck");
@@ -80,10 +74,7 @@ pub(super) fn an_answer_in_an_older_ballot_confirms_nothing() -> Found {
 pub(super) fn a_follower_does_not_read() -> Found {
     let mut stage = Stage::led_by(1, 3);
     stage.append(1, "a");
-    stage.sync(1);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.deliver(2, 1);
+    stage.exchange(1, 2);
     stage.read(3);
     stage.finish()
 }

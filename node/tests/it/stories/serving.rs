@@ -24,10 +24,7 @@ pub(super) fn a_deposed_leader_does_not_know() -> Found {
     stage.sync(2);
     stage.lose_everything();
     stage.campaign(3);
-    stage.sync(3);
-    stage.deliver(3, 2);
-    stage.sync(2);
-    stage.deliver(2, 3);
+    stage.exchange(3, 2);
     stage.run(&[2, 3]);
     stage.deliver(3, 1);
     stage.finish()
@@ -78,10 +75,7 @@ pub(super) fn a_mark_speaks_of_its_own_ballot() -> Found {
     stage.sync(1);
     stage.lose_everything();
     stage.campaign(3);
-    stage.sync(3);
-    stage.deliver(3, 2);
-    stage.sync(2);
-    stage.deliver(2, 3);
+    stage.exchange(3, 2);
     stage.append(3, "y");
     stage.run(&[2, 3]);
     stage.lose_everything();
@@ -89,10 +83,7 @@ pub(super) fn a_mark_speaks_of_its_own_ballot() -> Found {
     stage.deliver(3, 1);
     stage.lose_everything();
     stage.campaign(1);
-    stage.sync(1);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.deliver(2, 1);
+    stage.exchange(1, 2);
     stage.take(1, 2, "Heartbeat");
     stage.read(1);
     stage.sync(1);

@@ -166,6 +166,15 @@ impl Stage {
         count
     }
 
+    /// One tells the other what it has to say, and hears the answer; both have it on disk before they
+    /// speak.
+    pub(crate) fn exchange(&mut self, first: u16, second: u16) {
+        self.sync(first);
+        self.deliver(first, second);
+        self.sync(second);
+        self.deliver(second, first);
+    }
+
     /// All that may leave on a link is lost.
     pub(crate) fn lose(&mut self, from: u16, to: u16) {
         self.take(from, to, "");

@@ -73,10 +73,7 @@ pub(super) fn what_was_accepted_is_remembered_beyond_the_chosen_mark() -> Found 
     let mut stage = Stage::led_by(1, 3);
     stage.append(1, "z");
     stage.append(1, "a");
-    stage.sync(1);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.deliver(2, 1);
+    stage.exchange(1, 2);
     stage.lose_everything();
     for node in [1, 2] {
         stage.kill(node);
