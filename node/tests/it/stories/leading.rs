@@ -153,15 +153,7 @@ pub(super) fn a_ballot_is_used_in_one_life_only() -> Found {
     stage.hand(1, 2, late);
     stage.sync(2);
     stage.lose_everything();
-    stage.tick(1, 5);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.lose_everything();
-    stage.kill(1);
-    stage.elect(2, &[2, 3]);
-    stage.read(2);
-    stage.run(&[2, 3]);
-    stage.finish()
+    n1_says_what_is_chosen_and_n2_goes_on(stage)
 }
 
 /// Four nodes in two halves. Neither half may choose anything.
@@ -219,15 +211,7 @@ pub(super) fn a_leader_that_restarts_leads_no_more() -> Found {
     stage.append(1, "b");
     stage.run(&[1, 3]);
     stage.lose(1, 2);
-    stage.tick(1, 5);
-    stage.deliver(1, 2);
-    stage.sync(2);
-    stage.lose_everything();
-    stage.kill(1);
-    stage.elect(2, &[2, 3]);
-    stage.read(2);
-    stage.run(&[2, 3]);
-    stage.finish()
+    n1_says_what_is_chosen_and_n2_goes_on(stage)
 }
 
 /// n3 leads with n2 while n1, still a leader in its own eyes, proposes. n2 refuses and says why:
@@ -261,5 +245,18 @@ pub(super) fn a_gap_is_filled() -> Found {
     let c = stage.append(3, "c");
     stage.run(&[2, 3]);
     stage.demand(stage.is_done(c), "the new leader executes nothing");
+    stage.finish()
+}
+
+/// n2 hears from n1 how far everything is chosen; then n1 dies, and n2 leads and is asked for the list.
+fn n1_says_what_is_chosen_and_n2_goes_on(mut stage: Stage) -> Found {
+    stage.tick(1, 5);
+    stage.deliver(1, 2);
+    stage.sync(2);
+    stage.lose_everything();
+    stage.kill(1);
+    stage.elect(2, &[2, 3]);
+    stage.read(2);
+    stage.run(&[2, 3]);
     stage.finish()
 }

@@ -1,6 +1,7 @@
 //! Stories of reads: whoever answers from its own state must know that it is still the one to ask.
 
 use super::stage::{Found, Stage};
+use paxos_node::paxos::Message;
 
 /// "a" is chosen by n1 and n2 and told to its client; n1 dies. n2 takes over with n3, and is asked
 /// for the list before it knows what of all that it took over is chosen.
@@ -22,27 +23,15 @@ pub(super) fn a_new_leader_reads_after_its_barrier() -> Found {
 /// n3 leads, and "b" is chosen; n1, cut off, does not know. Asked for the list it must ask first.
 pub(super) fn a_leader_asks_before_it_reads() -> Found {
     let mut stage = Stage::led_by(1, 3);
-    stage.elect(3, &[2, 3]);
-    stage.append(3, "b");
-    stage.run(&[2, 3]);
-    stage.lose_everything();
-    stage.read(1);
+    n1_is_asked_when_n3_leads(&mut stage);
     stage.finish()
 }
 
 /// n1 asks n2 for the sake of one read, and the answer is long under way. Meanwhile n3 leads, and
 /// "b" is chosen. A second read comes to n1: the answer that now arrives was given before it.
 pub(super) fn an_answer_confirms_no_read_that_came_after_the_question() -> Found {
-    let mut stage = Stage::led_by(1, 3);
-    stage.read(1);
-    stage.deliver(1, 2);
-    let late = stage.take(2, 1, "HeartbeatAck");
-    stage.lose_everything();
-    stage.elect(3, &[2, 3]);
-    stage.append(3, "b");
-    stage.run(&[2, 3]);
-    stage.lose_everything();
-    stage.read(1);
+    let (mut stage, late) = an_answer_is_late();
+    n1_is_asked_when_n3_leads(&mut stage);
     stage.hand(2, 1, late);
     stage.finish()
 }
@@ -50,22 +39,14 @@ pub(super) fn an_answer_confirms_no_read_that_came_after_the_question() -> Found
 /// The same over several ballots: n1 asked in its first one, and counts its questions anew in the
 /// next. The old answer bears the right number, and the wrong ballot.
 pub(super) fn an_answer_in_an_older_ballot_confirms_nothing() -> Found {
-    let mut stage = Stage::led_by(1, 3);
-    stage.read(1);
-    stage.deliver(1, 2);
-    let late = stage.take(2, 1, "HeartbeatAck");
-    stage.lose_everything();
+    let (mut stage, late) = an_answer_is_late();
     stage.elect(2, &[2, 3]);
     stage.lose_everything();
     stage.tick(2, 5);
     stage.deliver(2, 1);
     stage.lose_everything();
     stage.elect(1, &[1, 2, 3]);
-    stage.elect(3, &[2, 3]);
-    stage.append(3, "b");
-    stage.run(&[2, 3]);
-    stage.lose_everything();
-    stage.read(1);
+    n1_is_asked_when_n3_leads(&mut stage);
     stage.hand(2, 1, late);
     stage.finish()
 }
@@ -77,4 +58,23 @@ pub(super) fn a_follower_does_not_read() -> Found {
     stage.exchange(1, 2);
     stage.read(3);
     stage.finish()
+}
+
+/// n1 has asked n2 for the sake of a read, and the answer is long under way.
+fn an_answer_is_late() -> (Stage, Vec<Message>) {
+    let mut stage = Stage::led_by(1, 3);
+    stage.read(1);
+    stage.deliver(1, 2);
+    let late = stage.take(2, 1, "HeartbeatAck");
+    stage.lose_everything();
+    (stage, late)
+}
+
+/// n3 leads, and "b" is chosen; n1, cut off, is asked for the list.
+fn n1_is_asked_when_n3_leads(stage: &mut Stage) {
+    stage.elect(3, &[2, 3]);
+    stage.append(3, "b");
+    stage.run(&[2, 3]);
+    stage.lose_everything();
+    stage.read(1);
 }
