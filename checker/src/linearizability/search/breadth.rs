@@ -24,7 +24,6 @@ use super::links::{Link, Links};
 use super::space::{NOBODY, Open, Space};
 use crate::budget::Exhausted;
 use crate::hash::{Mix, Table};
-use crate::model::Model;
 
 /// Fronts up to this size are compared pair by pair within a group.
 const GROUP_COMPARED_MAX: usize = 256;
@@ -67,9 +66,9 @@ impl<K: Mask> Breadth<K> {
     }
 
     /// Goes on for a turn.
-    pub(super) fn run<M: Model>(
+    pub(super) fn run(
         &mut self,
-        space: &mut Space<'_, M>,
+        space: &mut Space<'_>,
         turn: &mut Turn<'_, '_>,
     ) -> Result<Progress, Exhausted> {
         while turn.step() {
@@ -110,7 +109,7 @@ impl<K: Mask> Breadth<K> {
     }
 
     /// Forgets the states that are not in the front, and starts this rank anew.
-    pub(super) fn renumber_states<M: Model>(&mut self, space: &mut Space<'_, M>) {
+    pub(super) fn renumber_states(&mut self, space: &mut Space<'_>) {
         let mut kept: Vec<u32> = self.front.iter().map(|(key, _)| key.state).collect();
         kept.sort_unstable();
         kept.dedup();
@@ -133,11 +132,7 @@ impl<K: Mask> Breadth<K> {
     }
 
     /// Makes the next front this one: all that reached this rank.
-    fn begin<M: Model>(
-        &mut self,
-        space: &mut Space<'_, M>,
-        turn: &mut Turn<'_, '_>,
-    ) -> Result<(), Exhausted> {
+    fn begin(&mut self, space: &mut Space<'_>, turn: &mut Turn<'_, '_>) -> Result<(), Exhausted> {
         let plan = space.plan;
         self.begun = true;
         self.seen.clear();
@@ -177,7 +172,7 @@ impl<K: Mask> Breadth<K> {
     }
 
     /// Places each open operation after this configuration.
-    fn expand<M: Model>(&mut self, space: &mut Space<'_, M>, (key, link): &Node<K>) -> Result<(), Exhausted> {
+    fn expand(&mut self, space: &mut Space<'_>, (key, link): &Node<K>) -> Result<(), Exhausted> {
         let plan = space.plan;
         let due = &plan.completed[self.rank as usize];
         let mut ranks = std::mem::take(&mut self.ranks);
@@ -185,7 +180,7 @@ impl<K: Mask> Breadth<K> {
         for rank in ranks.drain(..) {
             let planned = &plan.completed[rank as usize];
             let mut states = std::mem::take(&mut self.scratch);
-            after(space, key.state, planned.class, planned.op, &mut states)?;
+            after(space, key.state, planned.class, &mut states)?;
             for state in states.drain(..) {
                 let mut child = Key { state, ..key.clone() };
                 child.mask.set(planned.slot);
@@ -199,7 +194,7 @@ impl<K: Mask> Breadth<K> {
             let Some(number) = space.unknown_of(key.used, index, due.end) else { continue };
             let class = &plan.unknown[index];
             let mut states = std::mem::take(&mut self.scratch);
-            after(space, key.state, class.class, class.op, &mut states)?;
+            after(space, key.state, class.class, &mut states)?;
             // What changes nothing is better left for later.
             for state in states.drain(..).filter(|state| *state != key.state) {
                 let used = space.counts.plus(key.used, index as u32);
@@ -211,9 +206,9 @@ impl<K: Mask> Breadth<K> {
         Ok(())
     }
 
-    fn reach<M: Model>(
+    fn reach(
         &mut self,
-        space: &mut Space<'_, M>,
+        space: &mut Space<'_>,
         mut key: Key<K>,
         mut link: Link,
         due: u32,
@@ -228,9 +223,9 @@ impl<K: Mask> Breadth<K> {
     }
 
     /// Drops every configuration that another one makes superfluous; see the head of this file.
-    fn prune<M: Model>(
+    fn prune(
         &self,
-        space: &mut Space<'_, M>,
+        space: &mut Space<'_>,
         front: &mut Vec<Node<K>>,
         mut work: impl FnMut() -> Result<(), Exhausted>,
     ) -> Result<(), Exhausted> {
@@ -281,9 +276,9 @@ impl<K: Mask> Breadth<K> {
     }
 
     /// Everything that placing one open operation after this configuration leads to.
-    fn each_child<M: Model>(
+    fn each_child(
         &self,
-        space: &mut Space<'_, M>,
+        space: &mut Space<'_>,
         key: &Key<K>,
         mut told: impl FnMut(&Key<K>),
     ) -> Result<(), Exhausted> {
@@ -292,7 +287,7 @@ impl<K: Mask> Breadth<K> {
         space.candidates(&key.mask, &self.open, &mut ranks);
         for rank in ranks {
             let planned = &plan.completed[rank as usize];
-            after(space, key.state, planned.class, planned.op, &mut states)?;
+            after(space, key.state, planned.class, &mut states)?;
             for state in states.drain(..) {
                 let mut child = Key { state, ..key.clone() };
                 child.mask.set(planned.slot);
@@ -305,7 +300,7 @@ impl<K: Mask> Breadth<K> {
             if space.unknown_of(key.used, index, due.end).is_none() {
                 continue;
             }
-            after(space, key.state, class.class, class.op, &mut states)?;
+            after(space, key.state, class.class, &mut states)?;
             for state in states.drain(..) {
                 let used = space.counts.plus(key.used, index as u32);
                 let mut child = Key { state, used, ..key.clone() };
@@ -318,14 +313,8 @@ impl<K: Mask> Breadth<K> {
 }
 
 /// The states that follow, by number.
-fn after<M: Model>(
-    space: &mut Space<'_, M>,
-    state: u32,
-    class: u32,
-    op: &M::Op,
-    states: &mut Vec<u32>,
-) -> Result<(), Exhausted> {
-    let next = space.machine.step(state, class, op)?;
+fn after(space: &mut Space<'_>, state: u32, class: u32, states: &mut Vec<u32>) -> Result<(), Exhausted> {
+    let next = space.machine.step(state, class)?;
     for index in 0..next.count() {
         states.push(space.machine.of(next, index));
     }

@@ -14,7 +14,6 @@ use super::links::{Link, Links};
 use super::space::{Open, Space};
 use crate::budget::Exhausted;
 use crate::hash::Mix;
-use crate::model::Model;
 
 /// States that are collected for an explanation.
 const STATES_KEPT_MAX: usize = 64;
@@ -90,9 +89,9 @@ impl<K: Mask> Depth<K> {
     }
 
     /// Goes on for a turn.
-    pub(super) fn run<M: Model>(
+    pub(super) fn run(
         &mut self,
-        space: &mut Space<'_, M>,
+        space: &mut Space<'_>,
         turn: &mut Turn<'_, '_>,
     ) -> Result<Progress, Exhausted> {
         while turn.step() {
@@ -146,7 +145,7 @@ impl<K: Mask> Depth<K> {
     }
 
     /// Goes to a key, if nobody was there before. True when only unknown operations are left.
-    fn enter<M: Model>(&mut self, space: &mut Space<'_, M>, mut key: Key<K>) -> Result<bool, Exhausted> {
+    fn enter(&mut self, space: &mut Space<'_>, mut key: Key<K>) -> Result<bool, Exhausted> {
         if self.pass_ends(space, &mut key)? {
             return Ok(true);
         }
@@ -159,7 +158,7 @@ impl<K: Mask> Depth<K> {
 
     /// Places every pure operation that fits, and passes every end whose operation is placed, until
     /// neither is possible. True when all completed operations are placed.
-    fn pass_ends<M: Model>(&mut self, space: &mut Space<'_, M>, key: &mut Key<K>) -> Result<bool, Exhausted> {
+    fn pass_ends(&mut self, space: &mut Space<'_>, key: &mut Key<K>) -> Result<bool, Exhausted> {
         let plan = space.plan;
         while let Some(next) = plan.completed.get(key.rank as usize) {
             self.open.seek(plan, next);
@@ -174,9 +173,9 @@ impl<K: Mask> Depth<K> {
     }
 
     /// The next place to go from a frame.
-    fn next_child<M: Model>(
+    fn next_child(
         &mut self,
-        space: &mut Space<'_, M>,
+        space: &mut Space<'_>,
         frame: &mut Frame<K>,
     ) -> Result<Option<Key<K>>, Exhausted> {
         let plan = space.plan;
@@ -187,7 +186,7 @@ impl<K: Mask> Depth<K> {
                 (frame.cursor, frame.alternative) = (place, 0);
             }
             let planned = &plan.completed[plan.preferred(place) as usize];
-            let states = space.machine.step(frame.key.state, planned.class, planned.op)?;
+            let states = space.machine.step(frame.key.state, planned.class)?;
             if frame.alternative < states.count() {
                 let state = space.machine.of(states, frame.alternative);
                 frame.alternative += 1;
@@ -205,7 +204,7 @@ impl<K: Mask> Depth<K> {
         while let Some(class) = plan.unknown.get((frame.cursor - first_class) as usize) {
             let index = (frame.cursor - first_class) as usize;
             if let Some(number) = space.unknown_of(frame.key.used, index, next.end) {
-                let states = space.machine.step(frame.key.state, class.class, class.op)?;
+                let states = space.machine.step(frame.key.state, class.class)?;
                 while frame.alternative < states.count() {
                     let state = space.machine.of(states, frame.alternative);
                     frame.alternative += 1;
@@ -224,7 +223,7 @@ impl<K: Mask> Depth<K> {
 
     /// The first place, in the order of preference and from the frame's cursor on, of an operation that
     /// is to be tried.
-    fn next_open<M: Model>(&mut self, space: &mut Space<'_, M>, frame: &Frame<K>) -> Option<u32> {
+    fn next_open(&mut self, space: &mut Space<'_>, frame: &Frame<K>) -> Option<u32> {
         space.candidates(&frame.key.mask, &self.open, &mut self.ranks);
         let places = self.ranks.iter().map(|rank| space.plan.preference(*rank));
         places.filter(|place| *place >= frame.cursor).min()

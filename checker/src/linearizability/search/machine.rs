@@ -28,110 +28,62 @@ impl Next {
     }
 }
 
-pub(super) struct Machine<'a, M: Model> {
+/// The states of a model by number, whatever the model: all that a search asks of it.
+pub(super) trait States {
+    /// The state before any operation.
+    fn initial(&mut self) -> u32;
+
+    /// Puts all states there that may follow an operation of this class, any of them perhaps twice.
+    fn follow(&mut self, state: u32, class: u32, next: &mut Vec<u32>) -> Result<(), Exhausted>;
+
+    /// How many there are.
+    fn known(&self) -> usize;
+
+    /// Forgets all but these, which get the numbers from 0 in this order.
+    fn keep_only(&mut self, numbers: &[u32]);
+
+    fn bytes(&self) -> usize;
+}
+
+/// The states of one model, and its operations by class.
+pub(super) struct ModelStates<'a, M: Model> {
     model: &'a M,
+    ops: &'a [&'a M::Op],
     meter: &'a Meter,
     guide: Option<Guide<'a, M::State>>,
     states: Interned<M::State>,
     /// What the states hold elsewhere.
     state_bytes: usize,
-    cache: Table<u64, Next>,
-    /// States of steps that have more than one.
-    several: Vec<u32>,
     scratch: Vec<M::State>,
 }
 
-impl<'a, M: Model> Machine<'a, M> {
-    pub(super) fn new(model: &'a M, plan: &Plan<'a, M::Op>, meter: &'a Meter, guided: bool) -> Self {
-        let ops: Vec<&'a M::Op> = plan
-            .completed
-            .iter()
-            .map(|planned| planned.op)
-            .chain(plan.unknown.iter().flat_map(|class| class.starts.iter().map(|_| class.op)))
-            .collect();
+impl<'a, M: Model> ModelStates<'a, M> {
+    pub(super) fn new(
+        model: &'a M,
+        plan: &Plan,
+        ops: &'a [&'a M::Op],
+        meter: &'a Meter,
+        guided: bool,
+    ) -> Self {
+        let completed = plan.completed.iter().map(|planned| planned.class);
+        let unknown = plan.unknown.iter().flat_map(|class| class.starts.iter().map(|_| class.class));
+        let guide = || {
+            let all: Vec<&'a M::Op> = completed.chain(unknown).map(|class| ops[class as usize]).collect();
+            model.guide(&all)
+        };
         Self {
             model,
+            ops,
             meter,
-            guide: if guided { model.guide(&ops) } else { None },
+            guide: if guided { guide() } else { None },
             states: Interned::new(),
             state_bytes: 0,
-            cache: Table::default(),
-            several: Vec::new(),
             scratch: Vec::new(),
         }
     }
 
-    pub(super) fn initial(&mut self) -> u32 {
-        self.number(self.model.initial())
-    }
-
     pub(super) fn state(&self, number: u32) -> &M::State {
         self.states.get(number)
-    }
-
-    /// How many states it knows.
-    pub(super) fn known(&self) -> usize {
-        self.states.len()
-    }
-
-    /// What may follow an operation of this class.
-    pub(super) fn step(&mut self, state: u32, class: u32, op: &M::Op) -> Result<Next, Exhausted> {
-        let key = u64::from(state) << 32 | u64::from(class);
-        if let Some(next) = self.cache.get(&key) {
-            return Ok(*next);
-        }
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let mut steps = Steps::new(&mut scratch, Some(self.meter));
-        self.model.steps(self.states.get(state), op, &mut steps).map_err(|out| out.0)?;
-        if self.cache.len() >= STEPS_KEPT_MAX {
-            // Nobody keeps a `Next` across a step.
-            self.cache.clear();
-            self.several.clear();
-        }
-        let mut numbers: Vec<u32> = Vec::new();
-        let mut next = Next { first: 0, count: 0 };
-        for state in scratch.drain(..) {
-            let number = self.number(state);
-            if next.count == 0 {
-                next = Next { first: number, count: 1 };
-            } else if number != next.first && !numbers.contains(&number) {
-                numbers.push(number);
-            }
-        }
-        if !numbers.is_empty() {
-            let place = self.several.len() as u32;
-            self.several.push(next.first);
-            self.several.extend_from_slice(&numbers);
-            next = Next { first: place, count: numbers.len() as u32 + 1 };
-        }
-        self.scratch = scratch;
-        self.cache.insert(key, next);
-        Ok(next)
-    }
-
-    /// The state of this index among those of the step asked last.
-    pub(super) fn of(&self, next: Next, index: u32) -> u32 {
-        debug_assert!(index < next.count, "a step has so many states and no more");
-        if next.count == 1 { next.first } else { self.several[(next.first + index) as usize] }
-    }
-
-    /// Forgets all states but these, which get the numbers from 0 in this order.
-    pub(super) fn keep_only(&mut self, numbers: &[u32]) {
-        let kept: Vec<M::State> = numbers.iter().map(|number| self.states.get(*number).clone()).collect();
-        self.states = Interned::new();
-        self.state_bytes = 0;
-        self.cache = Table::default();
-        self.several = Vec::new();
-        for state in kept {
-            self.intern(state);
-        }
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.states.bytes()
-            + self.state_bytes
-            + table_bytes(self.cache.capacity(), size_of::<(u64, Next)>())
-            + self.several.capacity() * size_of::<u32>()
     }
 
     fn number(&mut self, state: M::State) -> u32 {
@@ -149,5 +101,121 @@ impl<'a, M: Model> Machine<'a, M> {
             self.state_bytes += bytes;
         }
         number
+    }
+}
+
+impl<M: Model> States for ModelStates<'_, M> {
+    fn initial(&mut self) -> u32 {
+        self.number(self.model.initial())
+    }
+
+    fn follow(&mut self, state: u32, class: u32, next: &mut Vec<u32>) -> Result<(), Exhausted> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut steps = Steps::new(&mut scratch, Some(self.meter));
+        let (state, op) = (self.states.get(state), self.ops[class as usize]);
+        self.model.steps(state, op, &mut steps).map_err(|out| out.0)?;
+        next.extend(scratch.drain(..).map(|state| self.number(state)));
+        self.scratch = scratch;
+        Ok(())
+    }
+
+    fn known(&self) -> usize {
+        self.states.len()
+    }
+
+    fn keep_only(&mut self, numbers: &[u32]) {
+        let kept: Vec<M::State> = numbers.iter().map(|number| self.states.get(*number).clone()).collect();
+        self.states = Interned::new();
+        self.state_bytes = 0;
+        for state in kept {
+            self.intern(state);
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.states.bytes() + self.state_bytes
+    }
+}
+
+/// The steps between the states, each asked once.
+pub(super) struct Machine<'a> {
+    states: &'a mut dyn States,
+    cache: Table<u64, Next>,
+    /// States of steps that have more than one.
+    several: Vec<u32>,
+    scratch: Vec<u32>,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(states: &'a mut dyn States) -> Self {
+        Self { states, cache: Table::default(), several: Vec::new(), scratch: Vec::new() }
+    }
+
+    pub(super) fn initial(&mut self) -> u32 {
+        self.states.initial()
+    }
+
+    /// How many states it knows.
+    pub(super) fn known(&self) -> usize {
+        self.states.known()
+    }
+
+    /// What may follow an operation of this class.
+    #[inline]
+    pub(super) fn step(&mut self, state: u32, class: u32) -> Result<Next, Exhausted> {
+        let key = u64::from(state) << 32 | u64::from(class);
+        match self.cache.get(&key) {
+            Some(next) => Ok(*next),
+            None => self.step_for_the_first_time(key, state, class),
+        }
+    }
+
+    fn step_for_the_first_time(&mut self, key: u64, state: u32, class: u32) -> Result<Next, Exhausted> {
+        let mut found = std::mem::take(&mut self.scratch);
+        found.clear();
+        self.states.follow(state, class, &mut found)?;
+        if self.cache.len() >= STEPS_KEPT_MAX {
+            // Nobody keeps a `Next` across a step.
+            self.cache.clear();
+            self.several.clear();
+        }
+        let mut next = Next { first: found.first().copied().unwrap_or(0), count: found.len() as u32 };
+        if found.len() > 1 {
+            let place = self.several.len();
+            for number in &found {
+                if !self.several[place..].contains(number) {
+                    self.several.push(*number);
+                }
+            }
+            match self.several.len() - place {
+                1 => {
+                    next.count = 1;
+                    self.several.truncate(place);
+                }
+                count => next = Next { first: place as u32, count: count as u32 },
+            }
+        }
+        self.scratch = found;
+        self.cache.insert(key, next);
+        Ok(next)
+    }
+
+    /// The state of this index among those of the step asked last.
+    pub(super) fn of(&self, next: Next, index: u32) -> u32 {
+        debug_assert!(index < next.count, "a step has so many states and no more");
+        if next.count == 1 { next.first } else { self.several[(next.first + index) as usize] }
+    }
+
+    /// Forgets all states but these, which get the numbers from 0 in this order.
+    pub(super) fn keep_only(&mut self, numbers: &[u32]) {
+        self.states.keep_only(numbers);
+        self.cache = Table::default();
+        self.several = Vec::new();
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.states.bytes()
+            + table_bytes(self.cache.capacity(), size_of::<(u64, Next)>())
+            + self.several.capacity() * size_of::<u32>()
     }
 }

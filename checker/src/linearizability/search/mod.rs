@@ -35,6 +35,7 @@ pub(crate) use crate::model::SearchOp;
 use breadth::Breadth;
 use depth::{Depth, Progress};
 use key::{Key, Mask};
+use machine::{ModelStates, States};
 use plan::Plan;
 pub(crate) use plan::useful_unknown;
 use space::Space;
@@ -106,12 +107,34 @@ pub(crate) enum Answer<S> {
 
 /// Looks for an order.
 pub(crate) fn search<M: Model>(model: &M, ops: &[SearchOp<M::Op>], limits: Limits<'_>) -> Outcome<M::State> {
-    let plan = Plan::new(model, ops);
-    match plan.slots {
-        0..=64 => Search::<M, [u64; 1]>::run(model, &plan, limits, Arms::Both),
-        65..=256 => Search::<M, [u64; 4]>::run(model, &plan, limits, Arms::Both),
-        _ => Search::<M, Box<[u64]>>::run(model, &plan, limits, Arms::Both),
-    }
+    searched(model, ops, limits, |states, plan| match plan.slots {
+        0..=64 => Search::<[u64; 1]>::run(states, plan, limits, Arms::Both),
+        65..=256 => Search::<[u64; 4]>::run(states, plan, limits, Arms::Both),
+        _ => Search::<Box<[u64]>>::run(states, plan, limits, Arms::Both),
+    })
+}
+
+/// All that a search does in the terms of the model; the rest is numbers, and the same code for all models.
+fn searched<M: Model>(
+    model: &M,
+    ops: &[SearchOp<M::Op>],
+    limits: Limits<'_>,
+    search: impl FnOnce(&mut dyn States, &Plan) -> Outcome<u32>,
+) -> Outcome<M::State> {
+    let (plan, by_class) = Plan::new(model, ops);
+    // A story shows states, and a reader wants to see the real ones.
+    let guided = limits.told != Told::Story;
+    let mut states = ModelStates::new(model, &plan, &by_class, limits.meter, guided);
+    let Outcome { answer, steps } = search(&mut states, &plan);
+    let answer = match answer {
+        Answer::Valid { order } => Answer::Valid { order },
+        Answer::Invalid { stuck, order, states: numbers } => {
+            let states = numbers.into_iter().map(|number| states.state(number).clone()).collect();
+            Answer::Invalid { stuck, order, states }
+        }
+        Answer::Exhausted { why, placed, completed } => Answer::Exhausted { why, placed, completed },
+    };
+    Outcome { answer, steps }
 }
 
 /// Which arms take part: tests ask for each alone.
@@ -146,8 +169,8 @@ impl Arms {
     }
 }
 
-struct Search<'a, M: Model, K> {
-    space: Space<'a, M>,
+struct Search<'a, K> {
+    space: Space<'a>,
     limits: Limits<'a>,
     /// None when it does not take part, or had to go for memory.
     depth: Option<Depth<K>>,
@@ -158,11 +181,11 @@ struct Search<'a, M: Model, K> {
 }
 
 /// What an arm's turn came to, when it ended the search.
-type Ended<S> = Result<Option<Answer<S>>, Exhausted>;
+type Ended = Result<Option<Answer<u32>>, Exhausted>;
 
-impl<'a, M: Model, K: Mask> Search<'a, M, K> {
-    fn run(model: &'a M, plan: &'a Plan<'a, M::Op>, limits: Limits<'a>, arms: Arms) -> Outcome<M::State> {
-        let mut space = Space::new(model, plan, limits.meter, limits.told);
+impl<'a, K: Mask> Search<'a, K> {
+    fn run(states: &'a mut dyn States, plan: &'a Plan, limits: Limits<'a>, arms: Arms) -> Outcome<u32> {
+        let mut space = Space::new(states, plan, limits.told);
         let root: Key<K> = space.root();
         // A story is that of one order after the other.
         let breadth = arms.breadth() && limits.told != Told::Story;
@@ -180,7 +203,7 @@ impl<'a, M: Model, K: Mask> Search<'a, M, K> {
         Outcome { answer, steps: search.account.steps }
     }
 
-    fn decide(&mut self) -> Answer<M::State> {
+    fn decide(&mut self) -> Answer<u32> {
         // Where there is an order, most often the first turn finds it, and follows the hints to the end.
         let mut steps = 2 * self.space.plan.completed.len() as u64 + TURN_STEPS_MIN;
         loop {
@@ -208,14 +231,14 @@ impl<'a, M: Model, K: Mask> Search<'a, M, K> {
     }
 
     /// An arm that filled the memory is gone; the other one goes on with what that gave back.
-    fn goes_on(&self, why: Exhausted, other_arm: bool) -> Ended<M::State> {
+    fn goes_on(&self, why: Exhausted, other_arm: bool) -> Ended {
         match why {
             Exhausted::Memory(_) if other_arm => Ok(None),
             Exhausted::Memory(_) | Exhausted::Time(_) | Exhausted::Steps(_) => Err(why),
         }
     }
 
-    fn depth_turn(&mut self, steps: u64) -> Ended<M::State> {
+    fn depth_turn(&mut self, steps: u64) -> Ended {
         let Some(depth) = &mut self.depth else { return Ok(None) };
         let beside = self.breadth.as_ref().map_or(0, Breadth::bytes);
         let progress = depth.run(&mut self.space, &mut self.account.turn(steps, beside));
@@ -234,16 +257,12 @@ impl<'a, M: Model, K: Mask> Search<'a, M, K> {
             Progress::Nothing => Some(Answer::Invalid {
                 stuck: self.space.plan.completed[depth.best_rank as usize].number,
                 order: depth.best_order().iter().map(|number| *number as usize).collect(),
-                states: depth
-                    .best_states()
-                    .iter()
-                    .map(|state| self.space.machine.state(*state).clone())
-                    .collect(),
+                states: depth.best_states().to_vec(),
             }),
         })
     }
 
-    fn breadth_turn(&mut self, steps: u64) -> Ended<M::State> {
+    fn breadth_turn(&mut self, steps: u64) -> Ended {
         let Some(breadth) = &mut self.breadth else { return Ok(None) };
         let beside = self.depth.as_ref().map_or(0, Depth::bytes);
         let progress = breadth.run(&mut self.space, &mut self.account.turn(steps, beside));

@@ -4,7 +4,6 @@
 //! outcome by class, behind everything, without those that nothing can ever need.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 
 use crate::hash::Table;
 use crate::history::op::Value;
@@ -12,13 +11,15 @@ use crate::linearizability::partition::NEVER;
 use crate::model::{Model, SearchOp};
 
 /// The operations arranged for searching. Completed ones are named by *rank*: their place by end.
-pub(super) struct Plan<'a, O> {
+///
+/// It holds no operation, only their classes, so that the search is the same code for every model.
+pub(super) struct Plan {
     /// By rank.
-    pub(super) completed: Vec<Planned<'a, O>>,
+    pub(super) completed: Vec<Planned>,
     /// Every start and end of the completed ones, in order.
     pub(super) events: Vec<Event>,
     /// Equal operations of unknown outcome.
-    pub(super) unknown: Vec<UnknownClass<'a, O>>,
+    pub(super) unknown: Vec<UnknownClass>,
     /// The most completed operations open at once.
     pub(super) slots: usize,
     /// How many different operations there are.
@@ -30,8 +31,7 @@ pub(super) struct Plan<'a, O> {
     pub(super) preferred: Vec<u32>,
 }
 
-pub(super) struct Planned<'a, O> {
-    pub(super) op: &'a O,
+pub(super) struct Planned {
     /// Equal operations share a class.
     pub(super) class: u32,
     /// Place in the mask while open. Two operations open at once never share one.
@@ -43,8 +43,7 @@ pub(super) struct Planned<'a, O> {
     pub(super) number: usize,
 }
 
-pub(super) struct UnknownClass<'a, O> {
-    pub(super) op: &'a O,
+pub(super) struct UnknownClass {
     pub(super) class: u32,
     /// Starts in order, with the operation's place in the caller's slice.
     pub(super) starts: Vec<(u32, usize)>,
@@ -56,31 +55,36 @@ pub(super) struct Event {
     pub(super) start: bool,
 }
 
-impl<'a, O: Eq + Hash> Plan<'a, O> {
-    pub(super) fn new<M: Model<Op = O>>(model: &M, ops: &'a [SearchOp<O>]) -> Self {
-        let mut classes: Table<&O, u32> = Table::default();
-        let mut class = |op: &'a O| {
-            let next = classes.len() as u32;
-            *classes.entry(op).or_insert(next)
+impl Plan {
+    /// The plan, and by class the operation.
+    pub(super) fn new<'a, M: Model>(model: &M, ops: &'a [SearchOp<M::Op>]) -> (Self, Vec<&'a M::Op>) {
+        let mut numbers: Table<&M::Op, u32> = Table::default();
+        let mut classes = Vec::new();
+        let mut class = |op: &'a M::Op| {
+            *numbers.entry(op).or_insert_with(|| {
+                classes.push(op);
+                classes.len() as u32 - 1
+            })
         };
         let mut by_end: Vec<usize> = (0..ops.len()).filter(|&number| ops[number].end != NEVER).collect();
         by_end.sort_unstable_by_key(|&number| ops[number].end);
-        let mut completed: Vec<Planned<'a, O>> = by_end
+        let mut completed: Vec<Planned> = by_end
             .iter()
             .map(|&number| {
                 let SearchOp { op, end, .. } = &ops[number];
                 let pure = model.is_pure(op);
-                Planned { op, class: class(op), slot: 0, pure, end: *end, end_event: 0, number }
+                Planned { class: class(op), slot: 0, pure, end: *end, end_event: 0, number }
             })
             .collect();
-        let (events, slots) = assign_slots(&mut completed, ops);
-        let mut unknown: Vec<UnknownClass<'a, O>> = Vec::new();
+        let starts: Vec<u32> = by_end.iter().map(|&number| ops[number].start).collect();
+        let (events, slots) = assign_slots(&mut completed, &starts);
+        let mut unknown: Vec<UnknownClass> = Vec::new();
         let mut place: Table<u32, usize> = Table::default();
         for number in useful_unknown(model, ops) {
             let op = &ops[number].op;
             let class = class(op);
             let index = *place.entry(class).or_insert_with(|| {
-                unknown.push(UnknownClass { op, class, starts: Vec::new() });
+                unknown.push(UnknownClass { class, starts: Vec::new() });
                 unknown.len() - 1
             });
             unknown[index].starts.push((ops[number].start, number));
@@ -88,9 +92,10 @@ impl<'a, O: Eq + Hash> Plan<'a, O> {
         for class in &mut unknown {
             class.starts.sort_unstable();
         }
-        let classes = classes.len();
-        let (preference, preferred) = by_hints(model, &completed);
-        Plan { completed, events, unknown, slots, classes, preference, preferred }
+        let (preference, preferred) =
+            by_hints(by_end.iter().map(|&number| model.order_hint(&ops[number].op)));
+        let plan = Plan { completed, events, unknown, slots, classes: classes.len(), preference, preferred };
+        (plan, classes)
     }
 
     /// The place of a rank in the order in which to try.
@@ -105,25 +110,25 @@ impl<'a, O: Eq + Hash> Plan<'a, O> {
 }
 
 /// Preference by rank, and ranks by preference; nothing if there are no hints.
-fn by_hints<M: Model>(model: &M, completed: &[Planned<'_, M::Op>]) -> (Vec<u32>, Vec<u32>) {
-    let hints: Vec<Option<u64>> = completed.iter().map(|planned| model.order_hint(planned.op)).collect();
+fn by_hints(hints: impl Iterator<Item = Option<u64>>) -> (Vec<u32>, Vec<u32>) {
+    let hints: Vec<Option<u64>> = hints.collect();
     if hints.iter().all(Option::is_none) {
         return (Vec::new(), Vec::new());
     }
-    let mut preferred: Vec<u32> = (0..completed.len() as u32).collect();
+    let mut preferred: Vec<u32> = (0..hints.len() as u32).collect();
     preferred.sort_by_key(|rank| hints[*rank as usize].unwrap_or(u64::MAX));
-    let mut preference = vec![0; completed.len()];
+    let mut preference = vec![0; hints.len()];
     for (place, rank) in preferred.iter().enumerate() {
         preference[*rank as usize] = place as u32;
     }
     (preference, preferred)
 }
 
-fn assign_slots<O>(completed: &mut [Planned<'_, O>], ops: &[SearchOp<O>]) -> (Vec<Event>, usize) {
+fn assign_slots(completed: &mut [Planned], starts: &[u32]) -> (Vec<Event>, usize) {
     let mut timed: Vec<(u32, Event)> = Vec::with_capacity(completed.len() * 2);
     for (rank, planned) in completed.iter().enumerate() {
         let rank = rank as u32;
-        timed.push((ops[planned.number].start, Event { rank, start: true }));
+        timed.push((starts[rank as usize], Event { rank, start: true }));
         timed.push((planned.end, Event { rank, start: false }));
     }
     timed.sort_unstable_by_key(|(position, _)| *position);

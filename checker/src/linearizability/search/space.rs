@@ -4,16 +4,15 @@ use super::Told;
 use super::interned::Counts;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
-use super::machine::Machine;
+use super::machine::{Machine, States};
 use super::plan::{Plan, Planned};
-use crate::budget::{Exhausted, Meter};
-use crate::model::Model;
+use crate::budget::Exhausted;
 
 pub(super) const NOBODY: u32 = u32::MAX;
 
-pub(super) struct Space<'a, M: Model> {
-    pub(super) plan: &'a Plan<'a, M::Op>,
-    pub(super) machine: Machine<'a, M>,
+pub(super) struct Space<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) machine: Machine<'a>,
     pub(super) counts: Counts,
     pub(super) links: Links,
     /// By class: the least rank that was seen in this look, and in which look.
@@ -21,14 +20,12 @@ pub(super) struct Space<'a, M: Model> {
     look: u32,
 }
 
-impl<'a, M: Model> Space<'a, M> {
-    pub(super) fn new(model: &'a M, plan: &'a Plan<'a, M::Op>, meter: &'a Meter, told: Told) -> Self {
-        // A story shows states, and a reader wants to see the real ones.
-        let machine = Machine::new(model, plan, meter, told != Told::Story);
+impl<'a> Space<'a> {
+    pub(super) fn new(states: &'a mut dyn States, plan: &'a Plan, told: Told) -> Self {
         let linked = told != Told::Verdict;
         Self {
             plan,
-            machine,
+            machine: Machine::new(states),
             counts: Counts::new(),
             links: Links::new(linked),
             least: vec![(0, 0); plan.classes],
@@ -54,7 +51,7 @@ impl<'a, M: Model> Space<'a, M> {
             let planned = &self.plan.completed[*rank as usize];
             if planned.pure
                 && !key.mask.has(slot as u32)
-                && self.machine.step(key.state, planned.class, planned.op)?.is_possible()
+                && self.machine.step(key.state, planned.class)?.is_possible()
             {
                 key.mask.set(slot as u32);
                 told(planned.number as u32);
@@ -74,7 +71,7 @@ impl<'a, M: Model> Space<'a, M> {
             let planned = &self.plan.completed[*rank as usize];
             if planned.pure
                 && !key.mask.has(slot as u32)
-                && self.machine.step(key.state, planned.class, planned.op)?.is_possible()
+                && self.machine.step(key.state, planned.class)?.is_possible()
             {
                 key.mask.set(slot as u32);
                 *link = self.links.add(*link, planned.number as u32);
@@ -136,7 +133,7 @@ impl Open {
     }
 
     /// Goes to just before this operation ends, forwards or backwards.
-    pub(super) fn seek<O>(&mut self, plan: &Plan<'_, O>, before_end_of: &Planned<'_, O>) {
+    pub(super) fn seek(&mut self, plan: &Plan, before_end_of: &Planned) {
         let target = before_end_of.end_event as usize;
         while self.applied < target {
             let event = plan.events[self.applied];

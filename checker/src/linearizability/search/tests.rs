@@ -149,13 +149,13 @@ const STEPS_MAX: u64 = 20_000;
 fn arm<M: Model>(model: &M, ops: &[SearchOp<M::Op>], arms: Arms, told: Told) -> Answer<M::State> {
     let meter = Meter::new(&Budget { memory_bytes: 64 << 20, ..Budget::default() });
     let limits = Limits { meter: &meter, steps_max: STEPS_MAX, told };
-    let plan = Plan::new(model, ops);
     // Masks of another size than needed must make no difference.
-    match ops.len() % 3 {
-        0 if plan.slots <= 64 => Search::<M, [u64; 1]>::run(model, &plan, limits, arms).answer,
-        1 if plan.slots <= 256 => Search::<M, [u64; 4]>::run(model, &plan, limits, arms).answer,
-        _ => Search::<M, Box<[u64]>>::run(model, &plan, limits, arms).answer,
-    }
+    let outcome = searched(model, ops, limits, |states, plan| match ops.len() % 3 {
+        0 if plan.slots <= 64 => Search::<[u64; 1]>::run(states, plan, limits, arms),
+        1 if plan.slots <= 256 => Search::<[u64; 4]>::run(states, plan, limits, arms),
+        _ => Search::<Box<[u64]>>::run(states, plan, limits, arms),
+    });
+    outcome.answer
 }
 
 /// Whether an order is one: all completed operations once, in real time, each possible.
