@@ -18,6 +18,8 @@ pub(crate) struct Parser<'b> {
     /// Whether nothing comes after `bytes`.
     pub(crate) last: bool,
     depth: usize,
+    /// Room for the elements of the next list: most lists are short, and none is in another.
+    spare: Vec<ValueId>,
 }
 
 /// What ends a token.
@@ -44,7 +46,7 @@ const fn table(ends: bool) -> [bool; 256] {
 
 impl<'b> Parser<'b> {
     pub(crate) fn new(bytes: &'b [u8], last: bool) -> Self {
-        Self { bytes, at: 0, last, depth: 0 }
+        Self { bytes, at: 0, last, depth: 0, spare: Vec::new() }
     }
 
     /// The next byte; [`Stop::More`] where more may come.
@@ -211,8 +213,9 @@ impl<'b> Parser<'b> {
 
     fn elements(&mut self, values: &mut Values, close: u8, what: &str) -> Result<Vec<ValueId>, Stop> {
         self.at += 1;
+        let mut elements = std::mem::take(&mut self.spare);
+        elements.clear();
         self.nested(|parser| {
-            let mut elements = Vec::new();
             loop {
                 parser.blanks()?;
                 let byte = parser.peek_inside(what)?;
@@ -231,7 +234,9 @@ impl<'b> Parser<'b> {
 
     fn list(&mut self, values: &mut Values, close: u8, what: &str) -> Result<ValueId, Stop> {
         let elements = self.elements(values, close, what)?;
-        Ok(values.list(&elements))
+        let list = values.list(&elements);
+        self.spare = elements;
+        Ok(list)
     }
 
     /// A map; keyword keys without a namespace get this one.

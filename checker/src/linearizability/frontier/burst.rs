@@ -80,6 +80,8 @@ pub(super) struct Bursts<'a, const W: usize> {
     /// Values seen since the last thing that was of any use, so that unknown operations never run in
     /// circles.
     idle: Vec<ValueId>,
+    /// Values that heads of blocks are looked for; those of a burst within a burst stand behind.
+    heads: Vec<ValueId>,
 }
 
 /// A compare-and-set that can be taken.
@@ -111,6 +113,7 @@ impl<'a, const W: usize> Bursts<'a, W> {
             now: 0,
             write_over: 0,
             idle: Vec::new(),
+            heads: Vec::new(),
         }
     }
 
@@ -341,44 +344,31 @@ impl<'a, const W: usize> Bursts<'a, W> {
         self.head_of(config, wanted, phase);
         if self.is_reachable(&Config { state: DEAD, ..config }) {
             // Other values that a compare-and-set leads on from, each once.
-            let mut seen: Vec<ValueId> = vec![wanted];
-            for slot in self.open.cas.without(config.done).slots() {
-                if let Kind::Cas(from, _) = self.open.kind[slot]
-                    && !seen.contains(&from)
-                {
-                    seen.push(from);
-                }
-            }
-            for (from, ..) in &self.plan.cas_classes {
-                if !seen.contains(from) {
-                    seen.push(*from);
-                }
-            }
-            for value in seen.into_iter().skip(1) {
-                self.head_of(config, value, phase);
-            }
+            let open = self.open.cas.without(config.done).slots().filter_map(|slot| {
+                let Kind::Cas(from, _) = self.open.kind[slot] else { return None };
+                Some(from)
+            });
+            let unknown = self.plan.cas_classes.iter().map(|(from, ..)| *from);
+            let first = note_each(&mut self.heads, open.chain(unknown).filter(|from| *from != wanted));
+            self.heads_from(first, config, phase);
         }
     }
 
+    /// Begins a block with each of the values noted from here on, and forgets them.
+    fn heads_from(&mut self, first: usize, config: Config<W>, phase: Phase) {
+        for place in first..self.heads.len() {
+            self.head_of(config, self.heads[place], phase);
+        }
+        self.heads.truncate(first);
+    }
+
     fn heads_of_all(&mut self, config: Config<W>, phase: Phase) {
-        let mut values: Vec<ValueId> = Vec::new();
-        for slot in self.open.writes.without(config.done).slots() {
-            if let Kind::Write(value) = self.open.kind[slot]
-                && !values.contains(&value)
-            {
-                values.push(value);
-            }
-        }
-        for class in &self.plan.classes {
-            if let Kind::Write(value) = class.kind
-                && !values.contains(&value)
-            {
-                values.push(value);
-            }
-        }
-        for value in values {
-            self.head_of(config, value, phase);
-        }
+        let written = |kind: Kind| if let Kind::Write(value) = kind { Some(value) } else { None };
+        let open = self.open.writes.without(config.done).slots();
+        let open = open.filter_map(|slot| written(self.open.kind[slot]));
+        let unknown = self.plan.classes.iter().filter_map(|class| written(class.kind));
+        let first = note_each(&mut self.heads, open.chain(unknown));
+        self.heads_from(first, config, phase);
     }
 
     /// Begins a block with a write of this value, if there is one: the one that ends first (R4), of
@@ -486,4 +476,15 @@ impl<'a, const W: usize> Bursts<'a, W> {
             traced.push(self.path.clone());
         }
     }
+}
+
+/// Puts each of these values once behind those that are there; where the first of them is.
+fn note_each(noted: &mut Vec<ValueId>, values: impl Iterator<Item = ValueId>) -> usize {
+    let first = noted.len();
+    for value in values {
+        if !noted[first..].contains(&value) {
+            noted.push(value);
+        }
+    }
+    first
 }

@@ -1,6 +1,10 @@
 //! A configuration: all that matters of one way to order what has happened so far.
 
-use super::super::hash::Table;
+use std::hash::{Hash, Hasher};
+
+use hashbrown::HashTable;
+
+use super::super::hash::Mix;
 use super::super::register_op::ValueId;
 use super::condition::{Condition, holds};
 use super::mask::Mask;
@@ -66,8 +70,10 @@ const UNSEEN: u32 = u32::MAX;
 /// How many operations of each class are placed, as numbers for short.
 #[derive(Debug, Default)]
 pub(super) struct Used {
-    counts: Vec<Box<[u16]>>,
-    numbers: Table<Box<[u16]>, u32>,
+    classes: usize,
+    /// For each number the counts of all classes, one number after the other.
+    counts: Vec<u16>,
+    numbers: HashTable<u32>,
     /// For each number and class, the number with one more of that class, once it is known.
     next: Vec<u32>,
     /// By class, whether what has begun never runs out: in relaxations only.
@@ -76,23 +82,27 @@ pub(super) struct Used {
 
 impl Used {
     pub(super) fn new(classes: usize) -> Self {
-        let nothing = vec![0; classes].into_boxed_slice();
-        let mut numbers = Table::default();
+        let mut numbers = HashTable::new();
+        let counts = vec![0; classes];
         if classes > 0 {
-            numbers.insert(nothing.clone(), 0);
+            numbers.insert_unique(hash_of(&counts), 0, |_| 0);
         }
-        Used { counts: vec![nothing], numbers, next: vec![UNSEEN; classes], endless: vec![false; classes] }
+        Used { classes, counts, numbers, next: vec![UNSEEN; classes], endless: vec![false; classes] }
+    }
+
+    fn of(&self, used: u32) -> &[u16] {
+        &self.counts[used as usize * self.classes..][..self.classes]
     }
 
     /// Whether one of this class is left among the first `known`.
     pub(super) fn has_left(&self, used: u32, class: usize, of: &Class, known: u32) -> bool {
-        let placed = self.counts[used as usize][class] as usize;
+        let placed = self.of(used)[class] as usize;
         // The first is the one asked for most, and is looked up fastest.
         of.members[placed.min(of.members.len() - 1)].0 < known && placed < of.members.len()
     }
 
     pub(super) fn count(&self, used: u32, class: usize) -> usize {
-        self.counts[used as usize][class] as usize
+        self.of(used)[class] as usize
     }
 
     /// With one more of this class.
@@ -100,37 +110,47 @@ impl Used {
         if self.endless[class] {
             return used;
         }
-        let classes = self.counts[0].len();
-        let known = self.next[used as usize * classes + class];
+        let known = self.next[used as usize * self.classes + class];
         if known != UNSEEN {
             return known;
         }
-        let mut counts = self.counts[used as usize].clone();
-        counts[class] = counts[class].saturating_add(1);
-        let number = match self.numbers.get(&counts) {
-            Some(number) => *number,
+        // Behind the others until it is known whether it is new.
+        let (classes, number) = (self.classes, (self.counts.len() / self.classes) as u32);
+        let first = used as usize * classes;
+        self.counts.extend_from_within(first..first + classes);
+        let count = &mut self.counts[number as usize * classes + class];
+        *count = count.saturating_add(1);
+        let counts = |number: u32| &self.counts[number as usize * classes..][..classes];
+        let hash = hash_of(counts(number));
+        let same = self.numbers.find(hash, |other| counts(*other) == counts(number)).copied();
+        let found = same.unwrap_or(number);
+        match same {
+            Some(_) => self.counts.truncate(number as usize * classes),
             None => {
-                let number = self.counts.len() as u32;
-                self.numbers.insert(counts.clone(), number);
-                self.counts.push(counts);
+                self.numbers.insert_unique(hash, number, |other| hash_of(counts(*other)));
                 self.next.resize(self.next.len() + classes, UNSEEN);
-                number
             }
-        };
-        self.next[used as usize * classes + class] = number;
-        number
+        }
+        self.next[used as usize * classes + class] = found;
+        found
     }
 
     pub(super) fn at_most(&self, one: u32, other: u32) -> bool {
-        one == other
-            || self.counts[one as usize].iter().zip(&self.counts[other as usize]).all(|(a, b)| a <= b)
+        one == other || self.of(one).iter().zip(self.of(other)).all(|(a, b)| a <= b)
     }
 
     pub(super) fn total(&self, used: u32) -> u32 {
-        self.counts[used as usize].iter().map(|count| u32::from(*count)).sum()
+        self.of(used).iter().map(|count| u32::from(*count)).sum()
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        (self.counts.len() * (self.counts[0].len() * 8 + 64)) as u64
+        (self.counts.capacity() * size_of::<u16>() + self.next.capacity() * size_of::<u32>()) as u64
+            + self.numbers.allocation_size() as u64
     }
+}
+
+fn hash_of(counts: &[u16]) -> u64 {
+    let mut hasher = Mix::default();
+    counts.hash(&mut hasher);
+    hasher.finish()
 }
