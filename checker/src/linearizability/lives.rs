@@ -15,6 +15,8 @@
 //! whatever is there without need has all its operations still to end, and they can be placed right
 //! after, or all begun, and they can be placed right before.
 
+use std::borrow::Cow;
+
 use super::partition::NEVER;
 use super::positions::close_gaps;
 use crate::model::{ContainerOp, Quick, SearchOp, Violation};
@@ -22,24 +24,9 @@ use crate::model::{ContainerOp, Quick, SearchOp, Violation};
 /// No operation.
 pub(crate) const NOBODY: u32 = u32::MAX;
 
-/// What an operation did, with values as numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Put(u32),
-    Take(u32),
-    TakeUnknown,
-    Empty,
-    Peek(u32),
-}
-
-/// An operation and when it was open: positions of one order, from 1, all different; `end` is
-/// [`NEVER`] when the outcome is unknown.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LifeOp {
-    pub(crate) kind: Kind,
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-}
+/// What an operation did, with values as numbers, and when it was open: positions of one order, from 1, all
+/// different; `end` is [`NEVER`] when the outcome is unknown.
+pub(crate) type LifeOp = SearchOp<ContainerOp<u32>>;
 
 /// What was done with one value. Operations by place.
 #[derive(Clone, Copy, Debug)]
@@ -91,30 +78,15 @@ pub(crate) struct Lives {
     pub(crate) positions: u32,
 }
 
-/// The same as operations on lives. Positions are made dense where they are not.
-pub(crate) fn decode(ops: &[SearchOp<ContainerOp<u32>>]) -> Vec<LifeOp> {
-    let ops = ops.iter().map(|SearchOp { op, start, end }| {
-        let kind = match *op {
-            ContainerOp::Put(value) => Kind::Put(value),
-            ContainerOp::Take(value) => Kind::Take(value),
-            ContainerOp::TakeUnknown => Kind::TakeUnknown,
-            ContainerOp::Empty => Kind::Empty,
-            ContainerOp::Peek(value) => Kind::Peek(value),
-        };
-        LifeOp { kind, start: *start, end: *end }
-    });
-    let mut ops: Vec<LifeOp> = ops.collect();
-    make_dense(&mut ops);
-    ops
-}
-
-/// Renumbers positions when there are many more than operations.
-fn make_dense(ops: &mut [LifeOp]) {
+/// The same with positions numbered anew if there are many more than operations.
+pub(crate) fn dense(ops: &[LifeOp]) -> Cow<'_, [LifeOp]> {
     let last = ops.iter().map(|op| if op.end == NEVER { op.start } else { op.end }).max().unwrap_or(0);
     if last as usize <= 8 * ops.len() + 64 {
-        return;
+        return Cow::Borrowed(ops);
     }
-    close_gaps(ops, |op| [&mut op.start, &mut op.end]);
+    let mut ops = ops.to_vec();
+    close_gaps(&mut ops, |op| [&mut op.start, &mut op.end]);
+    Cow::Owned(ops)
 }
 
 /// Joins the operations of each value. Answers at once where a value's own operations are impossible, or
@@ -130,18 +102,27 @@ pub(crate) fn lives(ops: &[LifeOp], values: usize) -> Result<Lives, Quick> {
     for (place, op) in ops.iter().enumerate() {
         let place = place as u32;
         lives.positions = lives.positions.max(if op.end == NEVER { op.start } else { op.end });
-        match op.kind {
-            Kind::Put(value) => {
+        if let ContainerOp::Put(value) | ContainerOp::Take(value) | ContainerOp::Peek(value) = op.op {
+            let life = &mut lives.lives[value as usize];
+            if op.end < life.in_by {
+                (life.in_by, life.first_ended) = (op.end, place);
+            }
+            if op.start > life.out_from {
+                (life.out_from, life.last_begun) = (op.start, place);
+            }
+        }
+        match op.op {
+            ContainerOp::Put(value) => {
                 let life = &mut lives.lives[value as usize];
                 if life.put != NOBODY {
                     return Err(Quick::NotApplicable);
                 }
                 life.put = place;
             }
-            Kind::Take(_) | Kind::Peek(_) | Kind::Empty if op.end == NEVER => {
+            ContainerOp::Take(_) | ContainerOp::Peek(_) | ContainerOp::Empty if op.end == NEVER => {
                 return Err(Quick::NotApplicable);
             }
-            Kind::Take(value) => {
+            ContainerOp::Take(value) => {
                 let life = &mut lives.lives[value as usize];
                 if life.take != NOBODY {
                     // Once put in is once to take out, unless another put follows.
@@ -149,19 +130,9 @@ pub(crate) fn lives(ops: &[LifeOp], values: usize) -> Result<Lives, Quick> {
                 }
                 life.take = place;
             }
-            Kind::TakeUnknown => lives.takers.push(place),
-            Kind::Empty => lives.empties.push(place),
-            Kind::Peek(_) => lives.peeks.push(place),
-        }
-    }
-    for (place, op) in ops.iter().enumerate() {
-        let (Kind::Put(value) | Kind::Take(value) | Kind::Peek(value)) = op.kind else { continue };
-        let life = &mut lives.lives[value as usize];
-        if op.end < life.in_by {
-            (life.in_by, life.first_ended) = (op.end, place as u32);
-        }
-        if op.start > life.out_from {
-            (life.out_from, life.last_begun) = (op.start, place as u32);
+            ContainerOp::TakeUnknown => lives.takers.push(place),
+            ContainerOp::Empty => lives.empties.push(place),
+            ContainerOp::Peek(_) => lives.peeks.push(place),
         }
     }
     for life in &mut lives.lives {
@@ -178,13 +149,13 @@ pub(crate) fn lives(ops: &[LifeOp], values: usize) -> Result<Lives, Quick> {
 }
 
 fn taken_twice(ops: &[LifeOp], value: u32) -> Quick {
-    if ops.iter().any(|op| op.kind == Kind::Take(value) && op.end == NEVER) {
+    if ops.iter().any(|op| op.op == ContainerOp::Take(value) && op.end == NEVER) {
         return Quick::NotApplicable;
     }
-    let of_value = |kind: Kind| ops.iter().enumerate().filter(move |(_, op)| op.kind == kind);
-    let puts: Vec<usize> = of_value(Kind::Put(value)).map(|(place, _)| place).collect();
+    let of_value = |kind: ContainerOp<u32>| ops.iter().enumerate().filter(move |(_, op)| op.op == kind);
+    let puts: Vec<usize> = of_value(ContainerOp::Put(value)).map(|(place, _)| place).collect();
     let mut takes: Vec<(u32, usize)> =
-        of_value(Kind::Take(value)).map(|(place, op)| (op.end, place)).collect();
+        of_value(ContainerOp::Take(value)).map(|(place, op)| (op.end, place)).collect();
     takes.sort_unstable();
     match puts[..] {
         [] => Quick::Violation(Violation {
@@ -291,6 +262,23 @@ pub(crate) struct Gaps {
 impl Gaps {
     pub(crate) fn new(positions: u32) -> Self {
         Self { free: (0..positions + 2).collect() }
+    }
+
+    /// The same with those covered to which something reaches that began at or before them. For every gap from
+    /// 0 on it says how far what begins there reaches.
+    pub(crate) fn reached(positions: u32, reaches: impl Iterator<Item = u32>) -> Self {
+        let mut reach = 0;
+        let marked = (0..).zip(reaches.take(positions as usize + 1)).map(|(gap, to)| {
+            reach = reach.max(to);
+            if gap < reach { gap + 1 } else { gap }
+        });
+        let mut free: Vec<u32> = marked.collect();
+        // One beyond the last position is always free.
+        free.push(positions + 1);
+        for gap in (0..=positions as usize).rev() {
+            free[gap] = if free[gap] as usize == gap { free[gap] } else { free[gap + 1] };
+        }
+        Self { free }
     }
 
     /// The first free gap from this one on; one beyond the last position is always free.

@@ -88,6 +88,12 @@ fn spares_no_value<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> bool {
         })
 }
 
+/// What is left to say where a model contradicts itself.
+pub(super) fn untold<M: Model>(model: &M, why: &str) -> Argument {
+    let summary = format!("by its calls this is no {}, but more can't be told: {why}", model.name());
+    Argument::new(Anomaly::NoOrder, summary)
+}
+
 impl<'p, M: Model> Object<'p, '_, M> {
     /// The position in the history at which an operation ended.
     pub(crate) fn end_of(&self, place: usize) -> usize {
@@ -96,9 +102,22 @@ impl<'p, M: Model> Object<'p, '_, M> {
     }
 
     fn violated(self, violation: Violation) -> Judged<'p> {
-        Judged::invalid(MONITOR, move || {
-            Located::at(self.end_of(violation.failing), move |meter| self.tell(&violation, meter))
-        })
+        Judged::invalid(MONITOR, move || self.located(violation))
+    }
+
+    fn located(self, violation: Violation) -> Located<'p> {
+        Located::at(self.end_of(violation.failing), move |meter| self.tell(&violation, meter))
+    }
+
+    /// The violation of what the calls alone showed to have one.
+    pub(super) fn located_violation(self) -> Located<'p> {
+        match self.model.quick(&self.ops) {
+            Quick::Violation(violation) => self.located(violation),
+            Quick::Valid | Quick::NotApplicable => {
+                let why = "its operations do not show again what its calls have shown";
+                Located::told(self.part, untold(self.model, why))
+            }
+        }
     }
 
     fn tell(&self, violation: &Violation, meter: &Meter) -> Argument {

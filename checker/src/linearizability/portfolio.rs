@@ -136,11 +136,19 @@ pub(crate) fn set<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
 /// Any model: see [`object`].
 pub(crate) fn any_model<'p, M: Model>(part: &'p Part<'_>, model: &'p M, meter: &Meter) -> Judged<'p> {
     let calls = part.possible().map(|(_, op, Span { start, end })| SearchOp { op, start, end });
-    if let Quick::Valid = model.quick_calls(calls) {
-        return Judged::valid(object::MONITOR);
+    let decoded = move || decode(part, model).map(|(ops, calls)| Object { model, part, ops, calls });
+    match model.quick_calls(calls) {
+        Quick::Valid => return Judged::valid(object::MONITOR),
+        Quick::Violation(_) => {
+            return Judged::invalid(object::MONITOR, move || match decoded() {
+                Ok(object) => object.located_violation(),
+                Err(reason) => Located::told(part, object::untold(model, &reason)),
+            });
+        }
+        Quick::NotApplicable => {}
     }
-    match decode(part, model) {
-        Ok((ops, calls)) => object::judge(Object { model, part, ops, calls }, meter),
+    match decoded() {
+        Ok(object) => object::judge(object, meter),
         Err(reason) => Judged::unknown(reason),
     }
 }

@@ -12,25 +12,25 @@
 //! without such takes, there is one. If there is none even without the values that nobody is known to have
 //! taken, there is none at all. What is between is for the search.
 
-use super::lives::{self, Gaps, Kind, LifeOp, Lives};
+use super::lives::{self, Gaps, LifeOp, Lives};
 use super::partition::NEVER;
 use crate::history::op::Value;
-use crate::model::{ContainerOp, Quick, SearchOp, Violation};
+use crate::model::{ContainerOp, Quick, Violation};
 
 /// Judges a priority queue, whose greatest (or least) value comes out first.
-pub(crate) fn judge(ops: &[SearchOp<ContainerOp<u32>>], values: &[Value], least_first: bool) -> Quick {
+pub(crate) fn judge(ops: &[LifeOp], values: &[Value], least_first: bool) -> Quick {
     let mut by_urgency: Vec<u32> = (0..values.len() as u32).collect();
     by_urgency.sort_unstable_by(|a, b| {
         let greatest_first = values[*b as usize].cmp(&values[*a as usize]);
         if least_first { greatest_first.reverse() } else { greatest_first }
     });
-    judge_lives(&lives::decode(ops), &by_urgency, true)
+    judge_lives(&lives::dense(ops), &by_urgency, true)
 }
 
 /// Judges a bag.
-pub(crate) fn judge_unordered(ops: &[SearchOp<ContainerOp<u32>>], values: usize) -> Quick {
+pub(crate) fn judge_unordered(ops: &[LifeOp], values: usize) -> Quick {
     let any_order: Vec<u32> = (0..values as u32).collect();
-    judge_lives(&lives::decode(ops), &any_order, false)
+    judge_lives(&lives::dense(ops), &any_order, false)
 }
 
 /// The same with values as numbers, the most urgent first.
@@ -62,7 +62,7 @@ fn place_all(ops: &[LifeOp], lives: &Lives, by_urgency: &[u32], ordered: bool) -
     if ordered && !lives.peeks.is_empty() {
         peeks.resize(lives.lives.len(), Vec::new());
         for &place in &lives.peeks {
-            if let Kind::Peek(value) = ops[place as usize].kind {
+            if let ContainerOp::Peek(value) = ops[place as usize].op {
                 peeks[value as usize].push(place);
             }
         }
@@ -92,20 +92,20 @@ fn place_all(ops: &[LifeOp], lives: &Lives, by_urgency: &[u32], ordered: bool) -
             gaps.cover(life.in_by, life.out_from);
         }
     }
-    place_empties(ops, lives, by_urgency, &mut gaps)
+    place_empties(ops, lives, || by_urgency.to_vec(), &mut gaps)
 }
 
 /// Finds a gap for every operation that found nothing.
 pub(crate) fn place_empties(
     ops: &[LifeOp],
     lives: &Lives,
-    values: &[u32],
+    values: impl Fn() -> Vec<u32>,
     gaps: &mut Gaps,
 ) -> Result<(), Violation> {
     for &place in &lives.empties {
         let op = &ops[place as usize];
         if gaps.next_free(op.start) >= op.end {
-            let covering = lives.cover(values.iter().copied(), op.start, op.end);
+            let covering = lives.cover(values().into_iter(), op.start, op.end);
             let mut evidence = vec![(place as usize, "found nothing")];
             lives.evidence(&covering, &mut evidence);
             let rule = "something was inside all the time";

@@ -10,14 +10,14 @@
 //! overtaker's take ended, and earliest deadline first finds them. Where takes found nothing besides, the
 //! values may have to go earlier still: two plans are tried, and what neither decides is for the search.
 
-use super::lives::{self, Gaps, LifeOp, Lives, NOBODY};
+use super::lives::{self, Gaps, Life, LifeOp, Lives, NOBODY};
 use super::partition::NEVER;
 use super::priority_queue::place_empties;
-use crate::model::{ContainerOp, Quick, SearchOp, Violation};
+use crate::model::{Quick, Violation};
 
 /// Judges a queue.
-pub(crate) fn judge(ops: &[SearchOp<ContainerOp<u32>>], values: usize) -> Quick {
-    judge_lives(&lives::decode(ops), values)
+pub(crate) fn judge(ops: &[LifeOp], values: usize) -> Quick {
+    judge_lives(&lives::dense(ops), values)
 }
 
 /// The same with values as numbers below `values`.
@@ -27,24 +27,40 @@ pub(crate) fn judge_lives(ops: &[LifeOp], values: usize) -> Quick {
         Ok(_) => return Quick::NotApplicable,
         Err(answer) => return answer,
     };
-    let queue = Queue { ops, lives: &lives, starts: starts(ops, &lives) };
+    let queue = Queue { ops, lives: &lives, starts: Starts::new(ops, &lives) };
     queue.decide().unwrap_or_else(Quick::Violation)
 }
 
-/// At each position, the value whose put starts there, or whose stay does.
-struct Starts {
-    put: Vec<u32>,
-    in_by: Vec<u32>,
+/// What begins at a position: the put of a value, or the time from which it is certainly inside.
+enum Begins {
+    Put(u32),
+    In(u32),
+    Nothing,
 }
 
-fn starts(ops: &[LifeOp], lives: &Lives) -> Starts {
-    let size = lives.positions as usize + 1;
-    let mut starts = Starts { put: vec![NOBODY; size], in_by: vec![NOBODY; size] };
-    for (value, life) in lives.lives.iter().enumerate().filter(|(_, life)| life.put != NOBODY) {
-        starts.put[ops[life.put as usize].start as usize] = value as u32;
-        starts.in_by[life.in_by as usize] = value as u32;
+/// At each position what begins there. Puts begin where operations start, and values are inside where
+/// operations end, so that it is one thing at most: one more than the value, with [`PUT`] for its put.
+struct Starts(Vec<u32>);
+
+const PUT: u32 = 1 << 31;
+
+impl Starts {
+    fn new(ops: &[LifeOp], lives: &Lives) -> Self {
+        let mut starts = vec![0; lives.positions as usize + 1];
+        for (value, life) in (1..).zip(&lives.lives).filter(|(_, life)| life.put != NOBODY) {
+            starts[ops[life.put as usize].start as usize] = value | PUT;
+            starts[life.in_by as usize] = value;
+        }
+        Self(starts)
     }
-    starts
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = Begins> + '_ {
+        self.0.iter().map(|&noted| match (noted & !PUT, noted & PUT) {
+            (0, _) => Begins::Nothing,
+            (value, 0) => Begins::In(value - 1),
+            (value, _) => Begins::Put(value - 1),
+        })
+    }
 }
 
 struct Queue<'a> {
@@ -56,21 +72,10 @@ struct Queue<'a> {
 impl Queue<'_> {
     fn decide(&self) -> Result<Quick, Violation> {
         self.first_come_first_served()?;
-        let untaken = |value: &u32| {
-            let life = &self.lives.lives[*value as usize];
-            life.put != NOBODY && !life.is_taken()
-        };
-        let (mut taken, mut inside) = (Vec::new(), Vec::new());
-        for value in 0..self.lives.lives.len() as u32 {
-            if untaken(&value) {
-                inside.push(value);
-            } else if self.lives.lives[value as usize].put != NOBODY {
-                taken.push(value);
-            }
-        }
-        if self.lives.takers.is_empty() || inside.is_empty() {
-            taken.extend(inside);
-            return self.find_gaps(&taken).map(|_| Quick::Valid);
+        let inside =
+            if self.lives.takers.is_empty() { Vec::new() } else { self.values(|life| !life.is_taken()) };
+        if inside.is_empty() {
+            return self.find_gaps(|_| true).map(|_| Quick::Valid);
         }
         let deadlines = self.deadlines();
         let mut takers: Vec<(u32, u32)> =
@@ -80,7 +85,7 @@ impl Queue<'_> {
         if self.lives.empties.is_empty() {
             return Ok(Quick::Valid);
         }
-        let mut gaps = self.find_gaps(&taken)?;
+        let mut gaps = self.find_gaps(Life::is_taken)?;
         let started: Vec<u32> = takers.iter().map(|(start, _)| *start).collect();
         let early = self.plan(&mut gaps, &inside, &deadlines, &started, false);
         let some_plan = early || self.plan(&mut gaps, &inside, &deadlines, &started, true);
@@ -92,18 +97,21 @@ impl Queue<'_> {
         let somebody_may_take = !self.lives.takers.is_empty();
         // The latest that a value can have gone, of those whose stay has begun.
         let (mut latest, mut who) = (0, NOBODY);
-        for position in 0..self.starts.put.len() {
-            if let Some(life) = self.lives.lives.get(self.starts.in_by[position] as usize)
-                && (life.is_taken() || !somebody_may_take)
-                && life.out_from > latest
-            {
-                (latest, who) = (life.out_from, self.starts.in_by[position]);
-            }
-            if let Some(life) = self.lives.lives.get(self.starts.put[position] as usize)
-                && let Some(take) = self.ops.get(life.take as usize)
-                && take.end < latest
-            {
-                return Err(self.overtaken(who, self.starts.put[position]));
+        for begins in self.starts.iter() {
+            match begins {
+                Begins::In(value) => {
+                    let life = &self.lives.lives[value as usize];
+                    if (life.is_taken() || !somebody_may_take) && life.out_from > latest {
+                        (latest, who) = (life.out_from, value);
+                    }
+                }
+                Begins::Put(value) => {
+                    let take = self.ops.get(self.lives.lives[value as usize].take as usize);
+                    if take.is_some_and(|take| take.end < latest) {
+                        return Err(self.overtaken(who, value));
+                    }
+                }
+                Begins::Nothing => {}
             }
         }
         Ok(())
@@ -125,19 +133,18 @@ impl Queue<'_> {
     fn deadlines(&self) -> Vec<(u32, u32, u32)> {
         let mut deadlines = Vec::new();
         let (mut earliest, mut by) = (NEVER, NOBODY);
-        for position in (0..self.starts.put.len()).rev() {
-            if let Some(life) = self.lives.lives.get(self.starts.put[position] as usize)
-                && let Some(take) = self.ops.get(life.take as usize)
-                && take.end < earliest
-            {
-                (earliest, by) = (take.end, self.starts.put[position]);
-            }
-            let value = self.starts.in_by[position];
-            if let Some(life) = self.lives.lives.get(value as usize)
-                && !life.is_taken()
-                && earliest != NEVER
-            {
-                deadlines.push((earliest, value, by));
+        for begins in self.starts.iter().rev() {
+            match begins {
+                Begins::Put(value) => {
+                    let take = self.ops.get(self.lives.lives[value as usize].take as usize);
+                    if let Some(take) = take.filter(|take| take.end < earliest) {
+                        (earliest, by) = (take.end, value);
+                    }
+                }
+                Begins::In(value) if earliest != NEVER && !self.lives.lives[value as usize].is_taken() => {
+                    deadlines.push((earliest, value, by));
+                }
+                Begins::In(_) | Begins::Nothing => {}
             }
         }
         deadlines.sort_unstable();
@@ -169,19 +176,24 @@ impl Queue<'_> {
         Ok(())
     }
 
-    /// The gaps that these values' stays leave, one for everybody who found nothing.
-    fn find_gaps(&self, values: &[u32]) -> Result<Gaps, Violation> {
+    /// Those values that were put in and of whose lives this holds.
+    fn values(&self, holds: impl Fn(&Life) -> bool) -> Vec<u32> {
+        let lives = (0..).zip(&self.lives.lives);
+        lives.filter(|(_, life)| life.put != NOBODY && holds(life)).map(|(value, _)| value).collect()
+    }
+
+    /// The gaps that the stays of such values leave, one for everybody who found nothing.
+    fn find_gaps(&self, such: impl Fn(&Life) -> bool) -> Result<Gaps, Violation> {
         if self.lives.empties.is_empty() {
             return Ok(Gaps::new(0));
         }
-        let mut gaps = Gaps::new(self.lives.positions);
-        for value in values {
-            let life = &self.lives.lives[*value as usize];
-            if life.stays() {
-                gaps.cover(life.in_by, life.out_from);
-            }
-        }
-        place_empties(self.ops, self.lives, values, &mut gaps)?;
+        let reaches = self.starts.iter().map(|begins| match begins {
+            Begins::In(value) => Some(&self.lives.lives[value as usize]).filter(|life| such(life)),
+            Begins::Put(_) | Begins::Nothing => None,
+        });
+        let mut gaps =
+            Gaps::reached(self.lives.positions, reaches.map(|life| life.map_or(0, |life| life.out_from)));
+        place_empties(self.ops, self.lives, || self.values(&such), &mut gaps)?;
         Ok(gaps)
     }
 

@@ -21,14 +21,14 @@ use super::lives::{self, Gaps, LifeOp, Lives};
 use super::partition::NEVER;
 use super::priority_queue::place_empties;
 use super::tree::{Coverage, Least};
-use crate::model::{ContainerOp, Quick, SearchOp, Violation};
+use crate::model::{Quick, Violation};
 
 /// Attempts at making the evidence of a violation smaller.
 const ATTEMPTS_MAX: usize = 400;
 
 /// Judges a stack.
-pub(crate) fn judge(ops: &[SearchOp<ContainerOp<u32>>], values: usize) -> Quick {
-    judge_lives(&lives::decode(ops), values)
+pub(crate) fn judge(ops: &[LifeOp], values: usize) -> Quick {
+    judge_lives(&lives::dense(ops), values)
 }
 
 /// The same with values as numbers below `values`.
@@ -62,7 +62,7 @@ fn place_all(ops: &[LifeOp], lives: &Lives, values: &[u32]) -> Result<(), Violat
             let life = &lives.lives[*value as usize];
             gaps.cover(life.in_by, life.out_from);
         }
-        place_empties(ops, lives, values, &mut gaps)?;
+        place_empties(ops, lives, || values.to_vec(), &mut gaps)?;
     }
     let stays: Vec<Stay> = values.iter().map(|value| Stay::of(ops, lives, *value)).collect();
     nest(&stays).map_err(|stuck| violation(ops, lives, stuck))

@@ -46,7 +46,7 @@ pub trait Discipline: Clone + Debug + Send + Sync {
 pub struct Container<D>(pub(super) D);
 
 /// An operation on a container.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContainerOp<V = Value> {
     /// Put this in.
     Put(V),
@@ -209,10 +209,12 @@ impl<D: Discipline> Model for Container<D> {
         let mut ops = Vec::with_capacity(calls_max);
         for SearchOp { op: call, start, end } in calls {
             let op = match (roles[usize::from(call.f_id().0)], call.result_id()) {
-                (Some(Role::Put), _) => match call.argument_id() {
-                    Ok(value) => ContainerOp::Put(numbers.number(value)),
-                    Err(_) => return Quick::NotApplicable,
-                },
+                (Some(Role::Put), Some(answered))
+                    if answered != ValueId::NIL && answered != call.asked_id() =>
+                {
+                    return Quick::NotApplicable;
+                }
+                (Some(Role::Put), _) => ContainerOp::Put(numbers.number(call.asked_id())),
                 (Some(Role::Take | Role::Peek), Some(ValueId::NIL)) => ContainerOp::Empty,
                 (Some(Role::Take), Some(value)) => ContainerOp::Take(numbers.number(value)),
                 (Some(Role::Peek), Some(value)) => ContainerOp::Peek(numbers.number(value)),

@@ -77,6 +77,21 @@ fn function(f: &str) -> Option<Function> {
     })
 }
 
+/// No answer, yes, no.
+const ANSWERS: usize = 3;
+const NO_ANSWER: usize = 0;
+
+/// What an operation of this function does, by its answer; nothing if no monitor can tell.
+fn moves(f: &str) -> [Option<Move>; ANSWERS] {
+    match function(f) {
+        // What may have happened may have changed something; if it did not, nobody missed it.
+        Some(Function::Add) => [Some(Move::Up), Some(Move::Up), Some(Move::See(1))],
+        Some(Function::Remove) => [Some(Move::Down), Some(Move::Down), Some(Move::See(0))],
+        Some(Function::Contains) => [Some(Move::Other), Some(Move::See(1)), Some(Move::See(0))],
+        Some(Function::Read) | None => [None; ANSWERS],
+    }
+}
+
 fn strange(call: &Call<'_>) -> String {
     let answer = call.result().unwrap_or_default();
     format!(
@@ -199,29 +214,29 @@ impl Model for ElementSet {
         let history = first.op.history();
         let mut elements = Numbers::new(history, calls_max);
         let mut steps = Vec::with_capacity(calls_max);
-        let functions: Vec<Option<Function>> = history.functions().iter().map(|f| function(f)).collect();
+        // Which function and which answer it is can't be predicted, so what they mean is looked up.
+        let moves: Vec<[Option<Move>; ANSWERS]> = history.functions().iter().map(|f| moves(f)).collect();
         let [yes, no] = [true, false].map(|answer| history.values().find(&Value::Bool(answer)));
         for SearchOp { op: call, start, end } in calls {
-            let answered = call.result_id().filter(|answer| *answer != ValueId::NIL);
+            let asked = call.asked_id();
             // The element again is no answer, even if it is true or false.
-            let answer = match answered.filter(|answer| *answer != call.asked_id()) {
-                None => None,
-                answer if answer == yes => Some(true),
-                answer if answer == no => Some(false),
-                Some(_) => return Quick::NotApplicable,
-            };
-            let what = match (functions[usize::from(call.f_id().0)], answer) {
-                (Some(Function::Add), Some(true)) => Move::Up,
-                (Some(Function::Remove), Some(true)) => Move::Down,
-                (Some(Function::Add), Some(false)) | (Some(Function::Contains), Some(true)) => Move::See(1),
-                (Some(Function::Remove | Function::Contains), Some(false)) => Move::See(0),
-                // What may have happened may have changed something; if it did not, nobody missed it.
-                (Some(Function::Add), None) if end == NEVER => Move::Up,
-                (Some(Function::Remove), None) if end == NEVER => Move::Down,
-                (Some(Function::Contains), None) => continue,
-                _ => return Quick::NotApplicable,
-            };
-            steps.push(StepOp { object: elements.number(call.asked_id()), what, start, end });
+            let answered = call.result_id().filter(|answer| (*answer != ValueId::NIL) & (*answer != asked));
+            let is_strange = answered.is_some() & (answered != yes) & (answered != no);
+            if is_strange {
+                return Quick::NotApplicable;
+            }
+            let answer = usize::from(answered.is_some() & (answered == yes))
+                + 2 * usize::from(answered.is_some() & (answered == no));
+            let Some(what) = moves[usize::from(call.f_id().0)][answer] else { return Quick::NotApplicable };
+            if answer == NO_ANSWER {
+                match what {
+                    Move::Other => continue,
+                    // An update that did happen, and does not say whether it changed anything.
+                    _ if end != NEVER => return Quick::NotApplicable,
+                    _ => {}
+                }
+            }
+            steps.push(StepOp { object: elements.number(asked), what, start, end });
         }
         set_element::judge_moves(&steps, elements.len(), 1, Thing::Element)
     }

@@ -145,8 +145,9 @@ pub trait Model: Send + Sync {
     }
 
     /// The same straight from the calls of a key that did or may have happened, in the order of invocation:
-    /// for models whose operations take longer to decode than to judge. Its places are those of the calls.
-    /// Asked first; what it can't tell, or what it finds wrong, is decoded and asked again.
+    /// for models whose operations take longer to decode than to judge. Asked first. Of a violation counts
+    /// only that there is one; which, [`Model::quick`] is asked when somebody wants to know, and must find one,
+    /// too.
     fn quick_calls<'h>(&self, _calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
         Quick::NotApplicable
     }

@@ -1,7 +1,7 @@
 //! Quicker ways to decide than a search, where a model has one.
 
 /// An operation that did or may have happened, and when it was open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct SearchOp<O> {
     /// What it did and answered.
     pub op: O,
