@@ -8,17 +8,20 @@
 mod driver;
 
 use crate::budget::{Budget, Meter};
-use crate::history::op::Value;
+use crate::history::History;
+use crate::history::op::{Op, OpType, Process, Value};
+use crate::linearizability::judge::Found;
 use crate::linearizability::partition::by_key;
 use crate::linearizability::register_decode::Decoder;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use crate::linearizability::search::{self, Limits, SearchOp, Told};
-use crate::linearizability::{frontier, zones};
+use crate::linearizability::{frontier, portfolio, zones};
 use crate::model::{self, CasRegister};
 use crate::simulate::{Object, Pace, Plan, Spoil, simulate};
 use driver::{Target, shrink};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
 
 /// To plug an engine in, add a line.
 const TARGETS: &[Target] = &[
@@ -27,6 +30,7 @@ const TARGETS: &[Target] = &[
     ("engines-on-few-values", |seed| {
         engines_agree(Object::CasRegister { values: 2 + (seed % 5) as u32 }, seed)
     }),
+    ("registers-at-once", at_once_agrees),
 ];
 
 #[test]
@@ -79,6 +83,115 @@ fn engines_agree(object: Object, seed: u64) -> Result<(), String> {
     let fewer = |ops: &[RegisterOp]| Register { ops: ops.to_vec(), ..register.clone() };
     let left = fewer(&shrink(&register.ops, |ops| differ(&fewer(ops), None).is_some()));
     Err(differ(&left, None).unwrap_or_default())
+}
+
+/// All keys at once and key by key, also where somebody wrote down what can't be.
+fn at_once_agrees(seed: u64) -> Result<(), String> {
+    let random = &mut ChaCha8Rng::seed_from_u64(seed);
+    let objects = [Object::Register, Object::UniqueCas, Object::CasRegister { values: 40 }];
+    let object = objects[random.random_range(0..objects.len())];
+    let plan = Plan {
+        clients: random.random_range(1..=8),
+        operations: random.random_range(1..=60),
+        keys: random.random_range(1..=4),
+        unknown: [0.0, 0.05, 0.3][random.random_range(0..3)],
+        pace: [Pace::Busy, Pace::Irregular][random.random_range(0..2)],
+        seed: random.random(),
+        ..Plan::of(object)
+    };
+    let mut ops = simulate(&plan).history.into_ops();
+    if random.random_bool(0.5) {
+        number_by_key(&mut ops);
+    }
+    let model = CasRegister::default();
+    let plain = zones::at_once(&History::new(ops.clone()), &model);
+    if !matches!(object, Object::CasRegister { .. }) && !plain.is_some_and(|found| found.is_valid) {
+        return Err(format!("{plan:?} is not found valid at once"));
+    }
+    let models = [
+        model,
+        CasRegister::default().nil_read_says_nothing(),
+        CasRegister::default().failed_cas_is_read(),
+        CasRegister::starting_with(Value::Int(2)),
+    ];
+    let model = &models[random.random_range(0..models.len())];
+    for _ in 0..random.random_range(0..4) {
+        garble(&mut ops, random);
+    }
+    let wrong = |ops: &[Op]| at_once_differs(&ops.iter().cloned().collect(), model);
+    let Some(_) = wrong(&ops) else { return Ok(()) };
+    let left = shrink(&ops, |ops| wrong(ops).is_some());
+    Err(format!("{}\n{left:#?}", wrong(&left).unwrap_or_default()))
+}
+
+/// Numbers the values of every key anew, so that keys share them.
+fn number_by_key(ops: &mut [Op]) {
+    let mut numbers: HashMap<(Option<Value>, i64), i64> = HashMap::new();
+    let mut next: HashMap<Option<Value>, i64> = HashMap::new();
+    let mut number = |key: &Option<Value>, value: &mut Value| {
+        if let Value::Int(value) = value {
+            *value = *numbers.entry((key.clone(), *value)).or_insert_with(|| {
+                let next = next.entry(key.clone()).or_default();
+                *next += 1;
+                *next
+            });
+        }
+    };
+    for Op { key, value, .. } in ops {
+        match value {
+            Value::List(values) => values.iter_mut().for_each(|value| number(key, value)),
+            value => number(key, value),
+        }
+    }
+}
+
+/// What is wrong with the answer about all keys at once, if it gives one.
+fn at_once_differs(history: &History, model: &CasRegister) -> Option<String> {
+    let found = zones::at_once(history, model)?;
+    let calls = match history.calls() {
+        Ok(calls) => calls,
+        Err(rule) => return Some(format!("it was judged, but {rule}")),
+    };
+    if calls.counts != found.counts {
+        return Some(format!("{:?} counted as {:?}", calls.counts, found.counts));
+    }
+    let parts = by_key(calls);
+    let meter = Meter::new(&Budget::default());
+    let invalid = |part| match portfolio::register(part, model, &meter).found {
+        Found::Valid => Ok(false),
+        Found::Invalid(_) => Ok(true),
+        Found::Unknown(why) => Err(why),
+    };
+    let invalid: Result<Vec<bool>, String> = parts.iter().map(invalid).collect();
+    match invalid {
+        Err(why) => Some(format!("it was judged, but {why}")),
+        Ok(invalid) if invalid.contains(&true) == found.is_valid || parts.len() as u64 != found.keys => {
+            Some(format!("{invalid:?} by key, but {} in {} keys", found.is_valid, found.keys))
+        }
+        Ok(_) => None,
+    }
+}
+
+/// Changes something about one op that it may break rules by.
+fn garble(ops: &mut Vec<Op>, random: &mut ChaCha8Rng) {
+    if ops.is_empty() {
+        return;
+    }
+    let (at, other) = (random.random_range(0..ops.len()), random.random_range(0..ops.len()));
+    match random.random_range(0..9) {
+        0 if at > 0 => ops.swap(at - 1, at),
+        1 => ops[at].value = ops[other].value.clone(),
+        2 => ops[at].value = Value::Nil,
+        3 => ops[at].op_type = [OpType::Ok, OpType::Fail, OpType::Info][random.random_range(0..3)],
+        4 => ops[at].key = ops[other].key.clone(),
+        5 => ops[at].process = ops[other].process,
+        6 => ops[at].process = Process::Nemesis,
+        7 => ops[at].f = ops[other].f.clone(),
+        _ => drop(ops.remove(at)),
+    }
+    for (op, index) in ops.iter_mut().zip(0..) {
+        op.index = 2 * index;
+    }
 }
 
 /// How engines differ about the first operation that makes it impossible, or with what is proven.

@@ -129,6 +129,22 @@ pub struct Report {
 }
 
 impl Report {
+    /// A report on keys that one engine found valid.
+    pub(crate) fn valid(
+        check: impl Into<String>,
+        engine: impl Into<String>,
+        keys: u64,
+        ops: OpCounts,
+    ) -> Self {
+        Self {
+            verdict: Verdict::Valid,
+            engine: engine.into(),
+            keys,
+            ops,
+            ..Self::unknown(check, String::new())
+        }
+    }
+
     /// A report that judged nothing, for this reason.
     pub fn unknown(check: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {

@@ -8,6 +8,7 @@
 //! different value, function and process once. [`Op`] is one event standing on its own, as a recorder
 //! makes it; [`Row`] the same for whoever reads a file and has interned its parts already.
 
+pub(crate) mod ended;
 pub mod op;
 pub mod pair;
 mod processes;

@@ -40,6 +40,21 @@ pub struct OpCounts {
     pub unknown: u64,
 }
 
+impl OpCounts {
+    /// Of how many ops there are of each type.
+    pub(super) fn of_types(by_type: [u64; 4]) -> Self {
+        let [invoked, ok, failed] =
+            [OpType::Invoke, OpType::Ok, OpType::Fail].map(|op_type| by_type[op_type as usize]);
+        OpCounts { invoked, ok, failed, unknown: invoked - ok - failed }
+    }
+}
+
+impl std::iter::Sum for OpCounts {
+    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
+        counts.fold(Self::default(), std::ops::Add::add)
+    }
+}
+
 impl std::ops::Add for OpCounts {
     type Output = OpCounts;
 
@@ -87,7 +102,7 @@ impl<'h> Calls<'h> {
 
     /// How many of all functions together came to what.
     pub fn counts(&self) -> OpCounts {
-        self.counts.iter().fold(OpCounts::default(), |sum, counts| sum + *counts)
+        self.counts.iter().copied().sum()
     }
 
     /// How many of each function came to what.
@@ -348,12 +363,7 @@ fn pairs(history: &History, length: usize) -> Result<(Vec<Pair>, Vec<OpCounts>),
         begun += u32::from(begins);
     }
     pairs.truncate(begun as usize);
-    let counts = counts.iter().map(|by_type| {
-        let [invoked, ok, failed] =
-            [OpType::Invoke, OpType::Ok, OpType::Fail].map(|op_type| by_type[op_type as usize]);
-        OpCounts { invoked, ok, failed, unknown: invoked - ok - failed }
-    });
-    Ok((pairs, counts.collect()))
+    Ok((pairs, counts.into_iter().map(OpCounts::of_types).collect()))
 }
 
 /// The rule that a completion broke which is not about what was invoked.

@@ -90,7 +90,7 @@ pub(crate) fn check<'h>(
         Ok(calls) => calls,
         Err((ops, reason)) => return Report { ops, ..Report::unknown(check, reason) },
     };
-    let too_little = shown::too_little(&calls, look);
+    let too_little = shown::too_little(history, &calls.counts, look);
     let parts = partition::by_key(calls);
     let meter = Meter::new(budget);
     let judged = partition::judge_all(&parts, |part| ControlFlow::Continue(judged(part, &meter, &judge)));
@@ -124,7 +124,7 @@ pub(crate) fn decide<'h>(
         Ok((calls, _)) => calls,
         Err((_, reason)) => return Decision::Unknown(reason),
     };
-    let too_little = shown::too_little(&calls, look);
+    let too_little = shown::too_little(history, &calls.counts, look);
     let parts = partition::by_key(calls);
     let meter = Meter::new(budget);
     let decisions = partition::judge_all(&parts, |part| match judged(part, &meter, &judge).found {

@@ -71,12 +71,22 @@ impl Check for LinearizableRegister {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
+        if let Some(found) = portfolio::registers(REGISTER_LOOKS, history, &self.model, budget)
+            && found.is_valid
+        {
+            return Report::valid(self.name(), portfolio::ZONES, found.keys, found.ops());
+        }
         judge::check(REGISTER_LOOKS, self.name(), history, budget, |part, meter| {
             portfolio::register(part, &self.model, meter)
         })
     }
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
+        match portfolio::registers(REGISTER_LOOKS, history, &self.model, budget) {
+            Some(found) if found.is_valid => return Decision::Valid,
+            Some(_) => return Decision::Invalid,
+            None => {}
+        }
         judge::decide(REGISTER_LOOKS, history, budget, |part, meter| {
             portfolio::register(part, &self.model, meter)
         })

@@ -9,11 +9,13 @@ use super::partition::{Part, Span};
 use super::register_decode::Decoder;
 use super::register_op::{RegisterOp, known_at};
 use super::search::{self, Limits, SearchOp, Told};
+use super::shown;
 use super::zones::{self, Collision, Zones};
-use crate::budget::{Exhausted, Meter};
+use crate::budget::{Budget, Exhausted, Meter};
 use crate::explain::minimise::minimise;
 use crate::explain::witness::Argument;
 use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
+use crate::history::History;
 use crate::history::pair::Outcome;
 use crate::model::{AppendList, CasRegister, GrowSet, Model, Quick};
 
@@ -21,6 +23,27 @@ pub(super) const ZONES: &str = "zones";
 pub(super) const FRONTIER: &str = "frontier";
 const INCLUSION: &str = "inclusion";
 pub(super) const SEARCH: &str = "search";
+
+/// Where most histories that are shorter repeat their values, even to find that out takes too long.
+const AT_ONCE_MIN: usize = 1 << 12;
+
+/// All registers at once, if that shows all that there is to say: see [`zones::at_once`]. A history without a
+/// successful operation of those that `look` is for others.
+pub(crate) fn registers(
+    look: &[&str],
+    history: &History,
+    model: &CasRegister,
+    budget: &Budget,
+) -> Option<zones::AtOnce> {
+    Meter::new(budget).check().ok()?;
+    if history.len() < AT_ONCE_MIN {
+        return None;
+    }
+    let found = zones::at_once(history, model)?;
+    let shows = found.ops().ok > 0;
+    let suffices = !found.is_valid || shown::too_little(history, &found.counts, look).is_none();
+    (shows && suffices).then_some(found)
+}
 
 /// A register: zones if every value is written once, else what of it is unique, else the frontier.
 pub(crate) fn register<'p>(part: &'p Part<'_>, model: &'p CasRegister, meter: &Meter) -> Judged<'p> {

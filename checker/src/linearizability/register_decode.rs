@@ -34,11 +34,22 @@ enum Numbering {
 
 /// What a function is to a register.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Function {
+pub(crate) enum Function {
     Read,
     Write,
     Cas,
     Other,
+}
+
+impl Function {
+    pub(crate) fn named(name: &str) -> Self {
+        match name {
+            "read" => Function::Read,
+            "write" => Function::Write,
+            "cas" => Function::Cas,
+            _ => Function::Other,
+        }
+    }
 }
 
 /// More values than calls that are still dense.
@@ -85,12 +96,7 @@ impl<'p, 'h> Decoder<'p, 'h> {
 
     /// Each operation, as long as more are wanted. Whether it were all.
     pub(crate) fn each(&mut self, mut wants_more: impl FnMut(RegisterOp) -> bool) -> Result<bool, String> {
-        let functions = self.part.history.functions().iter().map(|name| match &**name {
-            "read" => Function::Read,
-            "write" => Function::Write,
-            "cas" => Function::Cas,
-            _ => Function::Other,
-        });
+        let functions = self.part.history.functions().iter().map(|name| Function::named(name));
         let functions: Vec<Function> = functions.collect();
         let silent_nil = self.model.ignores_nil_reads();
         for (number, known) in self.part.known().enumerate() {

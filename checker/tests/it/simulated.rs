@@ -247,3 +247,26 @@ fn ops_come_one_by_one_as_in_the_history() {
     let history = simulate(&plan).history;
     assert!(history.ops().eq(ops) && history.len() > 1_900);
 }
+
+/// Long enough to be judged at once instead of key by key.
+#[test]
+fn long_histories_of_unique_values_are_what_the_simulation_calls_for() {
+    let plain = Plan { operations: 6_000, clients: 20, ..Plan::of(Object::Register) };
+    let objects = [Object::Register, Object::UniqueCas];
+    for (seed, object) in (0..12).zip(objects.into_iter().cycle()) {
+        let keys = [1, 7, 300][seed as usize % 3];
+        let plan = Plan { object, keys, unknown: [0.0, 0.02][seed as usize / 6], seed, ..plain };
+        for spoil in [None, Some(Spoil::Stale), Some(Spoil::Phantom)] {
+            let simulated = simulate(&Plan { spoil, ..plan });
+            let valid = simulated.spoiled_at.is_none();
+            let check = LinearizableRegister::default();
+            let report = check.check(&simulated.history, &Budget::default());
+            assert_eq!(report.verdict.is_valid(), valid, "{plan:?} {spoil:?}: {report}");
+            assert_eq!(report.verdict.is_invalid(), !valid, "{plan:?} {spoil:?}: {report}");
+            assert_eq!((report.keys, &*report.engine), (u64::from(keys), "zones"), "{plan:?} {spoil:?}");
+            assert_eq!(report.ops.invoked, plan.operations, "{plan:?} {spoil:?}");
+            let alone = check.decide(&simulated.history, &Budget::default());
+            assert_eq!(alone, report.verdict.into(), "{plan:?} {spoil:?}");
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The clusters of a register, joined to blocks, and whether the blocks fit an order.
 //!
-//! Relies on positions that are all different. Everything is kept by value, 32 bytes each, and touched
+//! Relies on positions that are all different. Everything is kept by value, 16 bytes each, and touched
 //! in the order in which values first appear, which is nearly the order of the operations: a million
 //! operations are a few sweeps over memory. Nothing here knows which operation is which; that is
 //! found out for violations only, by [`name`](super::name).
@@ -8,31 +8,36 @@
 use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use super::NONE;
+use super::collide::Noted;
 
 /// Index of what the reads of a value did.
 pub(super) const READS: usize = 0;
 /// Index of what its writer did.
 pub(super) const WRITER: usize = 1;
 
-/// What is known of one value. Starts are 0 and ends [`NEVER`] where there is nothing.
+/// When a value was dealt with. Starts are 0 and ends [`NEVER`] where it was not. The initial value was written
+/// before all: its writer ended at 0.
 #[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
+#[repr(align(16))]
 pub(super) struct Cluster {
     /// By role: the first end.
     pub(super) end: [u32; 2],
     /// By role: the last start.
     pub(super) start: [u32; 2],
-    /// The value that the writer found, if it is a compare-and-set.
-    pub(super) from: ValueId,
-    /// The value that a needed compare-and-set put behind this one.
-    pub(super) next: ValueId,
-    writes: u32,
-    /// Whether a completed operation dealt with it, or the writer of a needed value found it.
-    pub(super) needed: bool,
 }
 
-const UNTOUCHED: Cluster =
-    Cluster { end: [NEVER; 2], start: [0; 2], from: NONE, next: NONE, writes: 0, needed: false };
+const UNTOUCHED: Cluster = Cluster { end: [NEVER; 2], start: [0; 2] };
+
+/// Where a value stands in its chain, such that nothing is zero, as memory is when it comes: one more than the value that its writer found, if that
+/// is a compare-and-set; and one more than the value that a needed compare-and-set put behind this one, with
+/// [`NEEDED`].
+type Link = [u32; 2];
+
+const FOUND: usize = 0;
+const NEXT: usize = 1;
+
+/// Marks a value with which a completed operation dealt, or that the writer of a needed value found.
+const NEEDED: u32 = 1 << 31;
 
 /// Why there is no order, in values.
 #[derive(Clone, Copy, Debug)]
@@ -71,20 +76,29 @@ pub(super) struct Block {
 #[derive(Debug)]
 pub(super) struct Clusters {
     all: Vec<Cluster>,
+    /// For each value; none as long as there is no compare-and-set.
+    links: Vec<Link>,
     needed: usize,
     pub(super) not_equals: usize,
 }
 
-/// Marks the first end of a forward block in [`Clusters::blocks_by_position`].
-const FORWARD: u32 = 1 << 31;
-
 impl Clusters {
-    /// None of any operation, with room for so many values.
+    /// None of any operation, with room for so many values, of which one is there at first.
     pub(super) fn new(values: usize) -> Self {
-        let mut all = vec![UNTOUCHED; values.max(1)];
-        // The initial value is there: any write of it is one more.
-        all[INITIAL as usize].writes = 1;
-        Self { all, needed: 0, not_equals: 0 }
+        let mut clusters = Self::without_initial(values);
+        clusters.begin_with(INITIAL);
+        clusters
+    }
+
+    /// The same with no value at first.
+    pub(super) fn without_initial(values: usize) -> Self {
+        Self { all: vec![UNTOUCHED; values.max(1)], links: Vec::new(), needed: 0, not_equals: 0 }
+    }
+
+    /// This value was there before all: any write of it is one more.
+    pub(super) fn begin_with(&mut self, value: ValueId) {
+        self.make_room(value);
+        self.all[value as usize].end[WRITER] = 0;
     }
 
     /// Reads the prefix of a history up to a position; `None` if values are not unique.
@@ -98,28 +112,53 @@ impl Clusters {
     /// Reads one operation; false if values are not unique.
     #[inline]
     pub(super) fn add(&mut self, op: &RegisterOp) -> bool {
-        let (value, role, from) = match op.kind {
-            Kind::Write(value) => (value, WRITER, NONE),
-            Kind::Read(value) => (value, READS, NONE),
-            Kind::Cas(expected, value) if expected == value => (value, READS, NONE),
-            Kind::Cas(expected, value) => {
-                self.make_room(expected);
-                (value, WRITER, expected)
-            }
+        let (value, role) = match op.kind {
+            Kind::Write(value) => (value, WRITER),
+            Kind::Read(value) => (value, READS),
+            Kind::Cas(expected, value) => return self.swap(expected, value, op.start, op.end),
             Kind::NotEqual(_) => {
                 self.not_equals += 1;
                 return true;
             }
         };
-        self.make_room(value);
         // A read that did not end says nothing.
         let start = if role == READS && op.end == NEVER { 0 } else { op.start };
+        self.touch(value, role, start, op.end)
+    }
+
+    /// Something in this role dealt with the value; false if that makes two writes.
+    #[inline]
+    pub(super) fn touch(&mut self, value: ValueId, role: usize, start: u32, end: u32) -> bool {
+        self.make_room(value);
         let cluster = &mut self.all[value as usize];
-        cluster.end[role] = cluster.end[role].min(op.end);
+        let again = (role == WRITER) & cluster.is_written();
+        cluster.end[role] = cluster.end[role].min(end);
         cluster.start[role] = cluster.start[role].max(start);
-        cluster.from = if from == NONE { cluster.from } else { from };
-        cluster.writes += role as u32;
-        cluster.writes < 2
+        !again
+    }
+
+    /// The same with something that found the one value and left the other.
+    #[inline]
+    pub(super) fn swap(&mut self, found: ValueId, left: ValueId, start: u32, end: u32) -> bool {
+        match (found == left, end) {
+            (true, NEVER) => true,
+            (true, _) => self.touch(left, READS, start, end),
+            (false, _) => {
+                self.link(found, left);
+                self.touch(left, WRITER, start, end)
+            }
+        }
+    }
+
+    /// Whoever wrote a value found another one.
+    fn link(&mut self, found: ValueId, value: ValueId) {
+        self.make_room(found.max(value));
+        if self.links.is_empty() {
+            self.links = vec![[0; 2]; self.all.len()];
+        } else if self.links.len() < self.all.len() {
+            self.links.resize(self.all.len(), [0; 2]);
+        }
+        self.links[value as usize][FOUND] = found + 1;
     }
 
     #[inline]
@@ -137,54 +176,66 @@ impl Clusters {
         &self.all[value as usize]
     }
 
+    fn is_needed(&self, value: ValueId) -> bool {
+        self.links[value as usize][NEXT] & NEEDED != 0
+    }
+
+    /// Whoever wrote this found that, if it was a compare-and-set.
+    pub(super) fn found(&self, value: ValueId) -> ValueId {
+        self.links.get(value as usize).map_or(NONE, |link| link[FOUND].wrapping_sub(1))
+    }
+
+    /// The value that a needed compare-and-set put behind this one.
+    pub(super) fn next(&self, value: ValueId) -> ValueId {
+        self.links.get(value as usize).map_or(NONE, |link| (link[NEXT] & !NEEDED).wrapping_sub(1))
+    }
+
     /// Whether there is an order.
     pub(super) fn judge(&mut self, positions: u32) -> Result<(), Stop> {
-        self.join_chains()?;
-        let mut at = vec![0; positions as usize + 1];
-        self.walk_blocks(|block| {
-            // A first end and a last start of two blocks are never at the same position.
-            if block.is_forward() {
-                at[block.end as usize] = block.start | FORWARD;
-            } else {
-                at[block.start as usize] = block.end;
-            }
-        })?;
-        match collision(&at) {
+        let mut noted = Noted::new(positions);
+        self.join_and_walk(|block| noted.note(block))?;
+        match noted.collision() {
             None => Ok(()),
             Some((older, newer)) => Err(Stop::Crossing(self.block_at(older), self.block_at(newer))),
         }
     }
 
+    /// Hands out every block that is not empty, once it is known which values belong together.
+    pub(super) fn join_and_walk(&mut self, found: impl FnMut(Block)) -> Result<(), Stop> {
+        if !self.links.is_empty() {
+            self.links.resize(self.all.len(), [0; 2]);
+            self.join_chains()?;
+        }
+        self.walk_blocks(found)
+    }
+
     /// Finds out which values are needed, and which stand behind which.
     fn join_chains(&mut self) -> Result<(), Stop> {
-        self.all[INITIAL as usize].needed = true;
-        self.needed = 1;
-        for through in 1..self.all.len() as ValueId {
-            let cluster = self.get(through);
-            if cluster.needed || cluster.first_end() == NEVER {
+        self.needed = 0;
+        for through in 0..self.all.len() as ValueId {
+            if self.is_needed(through) || self.get(through).first_end() == NEVER {
                 continue;
             }
             let mut value = through;
             loop {
-                let cluster = &mut self.all[value as usize];
-                cluster.needed = true;
+                self.links[value as usize][NEXT] |= NEEDED;
                 self.needed += 1;
-                if cluster.writes == 0 {
+                if !self.get(value).is_written() {
                     return Err(Stop::NeverWritten { value, through });
                 }
-                let from = cluster.from;
-                if from == NONE {
+                let found = self.found(value);
+                if found == NONE {
                     break;
                 }
-                let before = &mut self.all[from as usize];
-                if before.next != NONE {
-                    return Err(Stop::TwoSuccessors { first: before.next, second: value });
+                let first = self.next(found);
+                if first != NONE {
+                    return Err(Stop::TwoSuccessors { first, second: value });
                 }
-                before.next = value;
-                if before.needed {
+                self.links[found as usize][NEXT] |= value + 1;
+                if self.is_needed(found) {
                     break;
                 }
-                value = from;
+                value = found;
             }
         }
         Ok(())
@@ -192,28 +243,20 @@ impl Clusters {
 
     /// Hands out every block that is not empty, after looking at its inner order.
     pub(super) fn walk_blocks(&self, mut found: impl FnMut(Block)) -> Result<(), Stop> {
+        if self.links.is_empty() {
+            return self.walk_values(found);
+        }
         let mut walked = 0;
-        for (head, cluster) in self.all.iter().enumerate() {
-            if !cluster.needed || cluster.from != NONE {
+        for head in 0..self.links.len() as ValueId {
+            if !self.is_needed(head) || self.found(head) != NONE {
                 continue;
             }
-            let head = head as ValueId;
-            let mut block = Block { head, end: if head == INITIAL { 0 } else { NEVER }, start: 0 };
-            let (mut value, mut cluster) = (head, cluster);
-            loop {
+            let mut block = Block { head, end: NEVER, start: 0 };
+            let mut value = head;
+            while value != NONE {
                 walked += 1;
-                for role in [WRITER, READS] {
-                    if cluster.end[role] < block.start {
-                        return Err(Stop::OutOfOrder { value, role, start: block.start });
-                    }
-                    block.end = block.end.min(cluster.end[role]);
-                    block.start = block.start.max(cluster.start[role]);
-                }
-                if cluster.next == NONE {
-                    break;
-                }
-                value = cluster.next;
-                cluster = &self.all[value as usize];
+                block.extend(value, self.get(value))?;
+                value = self.next(value);
             }
             if block.start != 0 {
                 found(block);
@@ -227,20 +270,41 @@ impl Clusters {
         Err(Stop::Cycle { value: self.on_a_cycle() })
     }
 
-    fn on_a_cycle(&self) -> ValueId {
-        let mut walked = vec![false; self.all.len()];
-        for (head, cluster) in self.all.iter().enumerate() {
-            if cluster.needed && cluster.from == NONE {
-                walked[head] = true;
-                let mut next = cluster.next;
-                while next != NONE {
-                    walked[next as usize] = true;
-                    next = self.get(next).next;
-                }
+    /// The same where every block is one value.
+    fn walk_values(&self, mut found: impl FnMut(Block)) -> Result<(), Stop> {
+        for (value, cluster) in (0..).zip(&self.all) {
+            if cluster.first_end() == NEVER {
+                continue;
+            }
+            let mut block = Block { head: value, end: NEVER, start: 0 };
+            let in_order = block.extend(value, cluster);
+            if !cluster.is_written() || in_order.is_err() {
+                // The first of those that nobody wrote, if there is one, as with chains.
+                let missing = |cluster: &Cluster| cluster.first_end() != NEVER && !cluster.is_written();
+                return match self.all.iter().position(missing).map(|value| value as ValueId) {
+                    Some(value) => Err(Stop::NeverWritten { value, through: value }),
+                    None => in_order,
+                };
+            }
+            if block.start != 0 {
+                found(block);
             }
         }
-        let left = self.all.iter().zip(walked).position(|(cluster, walked)| cluster.needed && !walked);
-        left.expect("fewer values were walked than are needed") as ValueId
+        Ok(())
+    }
+
+    fn on_a_cycle(&self) -> ValueId {
+        let mut walked = vec![false; self.all.len()];
+        let values = || 0..self.links.len() as ValueId;
+        for head in values().filter(|head| self.is_needed(*head) && self.found(*head) == NONE) {
+            let mut value = head;
+            while value != NONE {
+                walked[value as usize] = true;
+                value = self.next(value);
+            }
+        }
+        let left = values().find(|value| self.is_needed(*value) && !walked[*value as usize]);
+        left.expect("fewer values were walked than are needed")
     }
 
     /// The block whose first end, if it is forward, or else last start, is at this position.
@@ -260,9 +324,8 @@ impl Clusters {
         let mut since = NEVER;
         let mut at = value;
         loop {
-            let cluster = self.get(at);
-            since = since.min(cluster.first_end());
-            at = cluster.next;
+            since = since.min(self.get(at).first_end());
+            at = self.next(at);
             if at == NONE || at == value {
                 return since;
             }
@@ -272,49 +335,32 @@ impl Clusters {
 
 impl Cluster {
     /// The first end of all its operations.
+    #[inline]
     pub(super) fn first_end(&self) -> u32 {
         self.end[READS].min(self.end[WRITER])
+    }
+
+    #[inline]
+    fn is_written(&self) -> bool {
+        (self.start[WRITER] != 0) | (self.end[WRITER] == 0)
     }
 }
 
 impl Block {
-    fn is_forward(&self) -> bool {
+    pub(super) fn is_forward(&self) -> bool {
         self.end < self.start
     }
-}
 
-/// Two of the positions at which blocks are noted that can't both be, if there are any: a forward
-/// block, and the block that is in its way.
-///
-/// A block with f < s is *forward*: from f to s it holds the register. Two forward ones collide when
-/// these stretches meet; a backward one (s ≤ f) could have had the register at any one moment of its
-/// stretch, and collides with a forward one that covers all of it. So a sweep only has to keep how
-/// far the forward ones reach that began so far: no one may begin before that, and no backward one
-/// that is met may end before that.
-fn collision(at: &[u32]) -> Option<(u32, u32)> {
-    // Without branches, because which positions hold a block can't be predicted. One less than what is
-    // meant on both sides: then an empty position allows everything.
-    let (mut reach, mut collides) = (1u32, false);
-    for (position, &noted) in at.iter().enumerate() {
-        let is_forward = noted & FORWARD != 0;
-        let other = noted & !FORWARD;
-        let allowed = if is_forward { position as u32 } else { other };
-        collides |= allowed.wrapping_sub(1) < reach - 1;
-        reach = reach.max(if is_forward { other } else { 0 });
-    }
-    if !collides {
-        return None;
-    }
-    let (mut reach, mut holder) = (0, 0);
-    for (position, &noted) in at.iter().enumerate() {
-        let is_forward = noted & FORWARD != 0;
-        let (other, position) = (noted & !FORWARD, position as u32);
-        if noted != 0 && if is_forward { position } else { other } < reach {
-            return Some((holder, position));
+    /// Puts a value behind those that it has.
+    #[inline]
+    fn extend(&mut self, value: ValueId, cluster: &Cluster) -> Result<(), Stop> {
+        for role in [WRITER, READS] {
+            if cluster.end[role] < self.start {
+                return Err(Stop::OutOfOrder { value, role, start: self.start });
+            }
+            self.end = self.end.min(cluster.end[role]);
+            self.start = self.start.max(cluster.start[role]);
         }
-        if is_forward && other > reach {
-            (reach, holder) = (other, position);
-        }
+        Ok(())
     }
-    unreachable!("the first sweep found a collision")
 }

@@ -27,12 +27,16 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `clusters` | reads the operations once, joins the clusters to blocks, finds whether two collide |
+//! | `clusters` | reads the operations once, joins the clusters to blocks |
+//! | `collide` | whether two blocks collide |
+//! | `at_once` | the verdict for all keys at once, straight from the history's columns |
 //! | `name` | which operations a collision is made of |
 //! | `order` | the order of a history that is linearizable |
 //! | `unique_part` | histories of which only a part has unique values |
 
+mod at_once;
 mod clusters;
+mod collide;
 mod name;
 mod order;
 mod unique_part;
@@ -44,6 +48,7 @@ use super::partition::NEVER;
 use super::register_op::{INITIAL, Kind, RegisterOp};
 use clusters::{Clusters, Stop};
 
+pub(crate) use at_once::{AtOnce, at_once};
 pub(crate) use order::order;
 pub(crate) use unique_part::unique_part;
 

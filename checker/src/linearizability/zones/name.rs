@@ -3,7 +3,7 @@
 //! Relies on positions that are all different: an operation is found by when it started or ended, in
 //! one pass over all of them. Runs for violations only.
 
-use super::clusters::{Block, Cluster, Clusters, READS, Stop, WRITER};
+use super::clusters::{Block, Clusters, READS, Stop, WRITER};
 use super::{NONE, Named, Violation, Zone};
 use crate::linearizability::register_op::{INITIAL, RegisterOp, ValueId};
 
@@ -41,7 +41,7 @@ impl Namer<'_> {
         // Somebody who had seen it by then, or else the needed compare-and-set that found it.
         let by = match cluster.end[READS] {
             end if end <= complete => end,
-            _ => self.writer_start(cluster.next),
+            _ => self.writer_start(self.clusters.next(value)),
         };
         Named { violation: Violation::NeverWritten { by: self.find(&[by])[0] }, complete }
     }
@@ -58,7 +58,7 @@ impl Namer<'_> {
         let mut starts = Vec::new();
         let mut at = value;
         loop {
-            at = self.clusters.get(at).next;
+            at = self.clusters.next(at);
             starts.push(self.writer_start(at));
             if at == value {
                 break;
@@ -128,7 +128,7 @@ impl Namer<'_> {
                     best = Some((cost, Block { end: ended.position, start: began.position, ..*block }));
                 }
             }
-            (value, place) = (cluster.next, place + 1);
+            (value, place) = (self.clusters.next(value), place + 1);
         }
         best.map_or(*block, |(_, block)| block)
     }
@@ -168,11 +168,11 @@ impl Namer<'_> {
         let mut starts = Vec::new();
         let mut value = to;
         while value != from {
-            let Cluster { from: before, start, .. } = *self.clusters.get(value);
+            let before = self.clusters.found(value);
             if before == NONE {
                 return Vec::new();
             }
-            starts.push(start[WRITER]);
+            starts.push(self.writer_start(value));
             value = before;
         }
         starts.reverse();

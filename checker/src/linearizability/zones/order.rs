@@ -79,7 +79,7 @@ fn ranks(clusters: &Clusters) -> Vec<u32> {
         loop {
             ranks[value as usize] = values;
             values += 1;
-            value = clusters.get(value).next;
+            value = clusters.next(value);
             if value == NONE {
                 break;
             }

@@ -1,0 +1,259 @@
+//! All registers of a history at once: the verdict, straight from its columns.
+//!
+//! What [`Zones`](super::Zones) does for one key, done for all keys in one pass over the history: no calls are
+//! joined, nothing is split by key, and every position stays that of the history. It pays where every value of
+//! every key is written once; at anything else it gives up at once, and all that is not plain (a call that
+//! breaks a rule, an answer that contradicts its question, late knowledge, a failed compare-and-set that says
+//! something) is left to those who look at it one by one.
+
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+
+use super::super::hash::Mix;
+use super::super::register_op::ValueId as Number;
+use super::clusters::{Block, Clusters, READS, WRITER};
+use super::collide::Noted;
+use crate::history::History;
+use crate::history::ended::{Ended, each_ended};
+use crate::history::op::OpType;
+use crate::history::pair::OpCounts;
+use crate::history::values::ValueId;
+use crate::linearizability::register_decode::Function;
+use crate::model::{CasRegister, Model};
+
+/// What came of it.
+pub(crate) struct AtOnce {
+    pub(crate) is_valid: bool,
+    pub(crate) keys: u64,
+    /// For each function of the history.
+    pub(crate) counts: Vec<OpCounts>,
+}
+
+impl AtOnce {
+    /// How many operations came to what.
+    pub(crate) fn ops(&self) -> OpCounts {
+        self.counts.iter().copied().sum()
+    }
+}
+
+/// Judges every key; nothing if this is none of its kind.
+pub(crate) fn at_once(history: &History, model: &CasRegister) -> Option<AtOnce> {
+    if history.has_keys() && repeats(history) {
+        return None;
+    }
+    let with = |places: Places| {
+        let mut registers = Registers::new(history, model, places);
+        (each_ended(history, |call| registers.add(call) == Some(true)), registers)
+    };
+    let values = history.values().len();
+    let own = if history.has_keys() {
+        with(Places::Own { key: vec![0; values] })
+    } else {
+        with(Places::rows(history))
+    };
+    let (counts, registers) = if own.1.keys_share { with(Places::rows(history)) } else { own };
+    let (keys, counts) = (registers.initial.len() as u64, counts?);
+    Some(AtOnce { is_valid: registers.are_valid(), keys, counts })
+}
+
+/// A cluster for every value of every key.
+struct Registers<'h> {
+    history: &'h History,
+    functions: Vec<Function>,
+    silent_nil: bool,
+    fails_tell: bool,
+    /// The initial value, if it is in the history.
+    initial_value: Option<ValueId>,
+    clusters: Clusters,
+    places: Places,
+    /// Whether a value is of two keys where none should be.
+    keys_share: bool,
+    /// One more than the number of each key that was seen.
+    numbers: Vec<u32>,
+    /// For each key where the cluster of its initial value is.
+    initial: Vec<Number>,
+}
+
+/// Which cluster is that of a value.
+enum Places {
+    /// The one of its id: no value is of two keys. Initial values come behind.
+    Own {
+        /// For each value one more than the number of its key.
+        key: Vec<u32>,
+    },
+    /// Every key has a row of clusters, so long that all values have a place, the initial one the last.
+    Rows { length: u32, clusters_max: usize },
+}
+
+/// How many clusters there may be for a call.
+const CLUSTERS_PER_CALL_MAX: usize = 2;
+/// So many more cost nothing.
+const CLUSTERS_ALWAYS: usize = 1 << 10;
+
+/// Of so many events a look tells most histories whose values repeat.
+const LOOKED_AT: usize = 1 << 12;
+
+/// Whether one value of one key is seen to be written twice soon: to make room for the values of many keys takes
+/// longer than that.
+fn repeats(history: &History) -> bool {
+    let functions: Vec<Function> = history.functions().iter().map(|name| Function::named(name)).collect();
+    let asked = (0..history.len().min(LOOKED_AT)).filter(|at| history.op_type(*at) == OpType::Invoke);
+    let mut written: HashSet<(Option<ValueId>, ValueId), BuildHasherDefault<Mix>> = HashSet::default();
+    let mut writes = asked.filter_map(|at| match functions[usize::from(history.f_id(at).0)] {
+        Function::Write => Some((history.key_id(at), history.value_id(at))),
+        Function::Cas => {
+            let &[old, new] = history.values().list_view(history.value_id(at))? else { return None };
+            (old != new).then(|| (history.key_id(at), new))
+        }
+        Function::Read | Function::Other => None,
+    });
+    writes.any(|write| !written.insert(write))
+}
+
+impl Places {
+    fn rows(history: &History) -> Self {
+        let (values, calls) = (history.values().len(), history.len() / 2);
+        let clusters_max = values + CLUSTERS_ALWAYS + CLUSTERS_PER_CALL_MAX * calls;
+        Places::Rows { length: values as u32 + 1, clusters_max }
+    }
+}
+
+impl<'h> Registers<'h> {
+    fn new(history: &'h History, model: &CasRegister, places: Places) -> Self {
+        let values = history.values().len();
+        let room = match places {
+            Places::Rows { length, .. } => length as usize,
+            Places::Own { .. } => values + CLUSTERS_ALWAYS,
+        };
+        let functions = history.functions().iter().map(|name| Function::named(name)).collect();
+        let mut registers = Self {
+            history,
+            functions,
+            silent_nil: model.ignores_nil_reads(),
+            fails_tell: model.takes_failed_cas(),
+            initial_value: history.values().find(&model.initial()),
+            clusters: Clusters::without_initial(room),
+            places,
+            keys_share: false,
+            numbers: if history.has_keys() { vec![0; values] } else { Vec::new() },
+            initial: Vec::new(),
+        };
+        if !history.has_keys() {
+            registers.new_key();
+        }
+        registers
+    }
+
+    /// Takes a call. Nothing or false if it is none of those that are decided here.
+    #[inline]
+    fn add(&mut self, call: &Ended) -> Option<bool> {
+        let function = self.functions[usize::from(call.f.0)];
+        let Ended { start, end, op_type, asked, answered, .. } = *call;
+        let key = self.key(call.key)?;
+        if op_type == OpType::Fail {
+            return Some(function != Function::Cas || !self.fails_tell);
+        }
+        let is_ok = op_type == OpType::Ok;
+        match function {
+            Function::Read | Function::Write if is_ok => {
+                // Which of the two it is can't be predicted.
+                let reads = function == Function::Read;
+                if answered == ValueId::NIL {
+                    if reads && self.silent_nil {
+                        return Some(true);
+                    }
+                } else if answered != asked && !reads {
+                    return None;
+                }
+                let place = self.place(key, if reads { answered } else { asked })?;
+                Some(self.clusters.touch(place, if reads { READS } else { WRITER }, start, end))
+            }
+            // It says nothing.
+            Function::Read => Some(true),
+            Function::Write => {
+                let place = self.place(key, asked)?;
+                Some(self.clusters.touch(place, WRITER, start, end))
+            }
+            Function::Cas if !is_ok || answered == asked || answered == ValueId::NIL => {
+                let &[old, new] = self.history.values().list_view(asked)? else { return None };
+                let (old, new) = (self.place(key, old)?, self.place(key, new)?);
+                Some(self.clusters.swap(old, new, start, end))
+            }
+            Function::Cas | Function::Other => None,
+        }
+    }
+
+    #[inline]
+    fn key(&mut self, key: ValueId) -> Option<usize> {
+        match self.numbers.get(key.index()) {
+            None if self.numbers.is_empty() => Some(0),
+            None => None,
+            Some(0) => {
+                let number = self.new_key()?;
+                self.numbers[key.index()] = number as u32 + 1;
+                Some(number)
+            }
+            Some(number) => Some(*number as usize - 1),
+        }
+    }
+
+    /// Makes room for a key; nothing if that takes too much.
+    #[cold]
+    fn new_key(&mut self) -> Option<usize> {
+        let number = self.initial.len();
+        let initial = match &self.places {
+            Places::Own { key } => key.len() + number,
+            Places::Rows { length, clusters_max } => {
+                let first = number * *length as usize;
+                if first + *length as usize > *clusters_max {
+                    return None;
+                }
+                first + self.initial_value.map_or(*length as usize - 1, ValueId::index)
+            }
+        };
+        self.clusters.begin_with(initial as Number);
+        self.initial.push(initial as Number);
+        Some(number)
+    }
+
+    /// Where the cluster of a key's value is.
+    #[inline]
+    fn place(&mut self, number: usize, value: ValueId) -> Option<Number> {
+        match &mut self.places {
+            Places::Rows { length, .. } => Some(number as u32 * *length + value.0),
+            Places::Own { .. } if Some(value) == self.initial_value => Some(self.initial[number]),
+            Places::Own { key } => {
+                let key = &mut key[value.index()];
+                if *key == 0 {
+                    *key = number as u32 + 1;
+                }
+                self.keys_share |= *key != number as u32 + 1;
+                (!self.keys_share).then_some(value.0)
+            }
+        }
+    }
+
+    /// Whether no key is in the way of an order.
+    fn are_valid(mut self) -> bool {
+        let mut noted = Noted::new(self.history.len() as u32);
+        if !self.history.has_keys() {
+            return self.clusters.join_and_walk(|block| noted.note(block)).is_ok()
+                && noted.collision().is_none();
+        }
+        let mut reach = vec![0; self.initial.len()];
+        let first = match &self.places {
+            Places::Own { key } => (key.len() as u32, 1),
+            Places::Rows { length, .. } => (0, *length),
+        };
+        let walked = self.clusters.join_and_walk(|block: Block| match block.end {
+            // All of these are at one position.
+            0 => reach[((block.head - first.0) / first.1) as usize] = block.start,
+            _ => noted.note(block),
+        });
+        let key_of = |position: u32| {
+            let key = self.history.key_id(position as usize - 1);
+            key.map_or(0, |key| self.numbers[key.index()] as usize - 1)
+        };
+        walked.is_ok() && !noted.collides(reach, key_of)
+    }
+}
