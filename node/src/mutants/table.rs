@@ -246,7 +246,7 @@ mutants! {
         name: "ignore-nack",
         rule: "a refusal that names a higher ballot is ignored: the deposed leader keeps its clients waiting",
         exposed_by: "a leader frozen, or not reached by its successor",
-        seen_by: "clients that wait; no progress",
+        seen_by: "clients that wait; trace",
         precedent: "-",
     }
     ReadBeforeBarrier {

@@ -4,7 +4,7 @@
 //! and what it applied. From that alone it knows what is chosen, whatever the replicas believe; and
 //! each step is held against the invariants. The work per step is proportional to what changed.
 
-use super::{AppliedHash, Ballot, Message, NodeId, NodeSet, Record, Replica, Slot, Value};
+use super::{AppliedHash, Ballot, Message, NodeId, NodeSet, Record, Replica, RoleName, Slot, Value};
 use std::collections::BTreeSet;
 
 /// Watches a cluster through its whole life, crashes included.
@@ -43,6 +43,8 @@ struct Proposal {
 struct Watched {
     promised: Ballot,
     promised_durable: Ballot,
+    /// The highest ballot that it has heard of in this life.
+    heard: Ballot,
     /// Ballots of its own that its disk knows as used.
     used: BTreeSet<Ballot>,
     /// Everything learned up to here has been compared with what is chosen.
@@ -55,6 +57,7 @@ impl Default for Watched {
         Watched {
             promised: Ballot::ZERO,
             promised_durable: Ballot::ZERO,
+            heard: Ballot::ZERO,
             used: BTreeSet::new(),
             learned_upto: Slot::ZERO,
             applied: AppliedHash::default(),
@@ -145,7 +148,26 @@ impl Observer {
         }
     }
 
-    /// Looks at a running replica after a step: its promise, and what it newly learned.
+    /// A message reaches a running node.
+    pub fn heard(&mut self, by: NodeId, message: &Message) {
+        let ballot = match message {
+            Message::Prepare { ballot, .. }
+            | Message::Accept { ballot, .. }
+            | Message::Heartbeat { ballot, .. }
+            | Message::Reject { promised: ballot, .. } => *ballot,
+            Message::Promise { .. }
+            | Message::Accepted { .. }
+            | Message::HeartbeatAck { .. }
+            | Message::LearnRequest { .. }
+            | Message::LearnReply { .. }
+            | Message::Forward { .. }
+            | Message::ForwardReply { .. } => return,
+        };
+        let watched = self.watched(by);
+        watched.heard = watched.heard.max(ballot);
+    }
+
+    /// Looks at a running replica after a step: its promise, its lead, and what it newly learned.
     ///
     /// # Errors
     /// Names the invariant broken.
@@ -160,6 +182,8 @@ impl Observer {
             ));
         }
         watched.promised = replica.promised();
+        let heard = watched.heard;
+        invariant_told_is_deposed(replica, heard)?;
         while self.watched(node).learned_upto < replica.chosen_upto() {
             let slot = self.watched(node).learned_upto.next();
             let Some(learned) = replica.learned(slot) else {
@@ -205,6 +229,7 @@ impl Observer {
     pub fn crashed(&mut self, node: NodeId) {
         let watched = self.watched(node);
         watched.promised = watched.promised_durable;
+        watched.heard = Ballot::ZERO;
         watched.learned_upto = Slot::ZERO;
         watched.applied = AppliedHash::default();
     }
@@ -397,5 +422,16 @@ impl Observer {
             self.slots.resize_with(index + 1, SlotHistory::default);
         }
         &mut self.slots[index]
+    }
+}
+
+/// A leader that has heard of a ballot above its own leads no more. Safety does not hang on it: its
+/// proposals are refused. But its clients would wait for nothing.
+fn invariant_told_is_deposed(replica: &Replica, heard: Ballot) -> Result<(), String> {
+    match replica.leader().filter(|_| replica.role() == RoleName::Leader) {
+        Some(own) if own < heard => {
+            Err(format!("a deposed leader: {} was told of {heard} and still leads {own}", replica.id()))
+        }
+        _ => Ok(()),
     }
 }

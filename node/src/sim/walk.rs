@@ -233,6 +233,7 @@ impl Walk {
             return Ok(());
         }
         self.observer.left(from, &message)?;
+        self.observer.heard(to, &message);
         self.nodes[index_of(to)].replica.step(from, message);
         self.collect(index_of(to))
     }

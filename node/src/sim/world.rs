@@ -267,7 +267,7 @@ impl World {
 
     /// An event that needs the node's process.
     fn handle(&mut self, node: NodeId, event: Event) -> Result<(), String> {
-        let World { machines, trace, agenda, .. } = self;
+        let World { machines, observer, trace, agenda, .. } = self;
         let machine = &mut machines[usize::from(node.0) - 1];
         let current = machine.life;
         let Some(running) = &mut machine.running else { return Ok(()) };
@@ -275,6 +275,7 @@ impl World {
             Event::Deliver { from, message, .. } => {
                 trace.line(agenda.now(), format_args!("{node} <- {from} {}", Show(&message)));
                 running.tell(agenda.now(), |recorder| recorder.received(from, &message));
+                observer.heard(node, &message);
                 running.service.peer(from, message);
             }
             Event::Request { life, client, request, .. }

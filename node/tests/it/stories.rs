@@ -156,7 +156,7 @@ const STORIES: &[Story] = &[
     story(
         "ignore-nack",
         leading::a_refused_leader_stands_down_at_once,
-        &[(Progress, "keeps its client waiting")],
+        &[(Observer, "a deposed leader"), (Progress, "keeps its client waiting")],
     ),
     story("read-before-barrier", reading::a_new_leader_reads_after_its_barrier, &[(Clients, "stale")]),
     story("read-without-quorum", reading::a_leader_asks_before_it_reads, &[(Clients, "stale")]),

@@ -149,6 +149,9 @@ impl Stage {
     /// These messages arrive, in this order.
     pub(crate) fn hand(&mut self, from: u16, to: u16, messages: Vec<Message>) {
         for message in messages {
+            if self.actors[index(to)].service.is_some() {
+                self.observer.heard(NodeId(to), &message);
+            }
             self.act(to, |service| service.peer(NodeId(from), message));
         }
     }
