@@ -3,8 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::action::{Action, policies};
-use crate::proxy::{Link, Links};
+use crate::proxy::{Link, LinkPolicy, Links};
 use crate::system::NodeId;
+
+/// The latest that frames may be on links that count as clean, in microseconds: there and back takes
+/// less than the 600 ms for which our nodes, like most, wait at most before they first stand for leader.
+const TIMELY_US: u64 = 290_000;
+/// In larger clusters no late link counts as clean. When the leader is lost, two others soon back off far
+/// enough from each other; the duel of four can take half a minute.
+const TIMELY_NODES_MAX: usize = 3;
 
 /// A cluster hurt like this.
 pub struct Damage {
@@ -39,11 +46,13 @@ impl Damage {
     }
 
     /// Whether such a cluster must make progress while it is so: some majority runs and hears each
-    /// other without any trouble, and nobody else can disturb it. A node that can only speak, or one
-    /// behind links that lose frames, may stand for leader again and again and depose the others'.
+    /// other without any trouble (but for a bounded delay, in small clusters), and nobody else can
+    /// disturb it. A node that can only speak, or one behind links that lose frames, may stand for
+    /// leader again and again and depose the others'.
     #[must_use]
     pub fn allows_progress(&self) -> bool {
-        let clean = |link: &Link| !self.links.contains_key(link);
+        let small = self.nodes.len() <= TIMELY_NODES_MAX;
+        let clean = |link: &Link| self.links.get(link).is_none_or(|policy| small && is_timely(policy));
         self.majorities().any(|group| {
             let members = members(&self.nodes, group);
             let outsiders = self.nodes.iter().copied().filter(|node| !members.contains(node));
@@ -88,6 +97,14 @@ impl Damage {
     }
 }
 
+/// Whether all that is done to a link is that frames come a little later.
+fn is_timely(policy: &LinkPolicy) -> bool {
+    let LinkPolicy { delay_us, jitter_us, ref kinds, ref also, .. } = *policy;
+    let late =
+        LinkPolicy { delay_us, jitter_us, kinds: kinds.clone(), also: also.clone(), ..LinkPolicy::default() };
+    *policy == late && delay_us + jitter_us <= TIMELY_US && also.iter().all(is_timely)
+}
+
 fn members(nodes: &[NodeId], group: u32) -> Vec<NodeId> {
     nodes.iter().enumerate().filter(|(place, _)| group >> place & 1 == 1).map(|(_, &node)| node).collect()
 }
@@ -96,7 +113,6 @@ fn members(nodes: &[NodeId], group: u32) -> Vec<NodeId> {
 mod tests {
     use super::super::action::{both_ways, one_way};
     use super::*;
-    use crate::proxy::LinkPolicy;
 
     fn n(ids: &[u16]) -> Vec<NodeId> {
         ids.iter().map(|&id| NodeId(id)).collect()
@@ -127,6 +143,18 @@ mod tests {
         assert_eq!(judge(5, Action::cut(deaf)), (true, false));
         let lossy = LinkPolicy { drop_ppm: 1, ..LinkPolicy::default() };
         assert_eq!(judge(3, Action::Links(both_ways(&n(&[1]), &n(&[2, 3])), lossy)), (true, false));
+    }
+
+    #[test]
+    fn frames_that_come_a_little_later_come() {
+        let late = |nodes, delay_us, jitter_us| {
+            let policy = LinkPolicy { delay_us, jitter_us, ..LinkPolicy::default() };
+            let all: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
+            judge(nodes, Action::Links(both_ways(&all[..1], &all[1..]), policy))
+        };
+        assert_eq!(late(3, TIMELY_US - 1_000, 1_000), (true, true));
+        assert_eq!(late(3, TIMELY_US, 1), (true, false));
+        assert_eq!(late(5, 1_000, 0), (true, false));
     }
 
     #[test]
