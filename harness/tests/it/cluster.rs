@@ -6,7 +6,7 @@ use harness::process::{NodeProcess, SpawnSpec};
 use harness::proxy::policy::PPM;
 use harness::proxy::{Counters, Endpoint, Link, LinkPolicy, Links, Mesh};
 use harness::system::paxos::{PaxosOptions, PaxosSystem};
-use harness::system::{Completion, NodeId, NodePlace, System, Target};
+use harness::system::{Completion, NodeId, NodePlace, System, Target, WhiteBoxReport};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,9 @@ pub(crate) fn node_binary() -> PathBuf {
         cargo.args(["build", "--quiet", "-p", "paxos-node", "--bin", "paxos-node", "--manifest-path"]);
         cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
         cargo.arg("--target-dir").arg(folder.parent().unwrap());
+        if cfg!(feature = "mutants") {
+            cargo.args(["--features", "mutants"]);
+        }
         if folder.ends_with("release") {
             cargo.arg("--release");
         }
@@ -54,8 +57,14 @@ struct Cluster {
 
 impl Cluster {
     fn start(size: u16) -> Cluster {
+        Cluster::without_rule(size, None)
+    }
+
+    /// With a rule removed, in a build that holds mutants.
+    fn without_rule(size: u16, mutant: Option<&str>) -> Cluster {
         let folder = tempfile::tempdir().unwrap();
-        let options = PaxosOptions { retries: 2, ..PaxosOptions::new(node_binary(), 77, 1) };
+        let mutant = mutant.map(str::to_owned);
+        let options = PaxosOptions { retries: 2, mutant, ..PaxosOptions::new(node_binary(), 77, 1) };
         let system = Arc::new(PaxosSystem::new(options));
         system.verify_binary().unwrap();
         let nodes: Vec<NodeId> = (1..=size).map(NodeId).collect();
@@ -191,14 +200,19 @@ impl Cluster {
         }
     }
 
-    /// Kills all nodes and has their logs contradict what was answered, if they can. Returns how much
-    /// was examined.
-    fn stop_and_examine(&mut self) -> BTreeMap<String, u64> {
+    /// Kills all nodes and has their logs and traces contradict the protocol and what was answered,
+    /// if they can.
+    fn stop_and_report(&mut self) -> WhiteBoxReport {
         for node in self.addresses.keys().copied().collect::<Vec<_>>() {
             self.kill(node);
         }
         let history = History::new(std::mem::take(&mut self.ops));
-        let report = self.system.white_box(&self.places, &history);
+        self.system.white_box(&self.places, &history)
+    }
+
+    /// The same, of nodes that are sound. Returns how much was examined.
+    fn stop_and_examine(&mut self) -> BTreeMap<String, u64> {
+        let report = self.stop_and_report();
         assert_eq!((&report.violations, &report.unknown), (&vec![], &vec![]));
         assert_eq!(report.examined["traces"], self.places.len() as u64, "{:?}", report.examined);
         assert!(report.examined["traced slots"] >= report.examined["chosen slots"], "{:?}", report.examined);
@@ -242,6 +256,22 @@ async fn a_cluster_serves_survives_its_leaders_death_and_its_logs_agree() {
     let examined = cluster.stop_and_examine();
     assert!(examined["acknowledged updates"] >= 21, "{examined:?}");
     assert!(examined["reads replayed"] >= 1, "{examined:?}");
+}
+
+/// No client can tell: nothing fails here. The nodes' own accounts of their steps do.
+#[cfg(feature = "mutants")]
+#[tokio::test]
+async fn a_vote_that_runs_ahead_of_its_disk_is_seen_in_the_voters_trace() {
+    let mut cluster = Cluster::without_rule(3, Some("ack-before-fsync"));
+    cluster.leader().await;
+    for number in 1..=5 {
+        cluster.ask(NodeId(number % 3 + 1), "append", i64::from(number)).await;
+    }
+    let report = cluster.stop_and_report();
+    let ahead = |words: &String| {
+        words.starts_with("trace: disk before ACK: ") && words.contains("says to have accepted")
+    };
+    assert!(!report.violations.is_empty() && report.violations.iter().any(ahead), "{report:#?}");
 }
 
 /// What each fault does to real nodes, one after the other, and that they get over it. On a slow machine
