@@ -36,7 +36,7 @@ impl AtOnce {
     }
 }
 
-/// Judges every key; nothing if this is none of its kind.
+/// Judges every key; nothing if this is none of its kind, or if nothing was asked.
 pub(crate) fn at_once(history: &History, model: &CasRegister) -> Option<AtOnce> {
     if history.has_keys() && repeats(history) {
         return None;
@@ -53,7 +53,8 @@ pub(crate) fn at_once(history: &History, model: &CasRegister) -> Option<AtOnce> 
     };
     let (counts, registers) = if own.1.keys_share { with(Places::rows(history)) } else { own };
     let (keys, counts) = (registers.initial.len() as u64, counts?);
-    Some(AtOnce { is_valid: registers.are_valid(), keys, counts })
+    let asked = counts.iter().any(|counts| counts.invoked > 0);
+    asked.then(|| AtOnce { is_valid: registers.are_valid(), keys, counts })
 }
 
 /// A cluster for every value of every key.
