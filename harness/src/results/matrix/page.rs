@@ -13,7 +13,7 @@ th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);v
 thead th{position:sticky;top:0;background:Canvas}\
 .world{border-left:2px solid var(--line)}\
 .yes{color:var(--yes);font-weight:600}.no{color:var(--no);font-weight:700}.none{opacity:.5}\
-small{opacity:.75}code{font-size:.85em;overflow-wrap:anywhere}\
+small{opacity:.75;font-weight:400}code{font-size:.85em;overflow-wrap:anywhere}\
 .rate{display:inline-block;width:7rem;height:.7rem;border:1px solid var(--line);position:relative}\
 .rate i{position:absolute;top:0;bottom:0;background:var(--bar);opacity:.35}\
 .rate b{position:absolute;top:-.1rem;bottom:-.1rem;width:2px;background:var(--bar)}\
