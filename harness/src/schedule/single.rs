@@ -65,11 +65,21 @@ impl Single {
         let due = match &self.fault.start {
             Start::At(_) | Start::Every(_) => self.next_at?,
             Start::When(trigger) => {
-                let since = trail.came(&self.fault.id).map_or(began, |came| came.max(began));
-                trail.fires(trigger, &self.key, since)?
+                let own = trail.came(&self.fault.id);
+                if own.is_some_and(|own| self.is_answered(trail, trigger, own)) {
+                    return None;
+                }
+                trail.fires(trigger, &self.key, own.map_or(began, |came| came.max(began)))?
             }
         };
         Some(due.max(self.retry_at))
+    }
+
+    /// Whether, having come at `own`, it waits for another fault to come again: the n-th time after
+    /// that one came is one moment.
+    fn is_answered(&self, trail: &Trail, trigger: &Trigger, own: Mark) -> bool {
+        let other = trigger.after.as_ref().filter(|id| **id != self.fault.id);
+        other.is_some_and(|id| trail.came(id).is_none_or(|came| came < own))
     }
 
     /// If it is due: how long it is to last, in a phase that ends then, and what is left to draw.

@@ -469,6 +469,18 @@ fn what_set_a_fault_off_is_used_up() {
 }
 
 #[test]
+fn what_waits_after_another_comes_once_for_each_of_its_comings() {
+    // Elections at 110 ms and 1110 ms, both after the one coming of "first".
+    let after = |id: &str| Trigger { after: Some(id.to_owned()), ..elected() };
+    let bystander = || kill(Who::Nodes(vec![NodeId(5)]), Span::exactly(ms(50)));
+    let toy = two_elections(when("hit", after("first"), bystander()));
+    assert_eq!(toy.came()[1..], [(ms(110), "hit")]);
+    // Its own coming is another matter: each time, it waits for the next election.
+    let toy = two_elections(when("hit", elected(), bystander()));
+    assert_eq!(toy.came()[1..], [(ms(110), "hit"), (ms(1_110), "hit")]);
+}
+
+#[test]
 fn operations_are_counted_from_the_last_coming_and_waited_after() {
     // Four succeed every 10 ms: a hundred in 250 ms.
     let counted = Trigger { plus: ms(250), ..trigger(What::OpsOk(100)) };
