@@ -36,8 +36,9 @@ mutants: ## run the bench against every planted bug, in both worlds; goes on whe
 sim: ## simulate clusters in virtual time, SEEDS of them (10000)
 	$(CARGO) run --release -p paxos-node --bin paxos-sim -- --seeds 0..$(SEEDS)
 
-sim-mutants: ## the simulation must kill every planted bug
+sim-mutants: ## the simulation must kill every planted bug, and the corpus those that it names
 	$(CARGO) test -p paxos-node --features mutants --target-dir target-mutants
+	$(CARGO) test -p harness --features mutants --target-dir target-mutants --test it corpus::
 
 bench-checker: ## time and memory of the checker by class of history; QUICK=1 for a tenth, ONLY=text for some
 	$(CARGO) bench -p checker --bench speed -- $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")

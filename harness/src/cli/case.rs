@@ -14,6 +14,7 @@ use crate::run::options::Options;
 use crate::run::stop::Stop;
 use crate::run::verdict::{Answer, RunVerdict, Subject};
 use crate::run::{Ended, RunError, run};
+pub(super) use crate::schedule::Failure;
 use crate::schedule::Schedule;
 use crate::system::paxos::simulation::{Simulated, simulate};
 
@@ -30,17 +31,8 @@ pub(super) struct Case {
     pub(super) mutant: Option<String>,
     /// The binary that ran; none if it was simulated, or only a file was given.
     pub(super) binary: Option<PathBuf>,
-    /// What was wrong, if a run says so.
+    /// What was wrong, if a run, or a file of the corpus, says so.
     pub(super) failure: Option<Failure>,
-}
-
-/// What kind of thing was wrong: what a repetition must show to count as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// Clients saw what can't be, or the nodes contradict the protocol: one bug shows as either.
-    Safety,
-    /// The cluster did not come back.
-    Liveness,
 }
 
 impl Failure {
@@ -51,15 +43,6 @@ impl Failure {
             return Some(Failure::Safety);
         }
         wrong(Subject::Liveness).then_some(Failure::Liveness)
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Failure::Safety => "safety",
-            Failure::Liveness => "liveness",
-        })
     }
 }
 
@@ -75,7 +58,8 @@ impl Case {
             ));
         }
         let schedule = shape::read(&file)?;
-        let mut case = Case { schedule, file, folder: None, mutant: None, binary: None, failure: None };
+        let failure = schedule.found.as_ref().map(|found| found.failure);
+        let mut case = Case { schedule, file, folder: None, mutant: None, binary: None, failure };
         if let Some(folder) = folder {
             let Ran { options } = read_json(&folder.join(MANIFEST_FILE))?;
             case.mutant = options.mutant;

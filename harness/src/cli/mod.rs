@@ -8,6 +8,7 @@ mod case;
 mod cell;
 mod check;
 mod convert;
+mod corpus;
 mod interrupt;
 mod mutants;
 mod output;

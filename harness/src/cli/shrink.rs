@@ -16,9 +16,10 @@ use super::interrupt::Interrupts;
 use super::output::{self, remark};
 use super::replay::World;
 use crate::rate::Rate;
+use crate::results::manifest::Commit;
 use crate::results::store::Store;
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
-use crate::schedule::Schedule;
+use crate::schedule::{Found, Schedule};
 use crate::shrink::{Oracle, Shrunk, shrink, sizes};
 use crate::system::paxos::simulation::activate;
 
@@ -58,7 +59,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     mutant: Option<String>,
 
-    /// Write the result there as well, with its story
+    /// Write the result there as well, with its story and what it found, under the file's name
     #[arg(long, value_name = "FILE")]
     corpus: Option<PathBuf>,
 
@@ -223,6 +224,14 @@ impl Work<'_> {
             "What is left of a failure after {tried} smaller schedules were tried {world}.{rule} On real processes \
              it failed in {confirmed}."
         );
+        schedule.found = self.case.failure.map(|failure| Found {
+            bug: self.case.mutant.clone().unwrap_or_else(commit),
+            failure,
+            required: false,
+        });
+        if let Some(name) = self.arguments.corpus.as_ref().and_then(|file| file.file_stem()) {
+            schedule.name = name.to_string_lossy().into_owned();
+        }
         let text = schedule.to_toml();
         let mut told = String::new();
         // Writing to a string does not fail.
@@ -248,6 +257,11 @@ impl Work<'_> {
         }
         Ok(told)
     }
+}
+
+/// The commit that has the bug, as far as is known.
+fn commit() -> String {
+    Commit::read().map_or_else(|| "unknown".to_owned(), |read| read.commit)
 }
 
 /// Asks whoever runs processes.

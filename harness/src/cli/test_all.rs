@@ -2,12 +2,13 @@
 //! found.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::campaign::main_runs;
+use super::corpus::{Corpus, FOLDER};
 use super::interrupt::Interrupts;
 use super::output::{self, show};
 use super::planted::{CANARY, Planted};
@@ -24,9 +25,13 @@ use crate::schedule::limits::NODES_MAX;
 /// Where the canary's runs go: they fail by design, and must not hide a real failure.
 const CANARY_FOLDER: &str = "canary";
 
+/// What part of the time replays of the corpus on real processes may take, and how much at most.
+const CORPUS_SHARE: u32 = 6;
+const CORPUS_TIME_MAX: Duration = Duration::from_secs(60);
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Seconds that the main runs share; the canary takes up to 30 more
+    /// Seconds that the main runs and replays of the corpus share; the canary takes up to 30 more
     #[arg(long, alias = "time-limit", value_name = "SECONDS", default_value = "120", value_parser = seconds)]
     time: Duration,
 
@@ -50,17 +55,21 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME", default_value = CANARY)]
     canary: String,
 
+    /// The schedules that once showed a bug, to be replayed
+    #[arg(long, value_name = "DIR", default_value = FOLDER)]
+    corpus: PathBuf,
+
     /// Where run folders go
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
 }
 
 /// What one of the runs came to, as the closing table shows it.
-struct Row {
-    name: String,
-    answer: Answer,
-    exit: u8,
-    told: String,
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) answer: Answer,
+    pub(super) exit: u8,
+    pub(super) told: String,
 }
 
 pub(super) async fn main(arguments: Arguments) -> u8 {
@@ -81,7 +90,13 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Ok(binaries) => binaries,
         Err(error) => return complain(USAGE, &error.to_string()),
     };
-    let main = main_runs(arguments.time, seed, arguments.node_count, &binary);
+    let corpus = match corpus(&arguments) {
+        Ok(corpus) => corpus,
+        Err(reason) => return complain(USAGE, &reason),
+    };
+    let share =
+        if corpus.is_some() { (arguments.time / CORPUS_SHARE).min(CORPUS_TIME_MAX) } else { Duration::ZERO };
+    let main = main_runs(arguments.time - share, seed, arguments.node_count, &binary);
     let canary_run = match canary.run(mutant_binary, seed) {
         Ok(run) => run,
         Err(reason) => return complain(HARNESS_FAILED, &reason),
@@ -96,7 +111,13 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     let began = Instant::now();
 
     let (mut rows, mut reached) = (Vec::new(), Territory::default());
+    if let Some(corpus) = &corpus {
+        rows.extend(replayed(corpus, &binary, seed, share, &store, &interrupts).await);
+    }
     for options in main {
+        if is_over(&rows, &interrupts) {
+            break;
+        }
         let name = options.workload.clone();
         let row = match one_run(options, &store, interrupts.stop()).await {
             Ok(ended) => {
@@ -106,15 +127,11 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
             }
             Err(error) => broken(name, &error.to_string()),
         };
-        let go_on = row.answer != Answer::Invalid && row.exit != HARNESS_FAILED;
         rows.push(row);
-        if interrupts.came() || !go_on {
-            break;
-        }
     }
     if interrupts.came() {
         rows.push(unknown("canary", "not run: interrupted"));
-    } else if rows.iter().any(|row| row.answer == Answer::Invalid || row.exit == HARNESS_FAILED) {
+    } else if is_over(&rows, &interrupts) {
         rows.push(unknown("canary", "not run: there is a failure to look at"));
     } else {
         let row = match one_run(canary_run, &canary_store, interrupts.stop()).await {
@@ -125,6 +142,39 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     }
     let (table, exit) = closing(&rows, &reached, began.elapsed(), &repeat(&arguments, seed));
     output::answer(&table, exit)
+}
+
+/// Whether nothing more is to be run: there is something to look at.
+fn is_over(rows: &[Row], interrupts: &Interrupts) -> bool {
+    interrupts.came() || rows.iter().any(|row| row.answer == Answer::Invalid || row.exit == HARNESS_FAILED)
+}
+
+/// The schedules that once showed a bug; none away from a checkout.
+fn corpus(arguments: &Arguments) -> Result<Option<Corpus>, String> {
+    if arguments.corpus == Path::new(FOLDER) && !arguments.corpus.exists() {
+        output::remark(&format!("antipaxos: {FOLDER} is not here: no old failure is replayed"));
+        return Ok(None);
+    }
+    Corpus::read(&arguments.corpus).map(Some)
+}
+
+/// Replays them, in the simulation first.
+async fn replayed(
+    corpus: &Corpus,
+    binary: &Path,
+    seed: u64,
+    share: Duration,
+    store: &Store,
+    interrupts: &Interrupts,
+) -> Vec<Row> {
+    let (simulated, heard) = (corpus.clone(), interrupts.clone());
+    // The simulation keeps its thread busy; signals are heard on this one.
+    let simulated = tokio::task::spawn_blocking(move || simulated.simulate(&heard)).await;
+    let mut rows = vec![simulated.unwrap_or_else(|error| broken("corpus".to_owned(), &error.to_string()))];
+    if !is_over(&rows, interrupts) {
+        rows.push(corpus.run(binary, seed, share, store, interrupts).await);
+    }
+    rows
 }
 
 fn main_row(name: String, ended: &Ended) -> Row {
@@ -191,12 +241,13 @@ fn closing(rows: &[Row], reached: &Territory, took: Duration, repeat: &str) -> (
 fn repeat(arguments: &Arguments, seed: u64) -> String {
     let program = std::env::args().next().unwrap_or_else(|| "antipaxos".to_owned());
     let mut words = format!(
-        "{} test-all --time {} --node-count {} --seed {seed} --mutant-bin {} --canary {} --results {}",
+        "{} test-all --time {} --node-count {} --seed {seed} --mutant-bin {} --canary {} --corpus {} --results {}",
         shell_word(&program),
         arguments.time.as_secs_f64(),
         arguments.node_count,
         shell_word(&arguments.mutant_bin),
         arguments.canary,
+        shell_word(&arguments.corpus),
         shell_word(&arguments.results),
     );
     if let Some(binary) = &arguments.bin {

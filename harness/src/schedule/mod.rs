@@ -26,6 +26,7 @@ mod draws;
 mod examples;
 mod explain;
 mod fault;
+mod found;
 mod happened;
 pub mod library;
 pub mod limits;
@@ -52,6 +53,7 @@ pub use concurrency::{Concurrency, NoConcurrency};
 pub use director::Director;
 pub use examples::{Example, examples};
 pub use fault::{ActionSpec, Body, Choice, Fault, Guard, Lasts, LinkEffect, Mix, Shape, Start, Step, Way};
+pub use found::{Failure, Found};
 pub use mixer::{GAP_MIN, LENGTH_MIN};
 pub use observed::{Ballot, Condition, Observed};
 pub use order::{Order, Passed, Watch};
@@ -90,6 +92,8 @@ pub struct Schedule {
     pub settle_max: Option<Duration>,
     /// What must have been seen for the run to count.
     pub coverage: Coverage,
+    /// What it once showed; `None` outside the corpus.
+    pub found: Option<Found>,
 }
 
 impl Schedule {

@@ -280,6 +280,7 @@ impl Preset {
             }],
             settle_max: None,
             coverage: Coverage::default(),
+            found: None,
         }
     }
 }

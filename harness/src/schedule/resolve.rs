@@ -53,6 +53,7 @@ impl Written {
         let mut resolved = schedule.clone();
         resolved.seed = Some(seed);
         resolved.coverage = Coverage::default();
+        resolved.found = None;
         for (number, phase) in resolved.phases.iter_mut().enumerate() {
             phase.mixes = Vec::new();
             phase.ok_rate_min = None;

@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use super::{
-    ActionSpec, Bandwidth, Body, Contract, EventKind, Guard, LinkEffect, LinkEnd, LinkSpec, NetworkModel,
-    Shape, Share, Span, Target, Way, Who,
+    ActionSpec, Bandwidth, Body, Contract, EventKind, Failure, Guard, LinkEffect, LinkEnd, LinkSpec,
+    NetworkModel, Shape, Share, Span, Target, Way, Who,
 };
 use crate::system::NodeId;
 
@@ -18,6 +18,7 @@ pub(super) const MODELS: &Words<NetworkModel> =
     &[("tcp-legal", NetworkModel::TcpLegal), ("message-lossy", NetworkModel::MessageLossy)];
 pub(super) const CONTRACTS: &Words<Contract> =
     &[("safety", Contract::Safety), ("safety+liveness", Contract::SafetyAndLiveness)];
+pub(super) const FAILURES: &Words<Failure> = &[("safety", Failure::Safety), ("liveness", Failure::Liveness)];
 pub(super) const GUARDS: &Words<Guard> =
     &[("any", Guard::Any), ("keep-quorum", Guard::KeepQuorum), ("break-quorum", Guard::BreakQuorum)];
 pub(super) const WAYS: &Words<Way> = &[("in", Way::In), ("out", Way::Out), ("either", Way::Either)];

@@ -3,7 +3,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::words::{CONTRACTS, EVENTS, GUARDS, MODELS, Time, WAYS, word};
+use super::words::{CONTRACTS, EVENTS, FAILURES, GUARDS, MODELS, Time, WAYS, word};
 use super::{
     ActionSpec, Body, Choice, Concurrency, Fault, Guard, Lasts, LinkEffect, LinkSpec, Mix, Phase, SCHEMA,
     Schedule, Shape, Span, Start, Trigger, What,
@@ -110,6 +110,14 @@ impl Schedule {
         keys.some("ops-ok-min", (coverage.ops_ok_min > 0).then_some(coverage.ops_ok_min));
         if !keys.0.is_empty() {
             out.push_str("\n[coverage]\n");
+            keys.block(&mut out, "");
+        }
+        if let Some(found) = &self.found {
+            let mut keys = Keys::default();
+            keys.text("bug", &found.bug);
+            keys.text("failure", word(FAILURES, &found.failure));
+            keys.plain("required", found.required);
+            out.push_str("\n[found]\n");
             keys.block(&mut out, "");
         }
         out

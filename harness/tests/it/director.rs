@@ -288,6 +288,7 @@ fn schedule(faults: Vec<Fault>, seconds: u64) -> Schedule {
         }],
         settle_max: None,
         coverage: Coverage::default(),
+        found: None,
     }
 }
 

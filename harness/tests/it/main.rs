@@ -6,6 +6,7 @@
 mod check;
 mod cluster;
 mod connection;
+mod corpus;
 mod director;
 mod freeze;
 mod link_faults;

@@ -142,6 +142,7 @@ fn nothing_reads_results_to_decide_a_verdict() {
             "harness/src/cli/case.rs",
             "the run that replay and shrink are given, whose verdict they look for again",
         ),
+        ("harness/src/cli/corpus.rs", "which schedules the corpus has"),
         ("harness/src/cli/check/worker.rs", "how much memory the process has"),
         ("harness/src/cli/schedule.rs", "the schedule that it is given"),
         ("harness/src/cli/shape.rs", "the schedule that a run is given"),

@@ -9,8 +9,8 @@ use crate::schedule::limits::{
     CLIENTS_MAX, DURATION_MAX, FAULTS_MAX, INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, PHASES_MAX, RATE_MAX,
     RETRIES_MAX,
 };
-use crate::schedule::words::{CONTRACTS, MODELS, Time};
-use crate::schedule::{Concurrency, Coverage, NoConcurrency, Phase, SCHEMA, Schedule, WorkloadSpec};
+use crate::schedule::words::{CONTRACTS, FAILURES, MODELS, Time};
+use crate::schedule::{Concurrency, Coverage, Found, NoConcurrency, Phase, SCHEMA, Schedule, WorkloadSpec};
 
 /// The phase of a file that names none.
 const ONLY_PHASE: &str = "faults";
@@ -37,6 +37,7 @@ impl<'a> Reader<'a> {
         let phases = self.phases(&mut table);
         let settle_max = self.settle(&mut table);
         let coverage = self.coverage(&mut table);
+        let found = self.found(&mut table);
         self.check_ids();
         table.finish(self);
         Some(Schedule {
@@ -50,6 +51,7 @@ impl<'a> Reader<'a> {
             phases,
             settle_max,
             coverage,
+            found,
         })
     }
 
@@ -237,6 +239,25 @@ impl<'a> Reader<'a> {
         let settle = self.duration(&mut table, "settle", INSTANT..=DURATION_MAX);
         table.finish(self);
         settle
+    }
+
+    /// What a schedule of the corpus once showed.
+    fn found(&mut self, table: &mut Table<'a>) -> Option<Found> {
+        let value = table.get("found")?;
+        let mut table = self.table(value, "found", "[found]")?;
+        let bug = self.name(&mut table, "bug").map(|(bug, _)| bug.to_owned());
+        let failure = self.word(&mut table, "failure", FAILURES);
+        for (key, hint) in [
+            ("bug", "the name of a planted bug, or the commit that had it"),
+            ("failure", "\"safety\" or \"liveness\""),
+        ] {
+            if table.get(key).is_none() {
+                self.refuse_with(table.span.clone(), format!("[found] needs `{key}`"), vec![hint.to_owned()]);
+            }
+        }
+        let required = self.boolean(&mut table, "required", false);
+        table.finish(self);
+        Some(Found { bug: bug?, failure: failure?, required })
     }
 
     fn coverage(&mut self, table: &mut Table<'a>) -> Coverage {

@@ -16,7 +16,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// The TOML files of a folder, with their names, in order.
-fn files(name: &str) -> Vec<(PathBuf, String, String)> {
+pub(crate) fn files(name: &str) -> Vec<(PathBuf, String, String)> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder(name))
         .expect("the folder is there")
         .map(|entry| entry.unwrap().path())

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use harness::schedule::limits::NODES_MAX;
 use harness::schedule::{
-    ActionSpec, Bandwidth, Body, Choice, Concurrency, Contract, Coverage, Dialect, EventKind, Fault, Guard,
-    Lasts, LinkEffect, LinkEnd, LinkSpec, Mix, NetworkModel, Phase, Schedule, Shape, Share, Span, Start,
-    Step, Target, Trigger, Way, What, Who, WorkloadSpec,
+    ActionSpec, Bandwidth, Body, Choice, Concurrency, Contract, Coverage, Dialect, EventKind, Failure, Fault,
+    Found, Guard, Lasts, LinkEffect, LinkEnd, LinkSpec, Mix, NetworkModel, Phase, Schedule, Shape, Share,
+    Span, Start, Step, Target, Trigger, Way, What, Who, WorkloadSpec,
 };
 use harness::system::NodeId;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -50,6 +50,11 @@ pub(super) fn schedule(seed: u64) -> Schedule {
             leader_changes_min: draw.rng.random_range(0..3),
             ops_ok_min: draw.rng.random_range(0..3),
         },
+        found: draw.maybe(|draw| Found {
+            bug: "strict-accept".to_owned(),
+            failure: if draw.rng.random() { Failure::Safety } else { Failure::Liveness },
+            required: draw.rng.random(),
+        }),
     }
 }
 
