@@ -28,6 +28,9 @@ const OR_STUCK: &[Subject] = &[Subject::History, Subject::Nodes, Subject::Livene
 /// the most ordinary faults.
 pub(super) const CANARY: &str = "read-without-quorum";
 
+/// Those that live in the node's shell, which the simulation does not run.
+pub(super) const IN_THE_SHELL: [&str; 1] = ["unbounded-peer-queue"];
+
 const fn library(
     name: &'static str,
     schedule: &'static str,
@@ -181,6 +184,11 @@ mod tests {
         let run = canary.run(PathBuf::new(), 7).expect("a run");
         assert_eq!(canary.counts, [Subject::History]);
         assert_eq!((run.mutant.as_deref(), run.time_limit), (Some(CANARY), MUTANT_TIME));
+    }
+
+    #[test]
+    fn what_lives_in_the_shell_is_one_of_them() {
+        assert!(IN_THE_SHELL.iter().all(|name| Planted::by_name(name).is_some()));
     }
 
     #[test]

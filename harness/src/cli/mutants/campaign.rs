@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::super::interrupt::Interrupts;
 use super::super::output::remark;
-use super::super::planted::Planted;
+use super::super::planted::{IN_THE_SHELL, Planted};
 use super::{Arguments, real, shrunk, simulated};
 use crate::results::matrix::{Matrix, Row, Shrunk, Trial};
 use crate::results::store::Store;
@@ -48,7 +48,7 @@ impl Campaign<'_> {
     }
 
     async fn in_virtual_time(&mut self, jobs: usize) -> Result<(), Refused> {
-        let open = self.open(|row| row.simulated.is_none());
+        let open = self.open(|row| row.simulated.is_none() && !IN_THE_SHELL.contains(&row.name.as_str()));
         let (seed, interrupts) = (self.matrix.seed, self.interrupts.clone());
         let work = |planted: &'static Planted| simulated::trial(planted, seed, interrupts.clone());
         let put = |row: &mut Row, trial: Trial| row.simulated = Some(trial);
