@@ -361,3 +361,20 @@ fn rule_14_a_read_sees_what_was_known_to_be_chosen_when_it_came() {
     fresh.then(3, [replied(2, 2)]);
     fresh.is_sound();
 }
+
+#[test]
+fn rule_15_who_was_told_of_a_higher_ballot_leads_no_more() {
+    let later = ballot(2, 3);
+    for told in [
+        prepare(later, 1),
+        heartbeat(later, 0),
+        accept(later, 3, B, 0),
+        Said::Reject { ballot: first(), promised: later },
+    ] {
+        let mut tale = Tale::new();
+        tale.then(1, [sent(&[2, 3], heartbeat(first(), 2)), received(3, told)]);
+        assert!(!tale.broken().contains(Rule::ToldIsDeposed.name()));
+        tale.then(1, [sent(&[2, 3], heartbeat(first(), 2))]);
+        tale.breaks(Rule::ToldIsDeposed, "sends a heartbeat in ballot 1.n1, and was told of 2.n3 before");
+    }
+}

@@ -62,7 +62,10 @@ impl Walk<'_> {
                 });
             }
             Said::Accept { ballot, slot, value, .. } => self.sends_accept(*ballot, *slot, *value),
-            Said::Heartbeat { ballot, .. } => self.leads(*ballot, "sends a heartbeat"),
+            Said::Heartbeat { ballot, .. } => {
+                self.leads(*ballot, "sends a heartbeat");
+                self.steps_down(*ballot);
+            }
             Said::LearnReply { slots } => self.vouch(slots),
         }
     }

@@ -111,6 +111,15 @@ impl Walk<'_> {
         }
     }
 
+    /// Rule 15: who still leads was not told of anybody later.
+    pub(super) fn steps_down(&mut self, ballot: Ballot) {
+        let (rank, told) = (Rank::of(ballot), self.life.told_before);
+        if rank < told {
+            let words = format!("sends a heartbeat in ballot {rank}, and was told of {told} before");
+            self.broken(Rule::ToldIsDeposed, &words);
+        }
+    }
+
     /// Rule 5: it proposes, in a ballot of its own, what the promises demand.
     pub(super) fn propose(&mut self, slot: Slot, ballot: Ballot, value: ValueId) {
         let rank = Rank::of(ballot);

@@ -38,6 +38,8 @@ pub enum Rule {
     AnsweredIsChosen,
     /// 14.
     ReadSeesChosen,
+    /// 15.
+    ToldIsDeposed,
 }
 
 impl Rule {
@@ -59,6 +61,7 @@ impl Rule {
             Rule::NothingForgotten => "nothing forgotten",
             Rule::AnsweredIsChosen => "answered is chosen",
             Rule::ReadSeesChosen => "a read sees what is chosen",
+            Rule::ToldIsDeposed => "who is told of a higher ballot leads no more",
         }
     }
 }

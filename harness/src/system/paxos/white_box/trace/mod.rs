@@ -28,7 +28,10 @@
 //! 11. a promise tells everything that the acceptor accepted, under the ballot that it accepted it in;
 //! 12. a restart gives back everything that was durable, and the node holds itself to it;
 //! 13. no client is answered with a slot that nobody knows to be chosen;
-//! 14. a read misses nothing that anybody knew to be chosen when it came in.
+//! 14. a read misses nothing that anybody knew to be chosen when it came in;
+//! 15. who was told of a higher ballot, in an earlier turn of its loop, sends no heartbeat of its own any
+//!     more. (What waited for the disk may leave late; heartbeats wait for nothing.) Safety does not hang
+//!     on it, but the clients of a leader that does not step down wait for nothing.
 //!
 //! Order within a node is the order in its trace. Order between nodes is not needed, but for 13 and
 //! 14, which rest on the machine's own clock: a turn's beginning is a lower bound of what it took

@@ -36,6 +36,9 @@ pub(super) struct Life {
     /// It knows everything up to here to be chosen.
     pub(super) chosen_upto: Slot,
     pub(super) applied: Slot,
+    /// The highest ballot that it was told of; and of those, in turns before this one.
+    pub(super) told_of: Rank,
+    pub(super) told_before: Rank,
     /// When reads came in, at the earliest.
     pub(super) asked: BTreeMap<(u64, u64), u64>,
 }
@@ -51,6 +54,7 @@ impl<'a> Walk<'a> {
         self.at =
             At { offset: frame.offset, began_ns: frame.began_ns, written_ns: frame.written_ns, ..self.at };
         self.found.examined("traced steps", frame.events.len() as u64);
+        self.life.told_before = self.life.told_of;
         for event in &frame.events {
             self.step(event);
         }
@@ -106,6 +110,13 @@ impl<'a> Walk<'a> {
     }
 
     fn received(&mut self, from: NodeId, said: &Said) {
+        if let Said::Prepare { ballot, .. }
+        | Said::Accept { ballot, .. }
+        | Said::Heartbeat { ballot, .. }
+        | Said::Reject { promised: ballot, .. } = said
+        {
+            self.life.told_of = self.life.told_of.max(Rank::of(*ballot));
+        }
         match said {
             Said::Promise { ballot, from: first, slots, next } => {
                 if let Some(candidacy) = self.life.candidacies.get_mut(&Rank::of(*ballot)) {
