@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::planted::Planted;
 use super::shape;
 use super::{neighbour, paxos, progress, the_file};
 use crate::results::store::{MANIFEST_FILE, RESOLVED_FILE, Store, StoreError, VERDICT_FILE};
@@ -68,6 +69,18 @@ impl Case {
             case.folder = Some(folder);
         }
         Ok(case)
+    }
+
+    /// What there is to say before it is tried, if anything.
+    pub(super) fn warning(&self) -> Option<String> {
+        let found = self.schedule.found.as_ref()?;
+        let planted = Planted::by_name(&found.bug)?;
+        self.mutant.is_none().then(|| {
+            format!(
+                "the bug that this once showed is a planted one, and not switched on: --mutant {} does it",
+                planted.name
+            )
+        })
     }
 
     /// The run of this schedule.

@@ -63,8 +63,9 @@ impl Corpus {
 
     /// Replays all of it in virtual time. A failure stops it.
     pub(super) fn simulate(&self, interrupts: &Interrupts) -> Row {
-        let (mut valid, mut weak) = (0, 0);
+        let (mut valid, mut weak, mut hollow) = (0, 0, Vec::new());
         for Entry { name, case, .. } in &self.0 {
+            let before = valid;
             for number in 0..SEEDS {
                 if interrupts.came() {
                     return row("corpus", Answer::Unknown, "interrupted".to_owned());
@@ -83,6 +84,13 @@ impl Corpus {
                     }
                 }
             }
+            if valid == before {
+                hollow.push(&**name);
+            }
+        }
+        if !hollow.is_empty() {
+            let told = format!("no run of these proves anything any more: {}", hollow.join(", "));
+            return row("corpus", Answer::Unknown, told);
         }
         let told = format!("{} schedules in the simulation: {}", self.0.len(), counted(valid, weak));
         row("corpus", if valid > 0 { Answer::Valid } else { Answer::Unknown }, told)

@@ -131,7 +131,11 @@ fn begin(arguments: &Arguments, binary: &std::path::Path) -> Result<Matrix, Stri
             before
         }
         Some(_) => {
-            remark("the matrix there is of other binaries, or another seed: starting anew");
+            let kept = Matrix::put_aside(&arguments.results)?;
+            remark(&format!(
+                "the matrix there is of other binaries, or another seed: kept as {}",
+                kept.display()
+            ));
             Matrix::new(binaries, arguments.seed.unwrap_or_else(fresh_seed))
         }
         None => Matrix::new(binaries, arguments.seed.unwrap_or_else(fresh_seed)),

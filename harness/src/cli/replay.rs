@@ -65,6 +65,9 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     };
     case.binary = arguments.bin.clone().or(case.binary);
     case.mutant = arguments.mutant.clone().or(case.mutant);
+    if let Some(warning) = case.warning() {
+        remark(&format!("antipaxos: warning: {warning}"));
+    }
     let interrupts = match Interrupts::listen() {
         Ok(interrupts) => interrupts,
         Err(error) => return complain(HARNESS_FAILED, &format!("cannot listen for signals: {error}")),

@@ -75,6 +75,9 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
     };
     case.binary = arguments.bin.clone().or(case.binary);
     case.mutant = arguments.mutant.clone().or(case.mutant);
+    if let Some(warning) = case.warning() {
+        remark(&format!("antipaxos: warning: {warning}"));
+    }
     if case.folder.is_some() && case.failure.is_none() {
         return complain(USAGE, &format!("{}: this run did not fail", arguments.case.display()));
     }

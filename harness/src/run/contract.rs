@@ -8,6 +8,7 @@
 //! kind of fault, and the docs hold what it writes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::verdict::Answer;
 use crate::nemesis::{FaultReport, Outcome};
@@ -43,16 +44,23 @@ impl Demands {
     }
 }
 
-/// What is in force, in words, if a cluster in these conditions must make progress all the same.
+/// How often a request and what it causes may cross a link until its answer is there: from the client, on
+/// to the leader, to the acceptors, and all of that back.
+const CROSSINGS: u32 = 6;
+
+/// What is in force, in words, if a cluster in these conditions must make progress all the same, for
+/// clients that wait as long as this for an answer.
 pub fn progress_demanded<'a>(
     conditions: &BTreeMap<NodeId, Condition>,
     standing: impl Iterator<Item = &'a Action> + Clone,
+    patience: Duration,
 ) -> Option<String> {
     let nodes: Vec<NodeId> = conditions.keys().copied().collect();
     let silent = conditions.iter().filter(|(_, is)| **is != Condition::Up).map(|(&node, _)| node);
     let damage = Damage::of(&nodes, silent, standing.clone());
     let words: Vec<String> = standing.map(Action::describe).collect();
-    (!words.is_empty() && Demands::of(&damage).progress_during).then(|| words.join(", "))
+    let patient = damage.latest() * CROSSINGS <= patience;
+    (!words.is_empty() && patient && Demands::of(&damage).progress_during).then(|| words.join(", "))
 }
 
 /// A demand that the contract does not allow turns "invalid" into "unknown".
@@ -86,6 +94,7 @@ pub fn render(nodes: u16) -> String {
 mod tests {
     use super::*;
     use crate::nemesis::report::ActionReport;
+    use crate::proxy::{Link, LinkPolicy};
 
     #[test]
     fn the_docs_hold_the_table() {
@@ -103,6 +112,17 @@ mod tests {
         let skipped = FaultReport { outcome: Outcome::Skipped(String::new()), ..wipe.clone() };
         assert!(Demands::of_run(&[kill.clone(), skipped]).safety);
         assert!(!Demands::of_run(&[kill, wipe]).safety);
+    }
+
+    #[test]
+    fn who_waits_less_than_the_links_take_is_owed_nothing() {
+        let conditions = (1..=3).map(|id| (NodeId(id), Condition::Up)).collect();
+        let links = [Link::between(NodeId(1), NodeId(2)), Link::between(NodeId(2), NodeId(1))];
+        let policy = LinkPolicy { delay_us: 80_000, jitter_us: 20_000, ..LinkPolicy::default() };
+        let late = Action::Links(links.into(), policy);
+        let demanded =
+            |ms| progress_demanded(&conditions, [&late].into_iter(), Duration::from_millis(ms)).is_some();
+        assert!(demanded(600) && !demanded(599));
     }
 
     #[test]

@@ -140,9 +140,13 @@ pub fn judge(recovery: &Recovery, interrupted: bool) -> Part {
     part(answer, reason)
 }
 
+/// Operations asked that prove nothing if they fail: the first ones come before there is a leader.
+const ASKED_MIN: u64 = 5;
+
 /// Judges a fresh cluster that did not get going.
 pub fn not_going(counts: Counts, leads: bool, waited: Duration, lost: Duration) -> (Answer, String) {
-    let asked_too_little = nearly_all(counts.ok, counts.asked) && (leads || counts.ok > 0);
+    let enough_to_tell = counts.asked >= ASKED_MIN && !nearly_all(counts.ok, counts.asked);
+    let asked_too_little = !enough_to_tell && (leads || counts.ok > 0);
     let answer = if asked_too_little { Answer::Unknown } else { missed(lost, waited) };
     let reason = format!(
         "a fresh cluster did not get going within {} s: {}, {} of {} operations succeeded",
@@ -251,5 +255,13 @@ mod tests {
     fn the_harness_does_not_blame_the_cluster_for_its_own_stalls() {
         let recovery = Recovery { lost: Duration::from_secs(5), ..waited() };
         assert_eq!(judge(&recovery, false).answer, Answer::Unknown);
+    }
+
+    #[test]
+    fn a_few_questions_that_came_too_early_prove_nothing() {
+        let counts = |asked| Counts { asked, ..Counts::default() };
+        let judged = |asked, leads| not_going(counts(asked), leads, SETTLE_MAX, Duration::ZERO).0;
+        assert_eq!((judged(4, true), judged(5, true)), (Answer::Unknown, Answer::Invalid));
+        assert_eq!(judged(1, false), Answer::Invalid);
     }
 }

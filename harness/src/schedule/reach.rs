@@ -1,6 +1,7 @@
 //! Who still reaches whom, and what may be demanded of such a cluster. Pure.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::action::{Action, policies};
 use crate::proxy::{Link, LinkPolicy, Links};
@@ -71,6 +72,12 @@ impl Damage {
         })
     }
 
+    /// How late a frame may be at worst, on any link.
+    #[must_use]
+    pub fn latest(&self) -> Duration {
+        Duration::from_micros(self.links.values().map(lateness_us).max().unwrap_or(0))
+    }
+
     /// Whether everything acknowledged must still be there.
     #[must_use]
     pub fn keeps_durable_state(&self) -> bool {
@@ -102,7 +109,12 @@ fn is_timely(policy: &LinkPolicy) -> bool {
     let LinkPolicy { delay_us, jitter_us, ref kinds, ref also, .. } = *policy;
     let late =
         LinkPolicy { delay_us, jitter_us, kinds: kinds.clone(), also: also.clone(), ..LinkPolicy::default() };
-    *policy == late && delay_us + jitter_us <= TIMELY_US && also.iter().all(is_timely)
+    *policy == late && lateness_us(policy) <= TIMELY_US && also.iter().all(is_timely)
+}
+
+/// How late a frame may be: a bound, since of several layers the worst parts come together.
+fn lateness_us(policy: &LinkPolicy) -> u64 {
+    policy.delay_us + policy.jitter_us + policy.also.iter().map(lateness_us).sum::<u64>()
 }
 
 fn members(nodes: &[NodeId], group: u32) -> Vec<NodeId> {

@@ -43,7 +43,9 @@ impl Written {
         }
         let own = format!("{id}-{number}");
         self.last.insert(id.to_owned(), own.clone());
-        let fault = Fault { id: own, start, times_max: Some(1), body, guard: Guard::Any, required: false };
+        // What comes at a time comes once anyway.
+        let times_max = (!matches!(start, Start::At(_))).then_some(1);
+        let fault = Fault { id: own, start, times_max, body, guard: Guard::Any, required: false };
         self.faults.push((phase, fault));
     }
 

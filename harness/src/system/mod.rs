@@ -231,7 +231,7 @@ impl WhiteBoxReport {
 #[derive(Debug, thiserror::Error)]
 pub enum SystemError {
     /// There is no such file.
-    #[error("missing binary: {}: no such file (build it, or say which with --bin)", .0.display())]
+    #[error("missing binary: {}: no such file (build it, or say which with --bin; that with planted bugs with --mutant-bin)", .0.display())]
     MissingBinary(PathBuf),
     /// It can't be executed.
     #[error("cannot execute {}: {reason}", path.display())]

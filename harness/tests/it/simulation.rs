@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use harness::run::options::{Faults, Options};
 use harness::run::verdict::{Answer, Subject};
-use harness::schedule::{Kind, Preset};
+use harness::schedule::{Kind, Preset, Schedule};
 use harness::system::paxos::simulation::{Simulated, simulate};
 
 fn options(workload: &str, seed: u64) -> Options {
@@ -79,4 +79,17 @@ fn a_steered_run_is_written_down_and_repeated_as_it_was() {
     let began =
         |ran: &Simulated| -> Vec<u64> { ran.facts.faults.iter().map(|fault| fault.start_ns).collect() };
     assert_eq!(began(&first), began(&again));
+}
+
+#[test]
+fn what_the_simulation_cannot_do_is_not_done_worse() {
+    let text = "schema = 1\nname = \"late\"\nstory = \"Clients are late.\"\nnodes = 3\n\
+        [[phase]]\nname = \"faults\"\nfor = \"14s\"\n[[phase.fault]]\nid = \"late\"\nat = \"2s\"\n\
+        do = \"link\"\non = \"clients->*\"\ndelay = \"5ms\"\nfor = \"10s\"\n";
+    let schedule = Schedule::read("late.toml", text).unwrap_or_else(|refused| panic!("{refused}"));
+    let faults = Faults::Schedule { file: None, schedule: Box::new(schedule) };
+    let ran = run(&Options { nodes: 3, faults, ..options("append", 3) });
+    assert_ne!(ran.verdict.verdict, Answer::Invalid, "{:#?}", ran.verdict.parts);
+    let told = format!("{:?}", ran.facts.faults);
+    assert!(told.contains("the simulation can only cut the links of clients"), "{told}");
 }

@@ -135,7 +135,8 @@ fn only_one_folder_of_the_harness_knows_paxos() {
 
 #[test]
 fn nothing_reads_results_to_decide_a_verdict() {
-    // Whoever reads a file at all, and why: none of them for a verdict, but what judges the file it is given.
+    // Whoever reads a file at all, and why: none of them for a verdict, but what judges the file it is given,
+    // and the campaign that goes on with its own matrix.
     let readers = [
         ("harness/src/cli/reading.rs", "the history that check and convert are given"),
         (

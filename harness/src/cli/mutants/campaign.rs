@@ -56,7 +56,9 @@ impl Campaign<'_> {
     }
 
     async fn with_processes(&mut self) -> Result<(), Refused> {
-        let open = self.open(|row| row.real.is_none());
+        let tries = self.arguments.tries;
+        let given_up = |trial: &Trial| trial.caught.is_some() || trial.runs >= tries;
+        let open = self.open(|row| !row.real.as_ref().is_some_and(given_up));
         let hint = |planted: &Planted| {
             let row = self.matrix.rows.iter().find(|row| row.name == planted.name);
             let caught = row.and_then(|row| row.simulated.as_ref()?.caught.as_ref());

@@ -13,7 +13,7 @@ use crate::rate::Rate;
 use crate::results::matrix::{Catch, Trial};
 use crate::results::store::Store;
 use crate::run::options::Options;
-use crate::run::verdict::HARNESS_FAILED;
+use crate::run::verdict::{Answer, HARNESS_FAILED, Subject};
 use crate::run::{Ended, run};
 
 /// What is the same for all of them.
@@ -38,23 +38,23 @@ pub(super) async fn trial(
     let mut trial = Trial::default();
     let work = Work { planted, plan, store, interrupts };
     for (cell, seed) in work.tries(hint.as_deref()) {
-        let Some((ended, seen)) = work.once(&cell, seed).await? else { return Ok(None) };
+        let Some((ended, seen)) = work.once(&cell, seed, true).await? else { return Ok(None) };
         trial.runs += 1;
+        let options = work.options(&cell, seed)?;
+        let shown = Options { binary: "target-mutants/release/paxos-node".into(), ..options };
+        let command = shown.command_line("antipaxos", "results/mutants".as_ref());
         let Some(seen) = seen else {
-            // Below the folder of these runs: the matrix is kept longer than the runs, and elsewhere.
-            trial.missed = ended.summary.folder.rsplit('/').next().map(str::to_owned);
+            trial.missed = Some(command);
             continue;
         };
         trial.missed = None;
         let Some(rate) = work.rate(&cell, seed).await? else { return Ok(None) };
-        let options = work.options(&cell, seed)?;
-        let shown = Options { binary: "target-mutants/release/paxos-node".into(), ..options };
         trial.caught = Some(Catch {
             cell: cell.to_string(),
-            command: shown.command_line("antipaxos", "results/mutants".as_ref()),
+            command,
             check: seen.check,
             by: seen.by,
-            seconds: ended.took.as_secs_f64(),
+            seconds: ended.facts.seconds,
             rate,
         });
         return Ok(Some(trial));
@@ -84,12 +84,11 @@ impl Work {
         options.map_err(|reason| (HARNESS_FAILED, reason))
     }
 
-    /// One run, and what was seen of the bug; none if interrupted.
-    async fn once(&self, cell: &Cell, seed: u64) -> Result<Option<(Ended, Option<Sighting>)>, Refused> {
+    /// One run; none if interrupted.
+    async fn run(&self, options: Options) -> Result<Option<Ended>, Refused> {
         if self.interrupts.came() {
             return Ok(None);
         }
-        let options = self.options(cell, seed)?;
         let system = Arc::new(paxos(&options));
         let command_line: Vec<String> = std::env::args().collect();
         let stop = self.interrupts.stop();
@@ -102,15 +101,36 @@ impl Work {
             let told = format!("{}: {} ({})", self.planted.name, ended.verdict.told(), ended.summary.folder);
             return Err((HARNESS_FAILED, told));
         }
-        let seen = in_ended(&ended, self.planted.counts);
+        Ok(Some(ended))
+    }
+
+    /// One run, and what was seen of the bug; none if interrupted. With a `control`, a sound node in the
+    /// same cell must make progress where the bug makes none.
+    async fn once(
+        &self,
+        cell: &Cell,
+        seed: u64,
+        control: bool,
+    ) -> Result<Option<(Ended, Option<Sighting>)>, Refused> {
+        let Some(ended) = self.run(self.options(cell, seed)?).await? else { return Ok(None) };
+        let mut seen = in_ended(&ended, self.planted.counts);
+        // No progress may be the machine's fault: then it is none of the bug's.
+        if seen.as_ref().is_some_and(|seen| seen.by == [Subject::Liveness]) && control {
+            let sound = Options { mutant: None, ..self.options(cell, seed)? };
+            let Some(ended) = self.run(sound).await? else { return Ok(None) };
+            if ended.verdict.verdict == Answer::Invalid {
+                seen = None;
+            }
+        }
         Ok(Some((ended, seen)))
     }
 
-    /// How often this cell shows it, a run that did included; none if interrupted.
+    /// How often this cell shows it, over fresh seeds; none if interrupted.
     async fn rate(&self, cell: &Cell, caught_with: u64) -> Result<Option<Rate>, Refused> {
-        let mut rate = Rate { hits: 1, tries: 1 };
-        for number in 1..self.plan.rates {
-            let Some((_, seen)) = self.once(cell, caught_with.wrapping_add(number)).await? else {
+        let mut rate = Rate::default();
+        for number in 1..=self.plan.rates {
+            let seed = caught_with.wrapping_add(self.plan.tries).wrapping_add(number);
+            let Some((_, seen)) = self.once(cell, seed, false).await? else {
                 return Ok(None);
             };
             rate.count(seen.is_some());

@@ -8,6 +8,7 @@ use super::super::cell::Cell;
 use super::super::interrupt::Interrupts;
 use super::super::planted::Planted;
 use super::super::shrink::Simulation;
+use super::super::sighting::{in_ended, in_simulated};
 use super::campaign::Refused;
 use crate::rate::Rate;
 use crate::results::matrix::{Matrix, Shrunk};
@@ -59,7 +60,11 @@ pub(super) async fn shrunk(
             let seed = case.seed().wrapping_add(number);
             let ended = case.run(&case.schedule, seed, &store, interrupts.stop()).await;
             let ended = ended.map_err(|error| (error.exit(), format!("{}: {error}", planted.name)))?;
-            rate.count(case.shows(Failure::in_verdict(&ended.verdict)));
+            if ended.verdict.exit == HARNESS_FAILED {
+                let told = format!("{}: {} ({})", planted.name, ended.verdict.told(), ended.summary.folder);
+                return Err((HARNESS_FAILED, told));
+            }
+            rate.count(in_ended(&ended, planted.counts).is_some());
         }
         shrunk.real = Some(rate);
     }
@@ -115,7 +120,7 @@ fn failing(
         }
         let options = cell.run(planted.name, plan.binary.clone(), plan.seed.wrapping_add(number))?;
         let simulated = simulate(&options).map_err(|error| error.to_string())?;
-        let seen = super::super::sighting::in_simulated(&simulated, planted.counts);
+        let seen = in_simulated(&simulated, planted.counts);
         if let (Some(_), Some(schedule)) = (seen, resolved(&options, &simulated.facts)) {
             return Ok(Some(Case {
                 schedule,

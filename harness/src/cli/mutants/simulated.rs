@@ -7,7 +7,8 @@ use super::super::sighting::{Sighting, in_simulated};
 use super::campaign::Refused;
 use crate::rate::Rate;
 use crate::results::matrix::{Catch, Trial};
-use crate::run::verdict::{HARNESS_FAILED, USAGE};
+use crate::run::options::Options;
+use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
 use crate::system::paxos::simulation::{Simulated, activate, simulate};
 
 /// Seeds for the bug's own cell, and for each of the pool's.
@@ -43,6 +44,9 @@ fn look(planted: &Planted, seed: u64, interrupts: &Interrupts) -> Result<Option<
             trial.runs += 1;
             let Some((simulated, seen)) = once(planted, &cell, seed.wrapping_add(number))? else { continue };
             let options = cell.run(planted.name, "paxos-node".into(), seed.wrapping_add(number))?;
+            if !is_sound_without(planted, &options)? {
+                continue;
+            }
             let Some(rate) = rate(planted, &cell, seed, interrupts)? else { return Ok(None) };
             trial.caught = Some(Catch {
                 cell: cell.to_string(),
@@ -67,6 +71,16 @@ fn rate(planted: &Planted, cell: &Cell, seed: u64, interrupts: &Interrupts) -> R
         rate.count(once(planted, cell, seed.wrapping_add(number))?.is_some());
     }
     Ok(Some(rate))
+}
+
+/// The control: the same run of a node that has all its rules. Where that one fails too, the bug has
+/// shown nothing.
+fn is_sound_without(planted: &Planted, options: &Options) -> Result<bool, String> {
+    activate(None)?;
+    let simulated = simulate(&Options { mutant: None, ..options.clone() });
+    activate(Some(planted.name))?;
+    let simulated = simulated.map_err(|error| error.to_string())?;
+    Ok(simulated.verdict.verdict != Answer::Invalid)
 }
 
 /// One run, if it shows the bug.

@@ -63,7 +63,7 @@ pub struct Trial {
     pub runs: u64,
     /// What caught it; none: missed.
     pub caught: Option<Catch>,
-    /// Where to look if it was missed: the last of the runs.
+    /// The command of the last run that missed it. (The folders of such runs come and go.)
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub missed: Option<String>,
 }
@@ -80,9 +80,10 @@ pub struct Catch {
     pub check: Option<String>,
     /// The parts of the verdict that were invalid because of it.
     pub by: Vec<Subject>,
-    /// Seconds from the start of the run, warm-up included, to the end of it: in the world's own time.
+    /// Seconds from the start of the run, warm-up included, to its end, in the world's own time: what is
+    /// found in logs and traces is found at the end.
     pub seconds: f64,
-    /// How often the cell catches it, this run included.
+    /// How often the cell catches it, over fresh seeds with processes, over fixed ones in virtual time.
     pub rate: Rate,
 }
 
@@ -172,6 +173,17 @@ impl Matrix {
         serde_json::from_str(&text).map(Some).map_err(|error| {
             format!("{}: {error}: not a matrix of this version; --fresh starts anew", file.display())
         })
+    }
+
+    /// Keeps what is there under another name, and gives that.
+    ///
+    /// # Errors
+    /// In words, with the file.
+    pub fn put_aside(results: &Path) -> Result<PathBuf, String> {
+        let folder = results.join(FOLDER);
+        let kept = folder.join("earlier.json");
+        fs::rename(folder.join(FILE), &kept).map_err(|error| format!("{}: {error}", kept.display()))?;
+        Ok(kept)
     }
 
     /// Writes it in its three forms. Each is replaced in one step: a campaign that is killed while it
@@ -315,6 +327,8 @@ pub(crate) mod tests {
         let matrix = sample();
         matrix.write(folder.path()).expect("written");
         assert_eq!(Matrix::read(folder.path()), Ok(Some(matrix)));
+        let kept = Matrix::put_aside(folder.path()).expect("put aside");
+        assert!(kept.is_file() && Matrix::read(folder.path()) == Ok(None));
         fs::write(folder.path().join(FOLDER).join(FILE), "{}").expect("a file");
         let refused = Matrix::read(folder.path()).expect_err("no matrix");
         assert!(refused.contains("latest.json") && refused.contains("--fresh"), "{refused}");

@@ -46,7 +46,8 @@ impl Play<'_> {
             }
             if turns {
                 let conditions = cluster.conditions();
-                let demanded = contract::progress_demanded(&conditions, director.standing());
+                let demanded =
+                    contract::progress_demanded(&conditions, director.standing(), options.op_timeout);
                 self.facts.windows.extend(vigil.turn(began.elapsed(), recorder.since_mark(), demanded));
                 let names: Vec<&str> = director.standing_ids().collect();
                 self.show_fault((!names.is_empty()).then(|| names.join(" ")));

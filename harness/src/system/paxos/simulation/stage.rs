@@ -172,7 +172,11 @@ impl Stage<'_> {
                 self.facts.faults.extend(report);
             }
             if turns {
-                let demanded = contract::progress_demanded(&self.look().nodes, director.standing());
+                let demanded = contract::progress_demanded(
+                    &self.look().nodes,
+                    director.standing(),
+                    self.options.op_timeout,
+                );
                 let counted = self.cluster.tape.borrow().score.since_mark();
                 self.facts.windows.extend(vigil.turn(observed.now, counted, demanded));
             }

@@ -123,7 +123,9 @@ impl Victim for Simulated {
         };
         let clients: BTreeMap<NodeId, LinkPolicy> = links.iter().filter_map(of_clients).collect();
         let odd = clients.values().any(|policy| *policy != LinkPolicy::cut());
-        let cut: BTreeSet<NodeId> = clients.into_keys().collect();
+        // What it can't do it leaves, so that nothing worse is done than was asked for.
+        let cut: BTreeSet<NodeId> =
+            clients.into_iter().filter(|(_, policy)| policy.cut).map(|(node, _)| node).collect();
         let before = self.unreachable.replace(cut.clone());
         for &node in cut.symmetric_difference(&before) {
             self.strike(Fault::ClientLink(SimNode(node.0), !cut.contains(&node)));
