@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::case::Case;
 use super::interrupt::Interrupts;
+use super::output::remark;
 use super::test_all::Row;
 use crate::results::store::Store;
 use crate::run::options::shell_word;
@@ -96,7 +97,8 @@ impl Corpus {
         row("corpus", if valid > 0 { Answer::Valid } else { Answer::Unknown }, told)
     }
 
-    /// Replays on real processes what this time holds.
+    /// Replays on real processes what this time holds. None: no run of them counted, which is said and
+    /// decides nothing; their place in the verdict is that of the simulation.
     pub(super) async fn run(
         &self,
         binary: &Path,
@@ -104,7 +106,7 @@ impl Corpus {
         time: Duration,
         store: &Store,
         interrupts: &Interrupts,
-    ) -> Row {
+    ) -> Option<Row> {
         let chosen = self.choose(seed, time);
         let left: Vec<&str> = (0..self.0.len())
             .filter(|place| !chosen.contains(place))
@@ -113,28 +115,36 @@ impl Corpus {
         let (mut valid, mut weak, mut names) = (0, 0, Vec::new());
         for entry in chosen.iter().map(|&place| &self.0[place]) {
             if interrupts.came() {
-                return row("corpus, real", Answer::Unknown, "interrupted".to_owned());
+                return Some(row("corpus, real", Answer::Unknown, "interrupted".to_owned()));
             }
             let case = Case { binary: Some(binary.to_owned()), ..entry.case.clone() };
             match case.run(&case.schedule, seed, store, interrupts.stop()).await {
                 Ok(ended) if ended.verdict.verdict == Answer::Invalid => {
                     let told = red(&entry.name, &ended.verdict.told(), &ended.summary.repeat);
-                    return row("corpus, real", Answer::Invalid, told);
+                    return Some(row("corpus, real", Answer::Invalid, told));
                 }
                 Ok(ended) if ended.verdict.exit == HARNESS_FAILED => {
-                    return broken(format!("{}: the harness failed ({})", entry.name, ended.summary.folder));
+                    return Some(broken(format!(
+                        "{}: the harness failed ({})",
+                        entry.name, ended.summary.folder
+                    )));
                 }
                 Ok(ended) if ended.verdict.verdict == Answer::Valid => valid += 1,
                 Ok(_) => weak += 1,
-                Err(error) => return broken(format!("{}: {error}", entry.name)),
+                Err(error) => return Some(broken(format!("{}: {error}", entry.name))),
             }
             names.push(&*entry.name);
         }
         let replayed = if names.is_empty() { "nothing".to_owned() } else { names.join(" ") };
         let not =
             if left.is_empty() { String::new() } else { format!("; not this time: {}", left.join(" ")) };
-        let answer = if names.is_empty() || valid > 0 { Answer::Valid } else { Answer::Unknown };
-        row("corpus, real", answer, format!("{replayed} on real processes: {}{not}", counted(valid, weak)))
+        let told = format!("{replayed} on real processes: {}{not}", counted(valid, weak));
+        if valid == 0 {
+            // Nothing was proved, and nothing was asked of them but to hold what time there was.
+            remark(&format!("corpus, real: {told}"));
+            return None;
+        }
+        Some(row("corpus, real", Answer::Valid, told))
     }
 
     /// Which of them are run on real processes, as places.

@@ -172,7 +172,7 @@ async fn replayed(
     let simulated = tokio::task::spawn_blocking(move || simulated.simulate(&heard)).await;
     let mut rows = vec![simulated.unwrap_or_else(|error| broken("corpus".to_owned(), &error.to_string()))];
     if !is_over(&rows, interrupts) {
-        rows.push(corpus.run(binary, seed, share, store, interrupts).await);
+        rows.extend(corpus.run(binary, seed, share, store, interrupts).await);
     }
     rows
 }

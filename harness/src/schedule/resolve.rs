@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::action::Action;
 use super::{
     ActionSpec, Body, Coverage, Fault, Guard, Lasts, LinkEffect, LinkEnd, LinkSpec, Schedule, Shape, Start,
-    Target, Who,
+    Target, Trigger, What, Who,
 };
 use crate::proxy::{Endpoint, Link};
 use crate::system::NodeId;
@@ -22,10 +22,24 @@ pub(super) struct Written {
     faults: Vec<(usize, Fault)>,
     /// By fault, the id under which it was written down last.
     last: BTreeMap<String, String>,
+    /// Faults that last until another comes, and it has not come yet.
+    waiting: Vec<Waiting>,
+}
+
+/// One that lasts until another comes.
+#[derive(Debug)]
+struct Waiting {
+    /// Its place among the faults.
+    place: usize,
+    /// Whose coming ends it, or lets it end.
+    awaited: String,
+    /// How many comings of that one are still to be waited for.
+    comings: u32,
 }
 
 impl Written {
-    /// Notes one that came, every draw made. Who refers to a fault means its last occurrence.
+    /// Notes one that came, every draw made. Who refers to a fault means its last occurrence; who lasts
+    /// until it comes, the next.
     pub(super) fn note(&mut self, phase: usize, id: &str, number: u64, mut start: Start, mut body: Body) {
         let last = |id: &mut Option<String>| {
             if let Some(last) = id.as_ref().and_then(|id| self.last.get(id)) {
@@ -35,18 +49,56 @@ impl Written {
         for step in &mut body.steps {
             step.action.targets_mut(&mut |target| last(&mut target.as_of));
         }
+        let watched = |trigger: &mut Trigger| {
+            if let What::Message { on, .. } = &mut trigger.what {
+                for end in [&mut on.from, &mut on.to] {
+                    if let LinkEnd::Nodes(target) = end {
+                        last(&mut target.as_of);
+                    }
+                }
+            }
+        };
         if let Start::When(trigger) = &mut start {
+            watched(trigger);
             last(&mut trigger.after);
         }
         if let Lasts::Until(trigger) = &mut body.lasts {
-            last(&mut trigger.after);
+            watched(trigger);
         }
         let own = format!("{id}-{number}");
         self.last.insert(id.to_owned(), own.clone());
+        self.end_of_waiting(id, &own);
+        if let Lasts::Until(trigger) = &mut body.lasts
+            && let Some(awaited) = trigger.after.clone()
+        {
+            let place = self.faults.len();
+            match (&trigger.what, self.last.get(&awaited)) {
+                (What::Came, _) => {
+                    self.waiting.push(Waiting { place, awaited, comings: trigger.nth.max(1) });
+                    trigger.nth = 1;
+                }
+                (_, Some(known)) => trigger.after = Some(known.clone()),
+                (_, None) => self.waiting.push(Waiting { place, awaited, comings: 1 }),
+            }
+        }
         // What comes at a time comes once anyway.
         let times_max = (!matches!(start, Start::At(_))).then_some(1);
         let fault = Fault { id: own, start, times_max, body, guard: Guard::Any, required: false };
         self.faults.push((phase, fault));
+    }
+
+    /// A fault came, and is written down as `own`: that is what those mean that waited for it.
+    fn end_of_waiting(&mut self, id: &str, own: &str) {
+        let faults = &mut self.faults;
+        self.waiting.retain_mut(|waiting| {
+            waiting.comings -= u32::from(waiting.awaited == id);
+            if waiting.comings == 0
+                && let Lasts::Until(trigger) = &mut faults[waiting.place].1.body.lasts
+            {
+                trigger.after = Some(own.to_owned());
+            }
+            waiting.comings > 0
+        });
     }
 
     /// All of them as a schedule of its own. It asks for no coverage: whoever repeats it knows what it
@@ -59,8 +111,16 @@ impl Written {
         for (number, phase) in resolved.phases.iter_mut().enumerate() {
             phase.mixes = Vec::new();
             phase.ok_rate_min = None;
-            let of_phase = self.faults.iter().filter(|(of, _)| *of == number);
-            phase.faults = of_phase.map(|(_, fault)| fault.clone()).collect();
+            let of_phase = self.faults.iter().enumerate().filter(|(_, (of, _))| *of == number);
+            let written = |(place, (_, fault)): (usize, &(usize, Fault))| {
+                let mut fault = fault.clone();
+                // What it waited for never came: it lasted as long as its phase.
+                if self.waiting.iter().any(|waiting| waiting.place == place) {
+                    fault.body.lasts = Lasts::Phase;
+                }
+                fault
+            };
+            phase.faults = of_phase.map(written).collect();
             // What overran its phase was owed, and has its time here as well.
             let ends = phase.faults.iter().filter_map(|fault| match (&fault.start, &fault.body.lasts) {
                 (Start::At(at), Lasts::For(length)) => Some(at.max + length.max),

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use harness::results::schedule::resolved;
 use harness::run::options::{Faults, Options};
 use harness::run::verdict::{Answer, Subject};
+use harness::schedule::library::LIBRARY;
 use harness::schedule::{Kind, Preset, Schedule};
 use harness::system::paxos::simulation::{Simulated, simulate};
 
@@ -92,4 +94,20 @@ fn what_the_simulation_cannot_do_is_not_done_worse() {
     assert_ne!(ran.verdict.verdict, Answer::Invalid, "{:#?}", ran.verdict.parts);
     let told = format!("{:?}", ran.facts.faults);
     assert!(told.contains("the simulation can only cut the links of clients"), "{told}");
+}
+
+#[test]
+fn what_lasted_until_another_fault_came_is_written_so_that_it_can_be_read() {
+    let waits = |text: &str| text.contains("until = { after") || text.contains("until = { event");
+    let waiting: Vec<_> = LIBRARY.iter().filter(|entry| waits(entry.text)).collect();
+    assert!(waiting.len() >= 2, "{waiting:?}");
+    for entry in waiting {
+        let schedule = Schedule::read(entry.file, entry.text).unwrap_or_else(|refused| panic!("{refused}"));
+        let nodes = schedule.nodes.unwrap_or(5);
+        let faults = Faults::Schedule { file: None, schedule: Box::new(schedule) };
+        let options = Options { nodes, faults, ..options("append", 5) };
+        let resolved = resolved(&options, &run(&options).facts).expect("a schedule");
+        let read = Schedule::read("resolved.toml", &resolved.to_toml());
+        assert!(read.is_ok(), "{}: {}", entry.name, read.err().map(|e| e.to_string()).unwrap_or_default());
+    }
 }
