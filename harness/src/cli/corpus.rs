@@ -10,8 +10,9 @@ use super::interrupt::Interrupts;
 use super::output::remark;
 use super::test_all::Row;
 use crate::results::store::Store;
+use crate::run::facts::Facts;
 use crate::run::options::shell_word;
-use crate::run::verdict::{Answer, HARNESS_FAILED};
+use crate::run::verdict::{Answer, HARNESS_FAILED, Part, RunVerdict, Subject};
 use crate::schedule::Found;
 
 /// Where it is, in a checkout.
@@ -77,8 +78,12 @@ impl Corpus {
                     Err(reason) => return row("corpus", Answer::Unknown, format!("{name}: {reason}")),
                 };
                 match simulated.verdict.verdict {
-                    Answer::Valid => valid += 1,
-                    Answer::Unknown => weak += 1,
+                    Answer::Valid | Answer::Unknown => {
+                        match proves(case, &simulated.verdict, &simulated.facts) {
+                            true => valid += 1,
+                            false => weak += 1,
+                        }
+                    }
                     Answer::Invalid => {
                         let told = simulated.verdict.told();
                         return row("corpus", Answer::Invalid, red(name, &told, &again(&case.file, seed)));
@@ -97,8 +102,7 @@ impl Corpus {
         row("corpus", if valid > 0 { Answer::Valid } else { Answer::Unknown }, told)
     }
 
-    /// Replays on real processes what this time holds. None: no run of them counted, which is said and
-    /// decides nothing; their place in the verdict is that of the simulation.
+    /// Replays on real processes what this time holds; none if it holds none of them.
     pub(super) async fn run(
         &self,
         binary: &Path,
@@ -129,22 +133,20 @@ impl Corpus {
                         entry.name, ended.summary.folder
                     )));
                 }
-                Ok(ended) if ended.verdict.verdict == Answer::Valid => valid += 1,
+                Ok(ended) if proves(&case, &ended.verdict, &ended.facts) => valid += 1,
                 Ok(_) => weak += 1,
                 Err(error) => return Some(broken(format!("{}: {error}", entry.name))),
             }
             names.push(&*entry.name);
         }
-        let replayed = if names.is_empty() { "nothing".to_owned() } else { names.join(" ") };
         let not =
             if left.is_empty() { String::new() } else { format!("; not this time: {}", left.join(" ")) };
-        let told = format!("{replayed} on real processes: {}{not}", counted(valid, weak));
-        if valid == 0 {
-            // Nothing was proved, and nothing was asked of them but to hold what time there was.
-            remark(&format!("corpus, real: {told}"));
+        if names.is_empty() {
+            remark(&format!("corpus: no time for real processes{not}"));
             return None;
         }
-        Some(row("corpus, real", Answer::Valid, told))
+        let told = format!("{} on real processes: {}{not}", names.join(" "), counted(valid, weak));
+        Some(row("corpus, real", if valid > 0 { Answer::Valid } else { Answer::Unknown }, told))
     }
 
     /// Which of them are run on real processes, as places.
@@ -163,6 +165,14 @@ impl Corpus {
         }
         chosen
     }
+}
+
+/// Whether a run that did not fail shows that the old failure is gone: its faults bit, and all was looked
+/// at. How much succeeded meanwhile is not asked: such a schedule may be nothing but an outage.
+fn proves(case: &Case, verdict: &RunVerdict, facts: &Facts) -> bool {
+    let looked_at = |part: &Part| part.answer == Answer::Valid || part.subject == Subject::Coverage;
+    let bit = facts.faults.iter().filter(|fault| fault.bit).count();
+    bit >= case.schedule.ids().count() && verdict.parts.iter().all(looked_at)
 }
 
 fn row(name: &str, answer: Answer, told: String) -> Row {
@@ -193,6 +203,7 @@ fn counted(valid: u64, weak: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::{Body, Fault, Guard, Lasts, Span, Start};
 
     fn corpus(required: &[bool]) -> Corpus {
         let folder = tempfile::tempdir().expect("a folder");
@@ -224,5 +235,27 @@ mod tests {
         let text = "schema = 1\nname = \"quiet\"\ntime-limit = \"4s\"\n";
         std::fs::write(folder.path().join("a.toml"), text).expect("a file");
         assert!(Corpus::read(folder.path()).is_err_and(|reason| reason.contains("no [found]")));
+    }
+
+    #[test]
+    fn an_outage_proves_as_much_as_it_was_looked_at() {
+        let case = &corpus(&[false]).0[0].case;
+        let verdict = |nodes| {
+            let part = |subject, answer| Part::new(subject, answer, "because");
+            RunVerdict::fold(vec![part(Subject::Nodes, nodes), part(Subject::Coverage, Answer::Unknown)])
+        };
+        let facts = Facts::default();
+        assert!(proves(case, &verdict(Answer::Valid), &facts));
+        assert!(!proves(case, &verdict(Answer::Unknown), &facts));
+        let mut struck = case.clone();
+        struck.schedule.phases[0].faults.push(Fault {
+            id: "kill".to_owned(),
+            start: Start::At(Span::ZERO),
+            times_max: None,
+            body: Body { steps: Vec::new(), lasts: Lasts::Phase },
+            guard: Guard::Any,
+            required: false,
+        });
+        assert!(!proves(&struck, &verdict(Answer::Valid), &facts), "the fault did not come");
     }
 }
