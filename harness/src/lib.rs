@@ -7,6 +7,7 @@
 //! [`shrink`] makes a failing schedule small; [`results`] is what stays; [`cli`] is the command line.
 
 pub mod cli;
+mod markup;
 pub mod nemesis;
 pub mod process;
 pub mod proxy;

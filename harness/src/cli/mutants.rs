@@ -6,6 +6,7 @@
 //! planted bugs itself), with processes, and shrinking. What is known is written down after every step,
 //! and a later call with the same two binaries goes on where this one ended.
 
+mod bench;
 mod campaign;
 mod real;
 mod shrunk;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::bench::Bench;
 use self::campaign::Campaign;
 use super::case::budget;
 use super::interrupt::Interrupts;
@@ -98,7 +100,8 @@ pub(super) async fn main(arguments: Arguments) -> u8 {
         Ok(interrupts) => interrupts,
         Err(error) => return complain(HARNESS_FAILED, &format!("cannot listen for signals: {error}")),
     };
-    let mut campaign = Campaign { arguments: &arguments, chosen, binary, store, interrupts, matrix };
+    let bench = Bench { binary, seed: matrix.seed, store, interrupts };
+    let mut campaign = Campaign { arguments: &arguments, chosen, bench, matrix };
     match campaign.go().await {
         Ok((text, exit)) => output::answer(&text, exit),
         Err((exit, reason)) => {

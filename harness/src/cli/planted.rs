@@ -40,16 +40,6 @@ const fn library(
     Planted { name, counts, cell: Cell { source: Source::Library(schedule), workload, load: AS_GIVEN } }
 }
 
-/// The same, with clients that ask again: what is executed twice must be asked twice.
-const fn insisting(
-    name: &'static str,
-    schedule: &'static str,
-    workload: &'static str,
-    counts: &'static [Subject],
-) -> Planted {
-    Planted { name, counts, cell: Cell { source: Source::Library(schedule), workload, load: ASKING_AGAIN } }
-}
-
 const fn mix(
     name: &'static str,
     counts: &'static [Subject],
@@ -143,23 +133,28 @@ pub(super) const PLANTED: [Planted; 40] = [
     library("learned-across-ballots", "votes-of-an-earlier-reign", "append", SEEN_OR_LOGGED),
     library("resume-leadership", "leader-blinks", "append", OR_STUCK),
     library("ignore-nack", "tail-of-its-own", "append", OR_STUCK),
-    insisting("read-before-barrier", "minority-leader", "append", SEEN_OR_LOGGED),
+    library("read-before-barrier", "minority-leader", "append", SEEN_OR_LOGGED).asking_again(),
     library("read-token-reuse", "late-answers", "cas-register", SEEN_OR_LOGGED),
     library("read-ack-any-ballot", "answers-of-an-earlier-reign", "cas-register", SEEN_OR_LOGGED),
-    insisting("cas-at-propose", "accepted-by-a-minority", "cas-register", SEEN_OR_LOGGED),
+    library("cas-at-propose", "accepted-by-a-minority", "cas-register", SEEN_OR_LOGGED).asking_again(),
     library("apply-past-gap", "holes-in-the-log", "append", SEEN_OR_LOGGED),
     library("watermark-without-ballot-check", "tail-of-its-own", "append", SEEN_OR_LOGGED),
     library("no-gap-fill", "holes-in-the-log", "append", OR_STUCK),
-    insisting("dedup-in-leader-memory", "accepted-by-a-minority", "append", SEEN_OR_LOGGED),
-    insisting("cached-reply-of-wrong-seq", "accepted-by-a-minority", "append", SEEN_OR_LOGGED),
+    library("dedup-in-leader-memory", "accepted-by-a-minority", "append", SEEN_OR_LOGGED).asking_again(),
+    library("cached-reply-of-wrong-seq", "accepted-by-a-minority", "append", SEEN_OR_LOGGED).asking_again(),
     library("nondeterministic-apply", "ci-mix", "cas-register", SEEN_OR_LOGGED),
-    insisting("forwarded-op-dropped-acked", "accepted-by-a-minority", "append", SEEN_OR_LOGGED),
+    library("forwarded-op-dropped-acked", "accepted-by-a-minority", "append", SEEN_OR_LOGGED).asking_again(),
     library("timeout-drawn-once", "far-apart", "set", OR_STUCK),
-    insisting("timer-reset-by-anything", "accepted-by-a-minority", "append", OR_STUCK),
+    library("timer-reset-by-anything", "accepted-by-a-minority", "append", OR_STUCK).asking_again(),
     library("unbounded-peer-queue", "far-behind", "set", SEEN_OR_LOGGED),
 ];
 
 impl Planted {
+    /// The same with clients that ask again: what is executed twice must be asked twice.
+    const fn asking_again(self) -> Planted {
+        Planted { cell: Cell { load: ASKING_AGAIN, ..self.cell }, ..self }
+    }
+
     /// The planted bug of that name.
     pub(super) fn by_name(name: &str) -> Option<&'static Planted> {
         PLANTED.iter().find(|planted| planted.name == name)

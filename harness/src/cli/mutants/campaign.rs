@@ -1,31 +1,24 @@
 //! The stages of a campaign, and what it says and keeps on the way.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::super::interrupt::Interrupts;
 use super::super::output::remark;
 use super::super::planted::{IN_THE_SHELL, Planted};
+use super::bench::{Bench, Refused};
 use super::{Arguments, real, shrunk, simulated};
 use crate::results::matrix::{Matrix, Row, Shrunk, Trial};
-use crate::results::store::Store;
 use crate::run::verdict::{Answer, HARNESS_FAILED};
 use crate::system::paxos::simulation::activate;
-
-/// An exit code, and why nothing more could be done.
-pub(super) type Refused = (u8, String);
 
 /// A campaign over planted bugs.
 pub(super) struct Campaign<'a> {
     pub(super) arguments: &'a Arguments,
     pub(super) chosen: Vec<&'static Planted>,
-    pub(super) binary: PathBuf,
-    pub(super) store: Store,
-    pub(super) interrupts: Interrupts,
+    pub(super) bench: Bench,
     pub(super) matrix: Matrix,
 }
 
@@ -49,75 +42,38 @@ impl Campaign<'_> {
 
     async fn in_virtual_time(&mut self, jobs: usize) -> Result<(), Refused> {
         let open = self.open(|row| row.simulated.is_none() && !IN_THE_SHELL.contains(&row.name.as_str()));
-        let (seed, interrupts) = (self.matrix.seed, self.interrupts.clone());
-        let work = |planted: &'static Planted| simulated::trial(planted, seed, interrupts.clone());
+        let bench = self.bench.clone();
+        let work = |planted, _| simulated::trial(planted, bench.seed, bench.interrupts.clone());
         let put = |row: &mut Row, trial: Trial| row.simulated = Some(trial);
         self.stage("in virtual time", open, jobs, work, put, trial_told).await
     }
 
     async fn with_processes(&mut self) -> Result<(), Refused> {
-        let tries = self.arguments.tries;
+        let Arguments { tries, rates, jobs, .. } = *self.arguments;
         let given_up = |trial: &Trial| trial.caught.is_some() || trial.runs >= tries;
         let open = self.open(|row| !row.real.as_ref().is_some_and(given_up));
-        let hint = |planted: &Planted| {
-            let row = self.matrix.rows.iter().find(|row| row.name == planted.name);
-            let caught = row.and_then(|row| row.simulated.as_ref()?.caught.as_ref());
-            caught.map(|caught| caught.cell.clone())
-        };
-        let hints: Vec<Option<String>> = self.chosen.iter().map(|planted| hint(planted)).collect();
-        let (store, interrupts, chosen) = (self.store.clone(), self.interrupts.clone(), self.chosen.clone());
-        let plan = real::Plan {
-            binary: self.binary.clone(),
-            seed: self.matrix.seed,
-            tries: self.arguments.tries,
-            rates: self.arguments.rates,
-        };
-        let work = |planted: &'static Planted| {
-            let place = chosen.iter().position(|of| of.name == planted.name).unwrap_or(0);
-            real::trial(planted, hints[place].clone(), plan.clone(), store.clone(), interrupts.clone())
-        };
+        let bench = self.bench.clone();
+        let work = |planted, row| real::trial(planted, row, bench.clone(), tries, rates);
         let put = |row: &mut Row, trial: Trial| row.real = Some(trial);
-        self.stage("with processes", open, usize::from(self.arguments.jobs), work, put, trial_told).await
+        self.stage("with processes", open, usize::from(jobs), work, put, trial_told).await
     }
 
     async fn shrunk(&mut self) -> Result<(), Refused> {
-        let caught = |row: &Row| row.simulated.as_ref().is_some_and(|trial| trial.caught.is_some());
-        let open = self.open(|row| row.shrunk.is_none() && caught(row));
-        let cells: Vec<(String, String)> = self
-            .matrix
-            .rows
-            .iter()
-            .filter_map(|row| Some((row.name.clone(), row.simulated.as_ref()?.caught.as_ref()?.cell.clone())))
-            .collect();
-        let work_of = shrunk::Plan {
-            binary: self.binary.clone(),
-            seed: self.matrix.seed,
-            budget: self.arguments.budget,
-            confirm: self.arguments.rates,
-            results: self.arguments.results.clone(),
-        };
-        let (store, interrupts) = (self.store.clone(), self.interrupts.clone());
-        let work = |planted: &'static Planted| {
-            let cell = cells.iter().find(|(name, _)| name == planted.name).map(|(_, cell)| cell.clone());
-            shrunk::shrunk(
-                planted,
-                cell.unwrap_or_default(),
-                work_of.clone(),
-                store.clone(),
-                interrupts.clone(),
-            )
-        };
+        let Arguments { budget, rates, jobs, .. } = *self.arguments;
+        let open = self.open(|row| row.shrunk.is_none() && Row::caught(row.simulated.as_ref()).is_some());
+        let (bench, results) = (self.bench.clone(), self.arguments.results.clone());
+        let work = |planted, row| shrunk::shrunk(planted, row, bench.clone(), budget, rates, results.clone());
         let put = |row: &mut Row, shrunk: Option<Shrunk>| row.shrunk = shrunk;
         let told = |shrunk: &Option<Shrunk>| {
             shrunk.as_ref().map_or_else(|| "does not show again".to_owned(), |shrunk| shrunk.size.clone())
         };
-        self.stage("shrunk", open, usize::from(self.arguments.jobs), work, put, told).await
+        self.stage("shrunk", open, usize::from(jobs), work, put, told).await
     }
 
-    /// Those of the chosen whose row is still open.
-    fn open(&self, open: impl Fn(&Row) -> bool) -> Vec<&'static Planted> {
-        let row = |name: &str| self.matrix.rows.iter().find(|row| row.name == name);
-        self.chosen.iter().copied().filter(|planted| row(planted.name).is_none_or(&open)).collect()
+    /// Those of the chosen whose row is still open, with what it says.
+    fn open(&self, open: impl Fn(&Row) -> bool) -> Vec<(&'static Planted, Row)> {
+        let row = |planted: &&'static Planted| Some((*planted, self.matrix.get(planted.name)?.clone()));
+        self.chosen.iter().filter_map(row).filter(|(_, row)| open(row)).collect()
     }
 
     /// Works on all of them, so many at a time; every result is kept at once. `None` from the work:
@@ -125,9 +81,9 @@ impl Campaign<'_> {
     async fn stage<T, F: Future<Output = Result<Option<T>, Refused>>>(
         &mut self,
         stage: &str,
-        open: Vec<&'static Planted>,
+        open: Vec<(&'static Planted, Row)>,
         jobs: usize,
-        work: impl Fn(&'static Planted) -> F,
+        work: impl Fn(&'static Planted, Row) -> F,
         put: impl Fn(&mut Row, T),
         told: impl Fn(&T) -> String,
     ) -> Result<(), Refused> {
@@ -135,9 +91,9 @@ impl Campaign<'_> {
         let mut waiting = open.into_iter();
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < jobs && !self.interrupts.came() {
-                let Some(planted) = waiting.next() else { break };
-                let work = work(planted);
+            while under_way.len() < jobs && !self.bench.interrupts.came() {
+                let Some((planted, row)) = waiting.next() else { break };
+                let work = work(planted, row);
                 under_way.push(async move { (planted, work.await) });
             }
             let Some((planted, came)) = under_way.next().await else { return Ok(()) };
@@ -157,8 +113,7 @@ impl Campaign<'_> {
 
     /// Valid if every planted bug asked for was caught with processes.
     fn answer(&self) -> (String, u8) {
-        let row = |name: &str| self.matrix.rows.iter().find(|row| row.name == name);
-        let real = |planted: &&Planted| row(planted.name).and_then(|row| row.real.as_ref());
+        let real = |planted: &&Planted| self.matrix.get(planted.name).and_then(|row| row.real.as_ref());
         let mut text = format!("\n{}", self.matrix.told());
         let missed: Vec<&str> = self
             .chosen

@@ -4,7 +4,7 @@ use super::super::cell::Cell;
 use super::super::interrupt::Interrupts;
 use super::super::planted::Planted;
 use super::super::sighting::{Sighting, in_simulated};
-use super::campaign::Refused;
+use super::bench::Refused;
 use crate::rate::Rate;
 use crate::results::matrix::{Catch, Trial};
 use crate::run::options::Options;

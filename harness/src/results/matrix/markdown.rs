@@ -17,14 +17,12 @@ impl Matrix {
     }
 
     fn missed(&self, text: &mut String) {
-        let missed = |trial: &Option<Trial>| trial.as_ref().is_some_and(|trial| trial.caught.is_none());
-        for (world, of) in [("with processes", 0), ("in virtual time", 1)] {
-            let names: Vec<String> = self
-                .rows
-                .iter()
-                .filter(|row| missed(if of == 0 { &row.real } else { &row.simulated }))
-                .map(|row| format!("`{}`", row.name))
-                .collect();
+        let worlds: [(&str, fn(&Row) -> &Option<Trial>); 2] =
+            [("with processes", |row| &row.real), ("in virtual time", |row| &row.simulated)];
+        for (world, trial) in worlds {
+            let missed = |row: &&Row| trial(row).as_ref().is_some_and(|trial| trial.caught.is_none());
+            let names: Vec<String> =
+                self.rows.iter().filter(missed).map(|row| format!("`{}`", row.name)).collect();
             if !names.is_empty() {
                 let _ = writeln!(text, "\n**Missed {world}:** {}", names.join(", "));
             }

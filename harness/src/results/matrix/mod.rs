@@ -2,7 +2,8 @@
 //! reliably, and how little it takes.
 //!
 //! Kept in `results/matrix/` as `latest.json` (all of it, and what a later call goes on from),
-//! `latest.md` and `latest.html`; `shrunk/NAME.toml` are the shrunk schedules. What was measured is bound
+//! `latest.md` and `latest.html`. The shrunk schedules stand in the first and the last, and where they were
+//! found also in `shrunk/NAME.toml`, to be run. What was measured is bound
 //! to the two binaries that it was measured with: with others a campaign starts anew.
 
 mod markdown;
@@ -94,8 +95,8 @@ pub struct Shrunk {
     pub faults: usize,
     /// How large it is, in words.
     pub size: String,
-    /// The file, beside the matrix.
-    pub file: String,
+    /// It, in full: what `shrunk/NAME.toml` holds where it was found.
+    pub schedule: String,
     /// Whether nothing smaller was left to try, and not just no time.
     pub complete: bool,
     /// How often it shows the bug in virtual time.
@@ -129,7 +130,9 @@ impl Catch {
 }
 
 impl Row {
-    fn caught(trial: Option<&Trial>) -> Option<&Catch> {
+    /// What caught it in that world, if anything did.
+    #[must_use]
+    pub fn caught(trial: Option<&Trial>) -> Option<&Catch> {
         trial.and_then(|trial| trial.caught.as_ref())
     }
 }
@@ -201,17 +204,22 @@ impl Matrix {
         Ok(())
     }
 
-    /// Keeps a shrunk schedule beside it; gives where, from the matrix's own folder.
+    /// Writes a shrunk schedule beside it, to be run; gives where.
     ///
     /// # Errors
     /// In words, with the file.
-    pub fn write_shrunk(results: &Path, name: &str, text: &str) -> Result<String, String> {
-        let file = format!("shrunk/{name}.toml");
-        let path = results.join(FOLDER).join(&file);
-        let folder = path.parent().unwrap_or(results);
-        fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        replace(&path, text)?;
+    pub fn keep_shrunk(results: &Path, name: &str, text: &str) -> Result<PathBuf, String> {
+        let folder = results.join(FOLDER).join("shrunk");
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let file = folder.join(name).with_extension("toml");
+        replace(&file, text)?;
         Ok(file)
+    }
+
+    /// What is known of this planted bug.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name)
     }
 
     /// The row of this planted bug, made if need be.
@@ -303,7 +311,7 @@ pub(crate) mod tests {
                 shrunk: Some(Shrunk {
                     faults: 1,
                     size: "1 faults".to_owned(),
-                    file: "shrunk/everywhere.toml".to_owned(),
+                    schedule: "name = \"<least>\"\n".to_owned(),
                     complete: true,
                     simulated: Rate { hits: 20, tries: 20 },
                     real: Some(Rate { hits: 4, tries: 5 }),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Matrix, Row, Shrunk, Trial};
+use crate::markup::escaped;
 use crate::rate::Rate;
 
 const STYLE: &str = "\
@@ -17,7 +18,7 @@ small{opacity:.75;font-weight:400}code{font-size:.85em;overflow-wrap:anywhere}\
 .rate{display:inline-block;width:7rem;height:.7rem;border:1px solid var(--line);position:relative}\
 .rate i{position:absolute;top:0;bottom:0;background:var(--bar);opacity:.35}\
 .rate b{position:absolute;top:-.1rem;bottom:-.1rem;width:2px;background:var(--bar)}\
-.scroll{overflow-x:auto}details{max-width:22rem}";
+pre{font-size:.75rem;overflow-x:auto}.scroll{overflow-x:auto}details{max-width:22rem}";
 
 impl Matrix {
     /// The page: the same facts as the table, with the intervals drawn.
@@ -27,14 +28,14 @@ impl Matrix {
             let _ = writeln!(
                 body,
                 "<tr><th scope=row><code>{}</code><br><small>{}</small></th>{}{}{}</tr>",
-                escape(&row.name),
-                escape(&row.rule),
+                escaped(&row.name),
+                escaped(&row.rule),
                 trial(row.real.as_ref()),
                 trial(row.simulated.as_ref()),
                 shrunk(row)
             );
         }
-        let told: String = self.told().lines().map(|line| format!("{}<br>", escape(line))).collect();
+        let told: String = self.told().lines().map(|line| format!("{}<br>", escaped(line))).collect();
         format!(
             "<!doctype html>\n<html lang=en><meta charset=utf-8>\
              <meta name=viewport content=\"width=device-width,initial-scale=1\">\
@@ -43,8 +44,8 @@ impl Matrix {
              cell, or the shrunk schedule, shows the bug, with Wilson's interval of 95 %.</small>\n\
              <div class=scroll><table>\n<thead><tr><th>planted bug<th class=world>with processes\
              <th class=world>in virtual time<th class=world>shrunk</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n</html>\n",
-            escape(&self.binaries.antipaxos),
-            escape(&self.binaries.node)
+            escaped(&self.binaries.antipaxos),
+            escaped(&self.binaries.node)
         )
     }
 }
@@ -54,7 +55,7 @@ fn trial(trial: Option<&Trial>) -> String {
         return "<td class=\"world none\">not tried</td>".to_owned();
     };
     let Some(caught) = &trial.caught else {
-        let place = trial.missed.as_deref().map(escape).unwrap_or_default();
+        let place = trial.missed.as_deref().map(escaped).unwrap_or_default();
         return format!(
             "<td class=world><span class=no>missed</span> in {} runs<br><small>{place}</small></td>",
             trial.runs
@@ -63,25 +64,26 @@ fn trial(trial: Option<&Trial>) -> String {
     format!(
         "<td class=world><span class=yes>{}</span> after {:.1} s<br>{}<details><summary><small>{}</small></summary>\
          <code>{}</code></details></td>",
-        escape(&caught.seen_by()),
+        escaped(&caught.seen_by()),
         caught.seconds,
         bar(caught.rate),
-        escape(&caught.cell),
-        escape(&caught.command)
+        escaped(&caught.cell),
+        escaped(&caught.command)
     )
 }
 
 fn shrunk(row: &Row) -> String {
-    let Some(Shrunk { size, file, simulated, real, complete, .. }) = &row.shrunk else {
+    let Some(Shrunk { size, schedule, simulated, real, complete, .. }) = &row.shrunk else {
         return "<td class=\"world none\">–</td>".to_owned();
     };
     let real = real.map(|rate| format!("<br>processes {}", bar(rate))).unwrap_or_default();
     let more = if *complete { "" } else { "<br><small>the budget ended it</small>" };
     format!(
-        "<td class=world><a href=\"{0}\">{1}</a>{more}<br>virtual {2}{real}</td>",
-        escape(file),
-        escape(size),
-        bar(*simulated)
+        "<td class=world>{}{more}<br>virtual {}{real}<details><summary><small>the schedule</small></summary>\
+         <pre>{}</pre></details></td>",
+        escaped(size),
+        bar(*simulated),
+        escaped(schedule)
     )
 }
 
@@ -100,10 +102,6 @@ fn bar(rate: Rate) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::sample;
@@ -116,7 +114,7 @@ mod tests {
         }
         assert!(page.contains("a &lt;rule&gt;") && !page.contains("<rule>"));
         assert!(page.contains("<span class=no>missed</span> in 3 runs<br><small>mutants/the-last"));
-        assert!(page.contains("<a href=\"shrunk/everywhere.toml\">1 faults</a>"));
+        assert!(page.contains("1 faults") && page.contains("<pre>name = &quot;&lt;least&gt;&quot;"));
         assert!(!page.contains("http"), "self-contained");
     }
 }

@@ -1,5 +1,6 @@
 //! The timeline as a picture: one file that needs nothing else.
 
+use crate::markup::escaped;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -171,8 +172,4 @@ fn shortened(text: &str, chars: usize) -> String {
         return text.to_owned();
     }
     text.chars().take(chars.saturating_sub(1)).chain(['…']).collect()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
