@@ -191,18 +191,25 @@ mod tests {
         let text =
             "schema = 1\nname = \"quiet\"\nstory = \"Nothing.\"\n[[phase]]\nname = \"calm\"\nfor = \"1s\"\n";
         let schedule = crate::schedule::Schedule::read("quiet.toml", text).expect("a schedule");
-        let of_file = shape::of_schedule(Some(Path::new("quiet.toml")), schedule, Path::new("paxos-node"), 7);
-        let drawn = Options::usual("set", "paxos-node".into(), 7);
-        for options in [of_file, drawn] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("quiet.toml");
+        std::fs::write(&file, text).expect("a file");
+        let of_file = shape::of_schedule(Some(&file), schedule, Path::new("paxos-node"), 7);
+        let drawn = Options { retries: 2, rate: Some(50.0), ..Options::usual("set", "paxos-node".into(), 7) };
+        let unsteered = Options { steer: false, ..drawn.clone() };
+        for options in [of_file, drawn, unsteered] {
             let test = options.command_line("antipaxos", Path::new("results"));
             let sim = options.simulated_command_line("antipaxos");
             for line in [test, sim] {
-                let parsed = Cli::try_parse_from(line.split(' '));
-                assert!(
-                    parsed.is_ok(),
-                    "{line}: {}",
-                    parsed.err().map(|error| error.to_string()).unwrap_or_default()
-                );
+                let parsed =
+                    Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+                let shape = match &parsed.command {
+                    Command::Test(arguments) => &arguments.shape,
+                    Command::Sim(arguments) => &arguments.shape,
+                    other => panic!("{line}: {other:?}"),
+                };
+                let again = shape.options(&options.binary, 7).expect("a run");
+                assert_eq!(format!("{again:?}"), format!("{options:?}"), "{line}");
             }
         }
     }

@@ -36,7 +36,7 @@ const TOLD_MAX: usize = 5;
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    shape: Shape,
+    pub(super) shape: Shape,
 
     /// The seeds to try: so many from 0 on, or A..B with B excluded [default: one at random]
     #[arg(long, value_name = "N", value_parser = parse_seeds, conflicts_with = "seed", help_heading = "Run")]

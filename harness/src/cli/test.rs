@@ -25,7 +25,7 @@ Examples:
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    shape: Shape,
+    pub(super) shape: Shape,
 
     /// The node's binary [default: paxos-node next to antipaxos]. A script must exec the node: what
     /// it starts besides would outlive a harness that is killed

@@ -6,7 +6,7 @@
 //! was. Whoever would do something to the nodes once the run is stopped waits for
 //! [`Freezer::on_violation`] first.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use checker::Value;
@@ -66,7 +66,13 @@ impl Frozen {
         if !self.nodes.is_empty() {
             words += "; killed as they stood";
         }
-        words + "; all data is as it was"
+        words
+            + &match self.troubles.is_empty() {
+                true => "; all data is as it was".to_owned(),
+                false => {
+                    format!("; NOT stopped, and their data may have changed: {}", self.troubles.join("; "))
+                }
+            }
     }
 }
 
@@ -76,13 +82,12 @@ pub struct Freezer {
     recorder: Arc<Recorder>,
     stop: Stop,
     done: OnceCell<Frozen>,
-    event: Mutex<Option<Event>>,
 }
 
 impl Freezer {
     /// Freezes nothing yet.
     pub fn new(cluster: Arc<Cluster>, recorder: Arc<Recorder>, stop: Stop) -> Freezer {
-        Freezer { cluster, recorder, stop, done: OnceCell::new(), event: Mutex::default() }
+        Freezer { cluster, recorder, stop, done: OnceCell::new() }
     }
 
     /// Waits for the end of the run, and freezes the cluster if it is a violation.
@@ -100,14 +105,9 @@ impl Freezer {
         true
     }
 
-    /// The event that shows the violation, which whoever found it knows.
-    pub fn note_event(&self, event: Event) {
-        *super::lock(&self.event) = Some(event);
-    }
-
     /// What was frozen, if anything was.
     pub fn frozen(&self) -> Option<Frozen> {
-        self.done.get().map(|frozen| Frozen { event: *super::lock(&self.event), ..frozen.clone() })
+        self.done.get().cloned()
     }
 
     async fn freeze(&self) -> Frozen {
@@ -147,5 +147,10 @@ mod tests {
         );
         let frozen = Frozen { nodes: Vec::new(), event: None, ..frozen };
         assert_eq!(frozen.words(), "nobody; down already: n2; all data is as it was");
+        let frozen = Frozen { troubles: vec!["n4 can't be stopped".to_owned()], ..frozen };
+        assert_eq!(
+            frozen.words(),
+            "nobody; down already: n2; NOT stopped, and their data may have changed: n4 can't be stopped"
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::liveness::{self, Window};
 use super::options::Options;
 use super::stop::StopReason;
 use super::verdict::{Answer, Part, RunVerdict, Subject};
-use crate::schedule::{Contract, Schedule};
+use crate::schedule::Contract;
 use crate::system::WhiteBoxReport;
 
 /// What the check of the whole history may spend: the default minute would double a short run.
@@ -68,7 +68,7 @@ pub fn judge(evidence: &Evidence<'_>) -> RunVerdict {
     let parts = vec![
         history(evidence, demands),
         nodes(evidence, demands),
-        forgiven(liveness(evidence, demands), evidence.facts.schedule.as_ref()),
+        liveness(evidence, demands),
         coverage(evidence),
         harness(evidence),
     ];
@@ -158,25 +158,22 @@ fn liveness(evidence: &Evidence<'_>, demands: Demands) -> Part {
         return Part::new(Subject::Liveness, Answer::Unknown, "not looked at: the run was cut short");
     };
     let mut part = liveness::judge(recovery, facts.stopped.is_some());
-    part.answer = contract::weigh(part.answer, demands.liveness_after);
+    let mut demanded = demands.liveness_after;
     let stuck: Vec<String> =
         facts.windows.iter().filter(|window| window.ok == 0).map(Window::stuck).collect();
     if let Some(first) = stuck.first() {
-        part.answer = contract::weigh(Answer::Invalid, demands.progress_during);
+        (part.answer, demanded) = (Answer::Invalid, demands.progress_during);
         part.reason = format!("{first}; {}", part.reason);
         part.details.extend(stuck);
     }
-    part
-}
-
-/// A schedule that asks for safety alone forgives a cluster that makes no progress.
-fn forgiven(mut liveness: Part, schedule: Option<&Schedule>) -> Part {
-    let asked = schedule.map_or_else(Contract::default, |schedule| schedule.contract);
-    if asked == Contract::Safety && liveness.answer == Answer::Invalid {
-        liveness.answer = Answer::Valid;
-        liveness.reason = format!("not demanded by the schedule: {}", liveness.reason);
+    // A schedule that asks for safety alone asks nothing of a run that came to its end.
+    let contract = facts.schedule.as_ref().map_or_else(Contract::default, |schedule| schedule.contract);
+    if contract == Contract::Safety && part.answer != Answer::Valid && facts.stopped.is_none() {
+        part.reason = format!("not demanded by the schedule: {}", part.reason);
+        part.answer = Answer::Valid;
     }
-    liveness
+    part.answer = contract::weigh(part.answer, demanded);
+    part
 }
 
 fn coverage(evidence: &Evidence<'_>) -> Part {
@@ -188,11 +185,7 @@ fn coverage(evidence: &Evidence<'_>) -> Part {
         faults: &facts.faults,
         phases: &facts.phases,
         final_reads: facts.final_reads.unwrap_or_default(),
-        ok_ops_min: liveness::answers_wanted(
-            coverage::OK_OPS_MIN,
-            evidence.options.rate,
-            liveness::SETTLE_MAX,
-        ),
+        ok_ops_min: liveness::answers_wanted(coverage::OK_OPS_MIN, evidence.options.rate, facts.settle_max()),
     });
     if facts.final_reads.is_none() {
         part.answer = part.answer.max(Answer::Unknown);
@@ -259,6 +252,7 @@ mod tests {
     use super::*;
     use crate::run::liveness::Recovery;
     use crate::schedule::Passed;
+    use crate::schedule::Schedule;
     use checker::explain::witness::Window;
     use checker::{Anomaly, Witness};
 
@@ -357,7 +351,7 @@ mod tests {
 
     #[test]
     fn who_asks_for_safety_alone_forgives_a_cluster_that_does_not_come_back() {
-        let judged_under = |contract| {
+        let judged_under = |contract, asked_too_little: bool| {
             let schedule = Schedule {
                 contract,
                 ..Options::usual("set", "paxos-node".into(), 1).schedule(Duration::ZERO)
@@ -365,14 +359,23 @@ mod tests {
             let facts = Facts {
                 schedule: Some(schedule),
                 warmed_up: Some(Answer::Valid),
-                recovery: Some(Recovery { waited: liveness::SETTLE_MAX, ..Recovery::default() }),
+                recovery: Some(Recovery {
+                    waited: liveness::SETTLE_MAX,
+                    elected_after: asked_too_little.then_some(Duration::ZERO),
+                    asked_too_little,
+                    ..Recovery::default()
+                }),
                 final_reads: Some((1, 0)),
                 ..Facts::default()
             };
             judged(&facts, None, &[])
         };
-        assert_eq!(answer(&judged_under(Contract::SafetyAndLiveness), Subject::Liveness), Answer::Invalid);
-        let forgiven = judged_under(Contract::Safety);
+        let both = Contract::SafetyAndLiveness;
+        assert_eq!(answer(&judged_under(both, false), Subject::Liveness), Answer::Invalid);
+        assert_eq!(answer(&judged_under(both, true), Subject::Liveness), Answer::Unknown);
+        // Whether it failed for certain or was asked too little: neither was asked for.
+        assert_eq!(answer(&judged_under(Contract::Safety, true), Subject::Liveness), Answer::Valid);
+        let forgiven = judged_under(Contract::Safety, false);
         assert_eq!(answer(&forgiven, Subject::Liveness), Answer::Valid);
         let reason = &forgiven.part(Subject::Liveness).expect("told").reason;
         assert!(reason.starts_with("not demanded by the schedule: no leader within "), "{reason}");

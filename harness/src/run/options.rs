@@ -153,11 +153,7 @@ impl Options {
             flag("--mutant", shell_word(mutant));
         }
         flag("--results", shell_word(results));
-        for (name, given) in [
-            ("--no-steer", !self.steer),
-            ("--keep-data", self.keep_data),
-            ("--no-stop-early", !self.stop_early),
-        ] {
+        for (name, given) in [("--keep-data", self.keep_data), ("--no-stop-early", !self.stop_early)] {
             if given {
                 words.push(name.to_owned());
             }
@@ -206,6 +202,9 @@ impl Options {
         flag("--op-timeout", seconds(self.op_timeout));
         if self.retries > 0 || matches!(self.faults, Faults::Schedule { .. }) {
             flag("--retries", self.retries.to_string());
+        }
+        if !self.steer {
+            words.push("--no-steer".to_owned());
         }
         words
     }

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::clients::{Load, Running};
 use super::cluster::{Casualty, Cluster, ClusterError, READY_MAX};
 use super::facts::Facts;
-use super::freeze::Freezer;
+use super::freeze::{Freezer, Frozen};
 use super::heartbeat::Heartbeat;
 use super::liveness::{Recovery, WARM_UP_MAX, WARM_UP_MIN, answers_needed, missed, not_going};
 use super::observer::Observer;
@@ -123,10 +123,8 @@ impl Stage {
         play.facts.troubles.extend(stopped.failures);
         play.facts.hung = stopped.hung;
         let found = super::lock(&play.found_early).take();
-        if let Some(found) = &found {
-            found.event(&self.recorder).into_iter().for_each(|event| play.freezer.note_event(event));
-        }
-        play.facts.frozen = play.freezer.frozen();
+        let event = found.as_ref().and_then(|found| found.event(&self.recorder));
+        play.facts.frozen = play.freezer.frozen().map(|frozen| Frozen { event, ..frozen });
         play.facts
             .troubles
             .extend(play.facts.frozen.iter().flat_map(|frozen| frozen.troubles.iter().cloned()));

@@ -32,7 +32,7 @@ impl Vigil {
 
     /// To be called now and then: whether the cluster has had its time, and counting begins now.
     #[must_use]
-    pub fn counts_from(&mut self, now: Duration) -> bool {
+    pub fn begins_counting(&mut self, now: Duration) -> bool {
         match &mut self.open {
             Some(open) if open.marked.is_none() && now >= open.since + GET_OVER => {
                 open.marked = Some(now);
@@ -64,9 +64,9 @@ mod tests {
     fn watched(for_so_long: Duration, counted: SinceMark) -> Option<Window> {
         let mut vigil = Vigil::default();
         assert_eq!(vigil.turn(Duration::ZERO, STUCK, Some("n1 killed".to_owned())), None);
-        assert!(!vigil.counts_from(GET_OVER / 2), "it had no time yet");
-        assert!(vigil.counts_from(GET_OVER));
-        assert!(!vigil.counts_from(GET_OVER * 2), "once is enough");
+        assert!(!vigil.begins_counting(GET_OVER / 2), "it had no time yet");
+        assert!(vigil.begins_counting(GET_OVER));
+        assert!(!vigil.begins_counting(GET_OVER * 2), "once is enough");
         vigil.turn(GET_OVER + for_so_long, counted, None)
     }
 
@@ -82,6 +82,6 @@ mod tests {
         assert_eq!(watched(WINDOW_MIN, SinceMark::default()), None);
         let mut vigil = Vigil::default();
         assert_eq!(vigil.turn(Duration::ZERO, STUCK, None), None);
-        assert!(!vigil.counts_from(GET_OVER), "nothing is demanded");
+        assert!(!vigil.begins_counting(GET_OVER), "nothing is demanded");
     }
 }

@@ -52,7 +52,7 @@ impl Play<'_> {
                 let names: Vec<&str> = director.standing_ids().collect();
                 self.show_fault((!names.is_empty()).then(|| names.join(" ")));
             }
-            if vigil.counts_from(began.elapsed()) {
+            if vigil.begins_counting(began.elapsed()) {
                 recorder.mark();
             }
             if let Err(error) = lookout.watch(director.watches(&observed)) {

@@ -180,7 +180,7 @@ impl Stage<'_> {
                 let counted = self.cluster.tape.borrow().score.since_mark();
                 self.facts.windows.extend(vigil.turn(observed.now, counted, demanded));
             }
-            if vigil.counts_from(observed.now) {
+            if vigil.begins_counting(observed.now) {
                 self.mark();
             }
             let watches = director.watches(&observed);
