@@ -83,7 +83,7 @@ impl Server {
                 let released = self.held.release(lsn);
                 match &mut self.tracer {
                     Some(tracer) => self.released.extend(released.inspect(|send| tracer.recorder.sent(send))),
-                    None => self.released.extend(released),
+                    None => released.for_each(|send| self.links.send(send.to, send.message)),
                 }
                 self.service.durable(lsn);
             }
@@ -99,11 +99,9 @@ impl Server {
     /// place in the log taken.
     fn act(&mut self) -> Result<(), Failure> {
         let Output { records, sends, replies, fatal } = self.service.output();
-        let mut leaving = std::mem::take(&mut self.released);
-        let already_told = leaving.len();
-        leaving.extend(sends.into_iter().filter_map(|send| self.held.admit(send)));
+        let leaving: Vec<Send> = sends.into_iter().filter_map(|send| self.held.admit(send)).collect();
         if let Some(tracer) = &mut self.tracer {
-            tracer.tell_turn(&self.service, &records, &leaving[already_told..], &replies)?;
+            tracer.tell_turn(&self.service, &records, &leaving, &replies)?;
         }
         if let Some(evidence) = fatal {
             return Err(Failure::Internal(evidence));
@@ -111,7 +109,7 @@ impl Server {
         if !records.is_empty() && self.log.submit(records).is_err() {
             return Err(Failure::Io("the log takes no more records".to_owned()));
         }
-        for send in leaving {
+        for send in self.released.drain(..).chain(leaving) {
             self.links.send(send.to, send.message);
         }
         for (client, reply) in replies {

@@ -305,6 +305,10 @@ fn rule_11_a_promise_tells_all_that_was_accepted_and_how() {
         Rule::PromiseTellsAll,
         "reports slot 2 as value b of ballot 1.n1, where it had accepted value a in 1.n1",
     );
+    told(&[reported(2, first(), A), reported(9, first(), B)]).breaks(
+        Rule::PromiseTellsAll,
+        "promises ballot 2.n3 and reports slot 9 as value b of ballot 1.n1, where it had accepted nothing",
+    );
 }
 
 #[test]

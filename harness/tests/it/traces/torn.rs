@@ -34,7 +34,7 @@ fn garbage_in_the_middle_is_told_with_its_place_and_what_it_hides_is_unknown() {
 }
 
 #[test]
-fn a_missing_trace_makes_unknown_what_only_it_could_bear_out() {
+fn a_missing_trace_accuses_nobody_of_what_only_it_could_bear_out() {
     let mut tale = Tale::new();
     tale.then(2, [accepts(4, 3, first(), B)]);
     let traces = tale.traces();
@@ -63,9 +63,11 @@ fn a_trace_that_does_not_begin_with_the_first_life_says_so() {
 #[test]
 fn another_nodes_trace_is_not_believed() {
     let mut traces = Tale::new().traces();
-    traces[2].bytes = traces[1].bytes.clone();
+    // That of the leader: its ballots, and its votes, are its own alone.
+    traces[2].bytes = traces[0].bytes.clone();
     let report = examine_traces(&traces, 3);
-    assert_eq!(report.unknown, ["trace: n3: it is the trace of n2"]);
+    assert_eq!(report.unknown, ["trace: n3: it is the trace of n1"]);
+    assert_eq!(report.violations, [""; 0]);
 }
 
 #[test]
@@ -80,7 +82,7 @@ fn one_bug_that_shows_everywhere_is_told_a_few_times() {
 }
 
 #[test]
-fn nothing_at_all_is_no_run() {
+fn empty_traces_accuse_nobody() {
     let traces: Vec<NodeTrace> =
         (1..=3).map(|node| NodeTrace { node: harness::system::NodeId(node), bytes: Vec::new() }).collect();
     let report = examine_traces(&traces, 3);

@@ -99,6 +99,22 @@ impl Walk<'_> {
         if self.blind {
             return;
         }
+        for report in reports.iter().filter(|report| !report.learned) {
+            let accepted =
+                |vote: &super::log::Vote| vote.ballot == report.ballot && vote.value == report.value;
+            if !self.log.votes(report.slot).iter().any(accepted) {
+                let (slot, value, rank) = (report.slot, report.value, Rank::of(report.ballot));
+                let held = self.log.votes(slot).last().map_or_else(
+                    || "nothing".to_owned(),
+                    |vote| format!("{} in {}", vote.value, vote.rank()),
+                );
+                let words = format!(
+                    "promises ballot {ballot} and reports slot {slot} as {value} of ballot {rank}, where it had accepted {held}"
+                );
+                self.broken(Rule::PromiseTellsAll, &words);
+                return;
+            }
+        }
         let told: BTreeMap<Slot, &Report> = reports.iter().map(|report| (report.slot, report)).collect();
         let mut wrong = None;
         for (slot, votes) in self.log.votes_from(from) {

@@ -1,5 +1,6 @@
 //! What contradicts which rule, in sentences; of one rule only the first few in full.
 
+use super::super::Findings;
 use crate::system::WhiteBoxReport;
 use paxos_node::paxos::NodeId;
 use std::collections::BTreeMap;
@@ -81,7 +82,7 @@ pub(super) struct Found {
     /// When the first node began.
     epoch_ns: u64,
     broken: BTreeMap<Rule, Told>,
-    report: WhiteBoxReport,
+    rest: Findings,
 }
 
 #[derive(Default)]
@@ -92,11 +93,7 @@ struct Told {
 
 impl Found {
     pub(super) fn new(epoch_ns: Option<u64>) -> Found {
-        Found {
-            epoch_ns: epoch_ns.unwrap_or_default(),
-            broken: BTreeMap::new(),
-            report: WhiteBoxReport::default(),
-        }
+        Found { epoch_ns: epoch_ns.unwrap_or_default(), broken: BTreeMap::new(), rest: Findings::default() }
     }
 
     /// A rule is broken; `words` go on from "n2 (byte 64, 0.012 s)".
@@ -113,24 +110,23 @@ impl Found {
 
     /// Something could not be examined.
     pub(super) fn unknown(&mut self, words: String) {
-        if self.report.unknown.len() < FINDINGS_PER_RULE_MAX {
-            self.report.unknown.push(words);
-        }
+        self.rest.unknown(words);
     }
 
-    pub(super) fn examined(&mut self, what: &str, count: u64) {
-        *self.report.examined.entry(what.to_owned()).or_default() += count;
+    pub(super) fn examined(&mut self, what: &str, count: usize) {
+        self.rest.examined(what, count);
     }
 
-    pub(super) fn report(mut self) -> WhiteBoxReport {
+    pub(super) fn report(self) -> WhiteBoxReport {
+        let mut report = self.rest.report();
         for (rule, told) in self.broken {
-            self.report.violations.extend(told.words);
+            report.violations.extend(told.words);
             if told.more > 0 {
                 let (name, more) = (rule.name(), told.more);
-                self.report.violations.push(format!("trace: {name}: and {more} more like these"));
+                report.violations.push(format!("trace: {name}: and {more} more like these"));
             }
         }
-        self.report.examined.retain(|_, count| *count > 0);
-        self.report
+        report.examined.retain(|_, count| *count > 0);
+        report
     }
 }

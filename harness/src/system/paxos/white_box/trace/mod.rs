@@ -80,6 +80,13 @@ pub(super) fn examine(places: &[NodePlace]) -> WhiteBoxReport {
     let mut unread = Findings::default();
     for place in places {
         match fs::read(&place.trace) {
+            Ok(bytes) if bytes.is_empty() => {
+                unread.unknown(format!(
+                    "trace: {}: {} is empty: a node tells of its life before it listens",
+                    place.node,
+                    place.trace.display()
+                ));
+            }
             Ok(bytes) => traces.push(NodeTrace { node: place.node, bytes }),
             Err(error) => {
                 unread.unknown(format!(
@@ -105,19 +112,15 @@ pub fn examine_traces(traces: &[NodeTrace], nodes: usize) -> WhiteBoxReport {
         let node = NodeId(trace.node.0);
         let mut walk = Walk::new(node, quorum(nodes), &mut slots, &mut found);
         let mut frames = Frames::new(&trace.bytes);
-        let mut damage = None;
         for frame in &mut frames {
             match frame {
                 Ok(frame) => walk.frame(&frame),
-                Err(error) => damage = Some(error),
+                Err(damage) => walk.breaks_off(&format!("can't be read on: {damage}")),
             }
         }
-        if let Some(damage) = damage {
-            walk.breaks_off(&format!("can't be read on: {damage}"));
-        }
-        found.examined("torn traces", u64::from(frames.is_torn()));
+        found.examined("torn traces", usize::from(frames.is_torn()));
     }
-    found.examined("traces", traces.len() as u64);
+    found.examined("traces", traces.len());
     slots.compare(&mut found);
     found.report()
 }

@@ -24,7 +24,7 @@ impl Replies {
     /// `known_ns`: when somebody first knew everything up to a slot to be chosen, at the latest;
     /// `whole`: all traces are there.
     pub(super) fn judge(&self, known_ns: impl Fn(Slot) -> Option<u64>, whole: bool, found: &mut Found) {
-        found.examined("traced answers", self.replies.len() as u64);
+        found.examined("traced answers", self.replies.len());
         for Reply { slot, asked_ns, at } in &self.replies {
             let known = known_ns(*slot);
             let is_known = known.is_some_and(|known| known <= at.written_ns);

@@ -117,7 +117,7 @@ impl Slots {
 
     /// Holds everything against everything.
     pub(super) fn compare(&self, found: &mut Found) {
-        found.examined("traced slots", self.slots.len() as u64);
+        found.examined("traced slots", self.slots.len());
         for (slot, facts) in &self.slots {
             self.only_proposed(*slot, facts, found);
             self.one_value(*slot, facts, found);

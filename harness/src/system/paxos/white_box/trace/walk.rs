@@ -18,6 +18,8 @@ pub(super) struct Walk<'a> {
     pub(super) life: Life,
     /// It has written records that its trace does not tell of: what it holds is not known.
     pub(super) blind: bool,
+    /// This is somebody else's trace: nothing in it says anything of this node.
+    foreign: bool,
     pub(super) slots: &'a mut Slots,
     pub(super) found: &'a mut Found,
 }
@@ -47,13 +49,13 @@ impl<'a> Walk<'a> {
     pub(super) fn new(node: NodeId, quorum: usize, slots: &'a mut Slots, found: &'a mut Found) -> Walk<'a> {
         let at = At { node, offset: 0, began_ns: 0, written_ns: 0 };
         let (log, life) = (Log::default(), Life::default());
-        Walk { node, quorum, at, log, life, blind: false, slots, found }
+        Walk { node, quorum, at, log, life, blind: false, foreign: false, slots, found }
     }
 
     pub(super) fn frame(&mut self, frame: &Frame) {
         self.at =
             At { offset: frame.offset, began_ns: frame.began_ns, written_ns: frame.written_ns, ..self.at };
-        self.found.examined("traced steps", frame.events.len() as u64);
+        self.found.examined("traced steps", frame.events.len());
         self.life.told_before = self.life.told_of;
         for event in &frame.events {
             self.step(event);
@@ -80,9 +82,13 @@ impl<'a> Walk<'a> {
     }
 
     fn step(&mut self, event: &Event) {
+        if self.foreign {
+            return;
+        }
         match event {
             Event::Started { node, .. } => {
                 if *node != self.node {
+                    self.foreign = true;
                     self.breaks_off(&format!("is the trace of {node}"));
                 }
                 self.life = Life::default();
