@@ -22,6 +22,7 @@ use driver::{Target, shrink};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 /// To plug an engine in, add a line.
 const TARGETS: &[Target] = &[
@@ -30,7 +31,9 @@ const TARGETS: &[Target] = &[
     ("engines-on-few-values", |seed| {
         engines_agree(Object::CasRegister { values: 2 + (seed % 5) as u32 }, seed)
     }),
-    ("registers-at-once", at_once_agrees),
+    ("registers-at-once", |seed| at_once_agrees(seed, 1..=60)),
+    // Over several of the chunks in which events are paired.
+    ("long-registers-at-once", |seed| at_once_agrees(seed, 600..=1_500)),
 ];
 
 #[test]
@@ -86,13 +89,13 @@ fn engines_agree(object: Object, seed: u64) -> Result<(), String> {
 }
 
 /// All keys at once and key by key, also where somebody wrote down what can't be.
-fn at_once_agrees(seed: u64) -> Result<(), String> {
+fn at_once_agrees(seed: u64, operations: RangeInclusive<u64>) -> Result<(), String> {
     let random = &mut ChaCha8Rng::seed_from_u64(seed);
     let objects = [Object::Register, Object::UniqueCas, Object::CasRegister { values: 40 }];
     let object = objects[random.random_range(0..objects.len())];
     let plan = Plan {
         clients: random.random_range(1..=8),
-        operations: random.random_range(1..=60),
+        operations: random.random_range(operations),
         keys: random.random_range(1..=4),
         unknown: [0.0, 0.05, 0.3][random.random_range(0..3)],
         pace: [Pace::Busy, Pace::Irregular][random.random_range(0..2)],

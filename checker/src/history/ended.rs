@@ -10,7 +10,7 @@ use super::values::ValueId;
 use super::{F, History, NO_KEY};
 
 /// The end of a call whose outcome is unknown: later than everything.
-const NEVER: u32 = u32::MAX;
+pub(crate) const NEVER: u32 = u32::MAX;
 
 /// A call, once it has ended or the history has.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Ended {
     pub(crate) end: u32,
     pub(crate) f: F,
     pub(crate) op_type: OpType,
-    /// Nothing that may be looked up where the history has no keys.
+    /// [`NO_KEY`] where it has none: no id of a value.
     pub(crate) key: ValueId,
     pub(crate) asked: ValueId,
     pub(crate) answered: ValueId,
@@ -34,9 +34,9 @@ const RETIRED: Doing = u32::MAX - 1;
 /// Positions are less than that, with a bit to spare for whoever keeps them.
 const POSITIONS_MAX: usize = 1 << 31;
 
-/// So many events are paired at once. Whether one ends a call can't be predicted, so that is done without
+/// So many events are paired in one go. Whether one ends a call can't be predicted, so that is done without
 /// branches, and what ended is looked at afterwards.
-const AT_ONCE: usize = 512;
+const EVENTS_PER_CHUNK: usize = 512;
 
 /// Hands out every call as long as more are wanted. Answers, for each function, what came of its calls; nothing
 /// if no more were wanted, or if there is anything that is not plain.
@@ -49,10 +49,10 @@ pub(crate) fn each_ended(
     }
     let mut doing: Vec<Doing> = vec![IDLE; history.processes.clients()];
     let mut counts = vec![[0u64; 4]; history.functions.len()];
-    let mut ended = [[0; 2]; AT_ONCE];
-    let chunks = history.process.chunks(AT_ONCE).zip(history.op_type.chunks(AT_ONCE));
+    let mut ended = [[0; 2]; EVENTS_PER_CHUNK];
+    let chunks = history.process.chunks(EVENTS_PER_CHUNK).zip(history.op_type.chunks(EVENTS_PER_CHUNK));
     for (chunk, (processes, op_types)) in chunks.enumerate() {
-        let first = (chunk * AT_ONCE) as u32 + 1;
+        let first = (chunk * EVENTS_PER_CHUNK) as u32 + 1;
         let many = pair_up(processes, op_types, first, &mut doing, &mut ended)?;
         for &[start, end] in &ended[..many] {
             let call = Ended::of(history, start, end)?;
@@ -79,7 +79,7 @@ fn pair_up(
     op_types: &[OpType],
     first: u32,
     doing: &mut [Doing],
-    ended: &mut [[u32; 2]; AT_ONCE],
+    ended: &mut [[u32; 2]; EVENTS_PER_CHUNK],
 ) -> Option<usize> {
     let (mut many, mut in_turn) = (0, true);
     for ((&process, &op_type), position) in processes.iter().zip(op_types).zip(first..) {

@@ -15,8 +15,7 @@ use crate::history::{F, History};
 /// Below this many calls a thread costs more than it saves.
 const CALLS_PER_THREAD_MIN: usize = 5_000;
 
-/// The end of an operation whose outcome is unknown: later than everything.
-pub(crate) const NEVER: u32 = u32::MAX;
+pub(crate) use crate::history::ended::NEVER;
 
 /// When a call was open, in positions of its own key's events: from 1, without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

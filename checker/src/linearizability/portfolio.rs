@@ -24,7 +24,8 @@ pub(super) const FRONTIER: &str = "frontier";
 const INCLUSION: &str = "inclusion";
 pub(super) const SEARCH: &str = "search";
 
-/// Where most histories that are shorter repeat their values, even to find that out takes too long.
+/// In shorter histories the pass over all keys, which comes to nothing where values repeat, costs more than it
+/// saves: 8 % on files of a few dozen operations.
 const AT_ONCE_MIN: usize = 1 << 12;
 
 /// All registers at once, if that shows all that there is to say: see [`zones::at_once`]. A history without a

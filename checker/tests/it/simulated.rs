@@ -248,7 +248,6 @@ fn ops_come_one_by_one_as_in_the_history() {
     assert!(history.ops().eq(ops) && history.len() > 1_900);
 }
 
-/// Long enough to be judged at once instead of key by key.
 #[test]
 fn long_histories_of_unique_values_are_what_the_simulation_calls_for() {
     let plain = Plan { operations: 6_000, clients: 20, ..Plan::of(Object::Register) };

@@ -11,7 +11,7 @@ use std::hash::BuildHasherDefault;
 
 use super::super::hash::Mix;
 use super::super::register_op::ValueId as Number;
-use super::clusters::{Block, Clusters, READS, WRITER};
+use super::clusters::{Block, Clusters, NUMBERS_MAX, READS, WRITER};
 use super::collide::Noted;
 use crate::history::History;
 use crate::history::ended::{Ended, each_ended};
@@ -114,7 +114,8 @@ fn repeats(history: &History) -> bool {
 impl Places {
     fn rows(history: &History) -> Self {
         let (values, calls) = (history.values().len(), history.len() / 2);
-        let clusters_max = values + CLUSTERS_ALWAYS + CLUSTERS_PER_CALL_MAX * calls;
+        let most = values + CLUSTERS_ALWAYS + CLUSTERS_PER_CALL_MAX * calls;
+        let clusters_max = most.min(NUMBERS_MAX);
         Places::Rows { length: values as u32 + 1, clusters_max }
     }
 }
@@ -256,5 +257,28 @@ impl<'h> Registers<'h> {
             key.map_or(0, |key| self.numbers[key.index()] as usize - 1)
         };
         walked.is_ok() && !noted.collides(reach, key_of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::{Object, Plan, simulate};
+    use crate::{History, Op, Process, Value};
+
+    #[test]
+    fn a_history_without_calls_is_not_judged_at_once() {
+        let model = CasRegister::default();
+        let nemesis = Op::new(0, 0, OpType::Info, Process::Nemesis, "kill", Value::Nil);
+        for ops in [Vec::new(), vec![nemesis]] {
+            assert!(at_once(&History::new(ops), &model).is_none());
+        }
+    }
+
+    #[test]
+    fn a_long_history_of_unique_values_is() {
+        let plan = Plan { operations: 3_000, keys: 7, ..Plan::of(Object::UniqueCas) };
+        let found = at_once(&simulate(&plan).history, &CasRegister::default());
+        assert!(found.is_some_and(|found| found.is_valid && found.keys == 7));
     }
 }

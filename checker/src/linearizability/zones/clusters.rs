@@ -28,9 +28,9 @@ pub(super) struct Cluster {
 
 const UNTOUCHED: Cluster = Cluster { end: [NEVER; 2], start: [0; 2] };
 
-/// Where a value stands in its chain, such that nothing is zero, as memory is when it comes: one more than the value that its writer found, if that
-/// is a compare-and-set; and one more than the value that a needed compare-and-set put behind this one, with
-/// [`NEEDED`].
+/// Where a value stands in its chain: one more than the value that its writer found, if that is a
+/// compare-and-set; and one more than the value that a needed compare-and-set put behind this one, with
+/// [`NEEDED`]. So nothing is zero, as memory is when it comes.
 type Link = [u32; 2];
 
 const FOUND: usize = 0;
@@ -38,6 +38,9 @@ const NEXT: usize = 1;
 
 /// Marks a value with which a completed operation dealt, or that the writer of a needed value found.
 const NEEDED: u32 = 1 << 31;
+
+/// As many clusters as there are numbers for beside [`NEEDED`].
+pub(super) const NUMBERS_MAX: usize = NEEDED as usize - 2;
 
 /// Why there is no order, in values.
 #[derive(Clone, Copy, Debug)]
@@ -202,6 +205,7 @@ impl Clusters {
 
     /// Hands out every block that is not empty, once it is known which values belong together.
     pub(super) fn join_and_walk(&mut self, found: impl FnMut(Block)) -> Result<(), Stop> {
+        assert!(self.all.len() <= NUMBERS_MAX, "{} values leave no bit for what is needed", self.all.len());
         if !self.links.is_empty() {
             self.links.resize(self.all.len(), [0; 2]);
             self.join_chains()?;

@@ -20,6 +20,7 @@ pub(super) struct Noted {
 impl Noted {
     /// None yet, of positions up to this one.
     pub(super) fn new(positions: u32) -> Self {
+        assert!(positions < FORWARD, "a history of {positions} events leaves no bit for what blocks are");
         Self { at: vec![0; positions as usize + 1] }
     }
 

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use super::{Catch, Matrix, Row, Trial};
 
+/// What a row tells of one world.
+type TrialOf = fn(&Row) -> &Option<Trial>;
+
 impl Matrix {
     /// The table; what was missed stands first, in plain sight.
     pub(super) fn markdown(&self) -> String {
@@ -17,7 +20,7 @@ impl Matrix {
     }
 
     fn missed(&self, text: &mut String) {
-        let worlds: [(&str, fn(&Row) -> &Option<Trial>); 2] =
+        let worlds: [(&str, TrialOf); 2] =
             [("with processes", |row| &row.real), ("in virtual time", |row| &row.simulated)];
         for (world, trial) in worlds {
             let missed = |row: &&Row| trial(row).as_ref().is_some_and(|trial| trial.caught.is_none());
