@@ -146,13 +146,18 @@ pub(super) const PLANTED: [Planted; 40] = [
     library("forwarded-op-dropped-acked", "accepted-by-a-minority", "append", SEEN_OR_LOGGED).asking_again(),
     library("timeout-drawn-once", "far-apart", "set", OR_STUCK),
     library("timer-reset-by-anything", "accepted-by-a-minority", "append", OR_STUCK).asking_again(),
-    library("unbounded-peer-queue", "far-behind", "set", SEEN_OR_LOGGED),
+    library("unbounded-peer-queue", "frozen-follower", "set", SEEN_OR_LOGGED),
 ];
 
 impl Planted {
     /// The same with clients that ask again: what is executed twice must be asked twice.
     const fn asking_again(self) -> Planted {
         Planted { cell: Cell { load: ASKING_AGAIN, ..self.cell }, ..self }
+    }
+
+    /// Of the parts of the verdict that may find it, those that need no look inside.
+    pub(super) fn counts_for_clients(&self) -> Vec<Subject> {
+        self.counts.iter().copied().filter(|&subject| subject != Subject::Nodes).collect()
     }
 
     /// The planted bug of that name.

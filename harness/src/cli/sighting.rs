@@ -37,7 +37,8 @@ impl fmt::Display for Sighting {
 /// What a run of processes saw, by the parts of its verdict that `counts`.
 pub(super) fn in_ended(ended: &Ended, counts: &[Subject]) -> Option<Sighting> {
     let check = ended.report.as_ref().map(|report| report.check.as_str());
-    let wrong_inside = wrong_inside(ended.white_box.as_ref(), &ended.facts.casualties);
+    let wrong_inside =
+        wrong_inside(ended.white_box.as_ref(), &ended.facts.casualties) || !ended.facts.beyond.is_empty();
     seen(&ended.verdict.parts, counts, check, wrong_inside)
 }
 

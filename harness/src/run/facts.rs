@@ -42,6 +42,8 @@ pub struct Facts {
     pub final_reads: Option<(usize, usize)>,
     /// Nodes that ended by themselves.
     pub casualties: Vec<Casualty>,
+    /// Nodes that were seen beyond a bound of their own, such as a queue's.
+    pub beyond: Vec<String>,
     /// Nodes that did not stop when asked to, and were killed.
     pub hung: Vec<String>,
     /// Nodes that could not be started, restarted or stopped.

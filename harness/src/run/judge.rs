@@ -102,7 +102,7 @@ fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
     let facts = evidence.facts;
     let mut details: Vec<String> =
         facts.casualties.iter().map(|casualty| format!("{}: {}", casualty.node, casualty.exit)).collect();
-    details.extend(facts.hung.iter().chain(&facts.troubles).cloned());
+    details.extend(facts.beyond.iter().chain(&facts.hung).chain(&facts.troubles).cloned());
     let mut reasons = Vec::new();
     if let Some(first) = facts.casualties.first() {
         let others = match facts.casualties.len() {
@@ -111,6 +111,7 @@ fn nodes(evidence: &Evidence<'_>, demands: Demands) -> Part {
         };
         reasons.push(format!("{} ended by itself: it {}{others}", first.node, first.exit.kind));
     }
+    reasons.extend(facts.beyond.first().cloned());
     reasons.extend(facts.hung.first().cloned());
     if let Some(StopReason::Violation(reason)) = &facts.stopped
         && facts.troubles.contains(reason)
@@ -305,6 +306,14 @@ mod tests {
         assert_eq!(answer(&verdict, Subject::Nodes), Answer::Invalid);
         assert_eq!(verdict.part(Subject::Nodes).expect("told").reason, "n1 did not stop");
         assert_eq!(answer(&judged(&Facts::default(), None, &[]), Subject::Nodes), Answer::Valid);
+    }
+
+    #[test]
+    fn a_node_beyond_its_own_bounds_is_invalid() {
+        let facts = Facts { beyond: vec!["n1: 9 messages wait".to_owned()], ..Facts::default() };
+        let verdict = judged(&facts, None, &[]);
+        assert_eq!(answer(&verdict, Subject::Nodes), Answer::Invalid);
+        assert_eq!(verdict.part(Subject::Nodes).expect("told").reason, "n1: 9 messages wait");
     }
 
     #[test]

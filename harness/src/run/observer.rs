@@ -35,6 +35,8 @@ struct Seen {
     /// The highest ballot in which anybody was seen leading.
     highest: Option<Ballot>,
     elections: u64,
+    /// Of each node, the first of its bounds that it was seen beyond.
+    beyond: BTreeMap<NodeId, String>,
 }
 
 impl Observer {
@@ -74,6 +76,9 @@ impl Observer {
         {
             seen.highest = Some(ballot);
             seen.elections += 1;
+        }
+        if let Some(first) = status.beyond.first() {
+            seen.beyond.entry(node).or_insert_with(|| first.clone());
         }
         let before = seen.answers.insert(node, (now, status.clone()));
         let what = |status: &NodeStatus| (status.ballot, status.chosen_upto, status.applied);
@@ -155,6 +160,11 @@ impl Observer {
             .collect()
     }
 
+    /// The nodes that were seen beyond a bound of their own, with the first such.
+    pub fn beyond(&self) -> Vec<String> {
+        self.lock().beyond.iter().map(|(node, bound)| format!("{node}: {bound}")).collect()
+    }
+
     /// The last answer of every node, for the record.
     pub fn answers(&self) -> BTreeMap<String, serde_json::Value> {
         self.lock().answers.iter().map(|(node, (_, status))| (node.to_string(), status.raw.clone())).collect()
@@ -187,6 +197,17 @@ mod tests {
         assert_eq!(observer.leader_changes(), 1);
         assert_eq!(observer.leader_since(now + Duration::from_secs(1)), Some(NodeId(1)));
         assert_eq!(observer.leader_since(now + Duration::from_secs(3)), None);
+    }
+
+    #[test]
+    fn the_first_bound_that_was_passed_is_kept() {
+        let observer = Observer::default();
+        let now = Instant::now();
+        for bound in ["9 wait", "10 wait"] {
+            observer.heard(NodeId(2), NodeStatus { beyond: vec![bound.to_owned()], ..leading(1, 2) }, now);
+        }
+        observer.heard(NodeId(2), leading(1, 2), now);
+        assert_eq!(observer.beyond(), ["n2: 9 wait"]);
     }
 
     #[test]

@@ -133,6 +133,7 @@ impl Stage {
         play.facts.stopped = self.stop.reason();
         play.facts.not_issued = self.load.not_issued();
         play.facts.leader_changes = play.observer.leader_changes();
+        play.facts.beyond = play.observer.beyond();
         play.facts.last_status = play.observer.answers();
         self.recorder.sync();
         play.facts
@@ -259,6 +260,7 @@ impl Play<'_> {
     fn background(&self, tasks: &mut JoinSet<()>) {
         let Stage { cluster, recorder, check, load, stop, progress, options, .. } = self.stage;
         let (cluster, stop_here, asking) = (Arc::clone(cluster), stop.clone(), Arc::clone(&self.observer));
+        let stop_early = options.stop_early;
         tasks.spawn(async move {
             loop {
                 if !cluster.mesh().is_running() {
@@ -267,11 +269,13 @@ impl Play<'_> {
                 if !asking.is_running() {
                     stop_here.now(StopReason::Broken("a task of the observer has ended".to_owned()));
                 }
-                if let Some(first) = cluster.casualties().first() {
-                    stop_here.now(StopReason::Violation(format!(
-                        "{} ended by itself: {}",
-                        first.node, first.exit.kind
-                    )));
+                // Looked for in any case: what is down is to be known as down.
+                let ended = cluster.casualties().into_iter().next();
+                let ended = ended.map(|first| format!("{} ended by itself: {}", first.node, first.exit.kind));
+                if let Some(wrong) = ended.or_else(|| asking.beyond().into_iter().next())
+                    && stop_early
+                {
+                    stop_here.now(StopReason::Violation(wrong));
                 }
                 tokio::time::sleep(CASUALTIES_POLL).await;
             }

@@ -35,6 +35,7 @@ pub const LIBRARY: &[Entry] = library![
     "far-apart",
     "far-behind",
     "flapping-links",
+    "frozen-follower",
     "holes-in-the-log",
     "laggard-leads",
     "late-answers",

@@ -172,6 +172,8 @@ pub struct NodeStatus {
     pub chosen_upto: Option<u64>,
     /// Its state machine's position and hash.
     pub applied: Option<AppliedState>,
+    /// Its own bounds that it has passed, in words: what should stay small however long a fault lasts.
+    pub beyond: Vec<String>,
     /// All of its answer, for the record.
     pub raw: serde_json::Value,
 }

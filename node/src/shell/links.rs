@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::codec::FramedRead;
 
 /// Messages that may wait for one peer: some hundred milliseconds of a busy leader.
-const QUEUED_MAX: usize = 4096;
+pub(super) const QUEUED_MAX: usize = 4096;
 
 /// Payload bytes that may wait for one peer.
 const QUEUED_BYTES_MAX: usize = 16 << 20;

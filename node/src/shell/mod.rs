@@ -30,3 +30,6 @@ mod server;
 pub mod start;
 pub mod status;
 mod tracer;
+
+/// The most messages that may wait for one peer: whoever watches a node may hold it to that.
+pub const LINK_QUEUED_MAX: usize = links::QUEUED_MAX;

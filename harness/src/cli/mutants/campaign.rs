@@ -10,7 +10,7 @@ use super::super::output::remark;
 use super::super::planted::{IN_THE_SHELL, Planted};
 use super::bench::{Bench, Refused};
 use super::{Arguments, real, shrunk, simulated};
-use crate::results::matrix::{Matrix, Row, Shrunk, Trial};
+use crate::results::matrix::{Catch, Matrix, Row, Shrunk, Trial};
 use crate::run::verdict::{Answer, HARNESS_FAILED};
 use crate::system::paxos::simulation::activate;
 
@@ -139,16 +139,13 @@ impl Campaign<'_> {
 }
 
 fn trial_told(trial: &Trial) -> String {
-    match &trial.caught {
-        Some(caught) => format!(
-            "caught by {} after {:.1} s, {} ({})",
-            caught.seen_by(),
-            caught.seconds,
-            caught.rate.short(),
-            caught.cell
-        ),
-        None => format!("MISSED in {} runs", trial.runs),
-    }
+    let Some(caught) = &trial.caught else { return format!("MISSED in {} runs", trial.runs) };
+    let alone = trial.by_clients.as_ref().map(|alone| format!("; by clients alone: {}", told(alone)));
+    format!("caught by {}{}", told(caught), alone.unwrap_or_default())
+}
+
+fn told(caught: &Catch) -> String {
+    format!("{} after {:.1} s, {} ({})", caught.seen_by(), caught.seconds, caught.rate.short(), caught.cell)
 }
 
 fn time(seconds: f64) -> String {

@@ -11,7 +11,9 @@ use crate::run::options::Options;
 use crate::run::verdict::{Answer, HARNESS_FAILED, Subject};
 
 /// Looks for it, in so many runs; none if interrupted. `row` is what is known of it already. Where it was
-/// caught, the rate is taken over as many seeds as `rates`.
+/// caught, the rate is taken over as many seeds as `rates`. What the nodes' own logs and states show ends a
+/// run, often before a client can have noticed: then it is looked for again in runs that go on, through the
+/// clients' eyes alone.
 pub(super) async fn trial(
     planted: &'static Planted,
     row: Row,
@@ -19,52 +21,84 @@ pub(super) async fn trial(
     tries: u64,
     rates: u64,
 ) -> Result<Option<Trial>, Refused> {
-    let mut trial = Trial::default();
-    let work = Work { planted, bench };
     let simulated = Row::caught(row.simulated.as_ref()).map(|caught| caught.cell.clone());
-    for (cell, seed) in work.cells(simulated.as_deref()).zip(0..tries) {
-        let seed = work.bench.seed.wrapping_add(seed);
-        let Some((ended, seen)) = work.once(&cell, seed, true).await? else { return Ok(None) };
-        trial.runs += 1;
-        let options = work.options(&cell, seed)?;
-        let shown = Options { binary: "target-mutants/release/paxos-node".into(), ..options };
-        let command = shown.command_line("antipaxos", "results/mutants".as_ref());
-        let Some(seen) = seen else {
-            trial.missed = Some(command);
-            continue;
-        };
-        trial.missed = None;
-        let fresh = work.bench.seed.wrapping_add(tries);
-        let Some(rate) = work.rate(&cell, fresh, rates).await? else { return Ok(None) };
-        trial.caught = Some(Catch {
-            cell: cell.to_string(),
-            command,
-            check: seen.check,
-            by: seen.by,
-            seconds: ended.facts.seconds,
-            rate,
-        });
-        return Ok(Some(trial));
+    let work = Work { planted, bench, tries, rates, eyes: Eyes::All };
+    let Some(mut trial) = work.look(work.cells(simulated.as_deref())).await? else { return Ok(None) };
+    if let Some(caught) = trial.caught.as_ref().filter(|caught| !caught.is_black_box()) {
+        let work = Work { eyes: Eyes::ClientsAlone, ..work };
+        let Some(again) = work.look(work.cells(Some(&caught.cell))).await? else { return Ok(None) };
+        trial.by_clients = again.caught;
     }
     Ok(Some(trial))
+}
+
+/// Through whose eyes a run is looked at.
+#[derive(Clone, Copy)]
+enum Eyes {
+    /// All there are: a run ends with the first sign.
+    All,
+    /// What clients were answered, or waited for in vain: a run goes on to its end.
+    ClientsAlone,
 }
 
 struct Work {
     planted: &'static Planted,
     bench: Bench,
+    /// Runs until it counts as missed.
+    tries: u64,
+    /// Runs of the cell that caught it, for the rate.
+    rates: u64,
+    eyes: Eyes,
 }
 
 impl Work {
-    /// The bug's own cell, the one that showed it in virtual time, both once more, then the pool.
-    fn cells(&self, simulated: Option<&str>) -> impl Iterator<Item = Cell> {
+    async fn look(&self, cells: impl Iterator<Item = Cell>) -> Result<Option<Trial>, Refused> {
+        let mut trial = Trial::default();
+        for (cell, number) in cells.zip(0..self.tries) {
+            let seed = self.bench.seed.wrapping_add(number);
+            let Some((ended, seen)) = self.once(&cell, seed, true).await? else { return Ok(None) };
+            trial.runs += 1;
+            let options = self.options(&cell, seed)?;
+            let shown = Options { binary: "target-mutants/release/paxos-node".into(), ..options };
+            let command = shown.command_line("antipaxos", "results/mutants".as_ref());
+            let Some(seen) = seen else {
+                trial.missed = Some(command);
+                continue;
+            };
+            trial.missed = None;
+            let fresh = self.bench.seed.wrapping_add(self.tries);
+            let Some(rate) = self.rate(&cell, fresh).await? else { return Ok(None) };
+            trial.caught = Some(Catch {
+                cell: cell.to_string(),
+                command,
+                check: seen.check,
+                by: seen.by,
+                seconds: ended.facts.seconds,
+                rate,
+            });
+            break;
+        }
+        Ok(Some(trial))
+    }
+
+    /// The bug's own cell, another that showed it, both once more, then the pool.
+    fn cells(&self, shown: Option<&str>) -> impl Iterator<Item = Cell> + use<> {
         let own = self.planted.cell;
-        let hinted = Cell::pool().into_iter().find(|cell| Some(cell.to_string().as_str()) == simulated);
+        let hinted = Cell::pool().into_iter().find(|cell| Some(cell.to_string().as_str()) == shown);
         [Some(own), hinted, Some(own), hinted].into_iter().flatten().chain(Cell::pool())
     }
 
     fn options(&self, cell: &Cell, seed: u64) -> Result<Options, Refused> {
         let options = cell.run(self.planted.name, self.bench.binary.clone(), seed);
-        options.map_err(|reason| (HARNESS_FAILED, reason))
+        let options = options.map_err(|reason| (HARNESS_FAILED, reason))?;
+        Ok(Options { stop_early: matches!(self.eyes, Eyes::All), ..options })
+    }
+
+    fn sighting(&self, ended: &Ended) -> Option<Sighting> {
+        match self.eyes {
+            Eyes::All => in_ended(ended, self.planted.counts),
+            Eyes::ClientsAlone => in_ended(ended, &self.planted.counts_for_clients()),
+        }
     }
 
     /// One run, and what was seen of the bug; none if interrupted. With a `control`, a sound node in the
@@ -76,7 +110,7 @@ impl Work {
         control: bool,
     ) -> Result<Option<(Ended, Option<Sighting>)>, Refused> {
         let Some(ended) = self.bench.run(self.options(cell, seed)?).await? else { return Ok(None) };
-        let mut seen = in_ended(&ended, self.planted.counts);
+        let mut seen = self.sighting(&ended);
         // No progress may be the machine's fault: then it is none of the bug's.
         if seen.as_ref().is_some_and(|seen| seen.by == [Subject::Liveness]) && control {
             let sound = Options { mutant: None, ..self.options(cell, seed)? };
@@ -88,10 +122,10 @@ impl Work {
         Ok(Some((ended, seen)))
     }
 
-    /// How often this cell shows it, over so many seeds from this one on; none if interrupted.
-    async fn rate(&self, cell: &Cell, first: u64, seeds: u64) -> Result<Option<Rate>, Refused> {
+    /// How often this cell shows it, over seeds from this one on; none if interrupted.
+    async fn rate(&self, cell: &Cell, first: u64) -> Result<Option<Rate>, Refused> {
         let mut rate = Rate::default();
-        for number in 0..seeds {
+        for number in 0..self.rates {
             let Some((_, seen)) = self.once(cell, first.wrapping_add(number), false).await? else {
                 return Ok(None);
             };

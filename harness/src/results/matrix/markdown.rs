@@ -39,6 +39,9 @@ impl Matrix {
             "seen by",
             "s",
             "rate",
+            "clients alone",
+            "s",
+            "rate",
             "virtual time",
             "seen by",
             "s",
@@ -82,9 +85,9 @@ impl Matrix {
 
 fn cells(row: &Row) -> Vec<String> {
     let mut cells = vec![row.name.clone()];
-    for trial in [&row.real, &row.simulated] {
-        cells.extend(trial_cells(trial.as_ref()));
-    }
+    cells.extend(trial_cells(row.real.as_ref()));
+    cells.extend(client_cells(row.real.as_ref()));
+    cells.extend(trial_cells(row.simulated.as_ref()));
     cells.extend(match &row.shrunk {
         None => ["", "", ""].map(str::to_owned),
         Some(shrunk) => [
@@ -106,6 +109,15 @@ fn trial_cells(trial: Option<&Trial>) -> [String; 4] {
     }
 }
 
+/// How it was caught without a look inside, where that took runs of its own.
+fn client_cells(trial: Option<&Trial>) -> [String; 3] {
+    match (trial.and_then(Trial::black_box), trial.and_then(|trial| trial.by_clients.as_ref())) {
+        (_, Some(alone)) => [alone.seen_by(), format!("{:.1}", alone.seconds), alone.rate.short()],
+        (Some(_), None) => ["as well", "", ""].map(str::to_owned),
+        (None, None) => ["", "", ""].map(str::to_owned),
+    }
+}
+
 fn told(caught: &Catch) -> [String; 4] {
     ["caught".to_owned(), caught.seen_by(), format!("{:.1}", caught.seconds), caught.rate.short()]
 }
@@ -121,7 +133,8 @@ mod tests {
         let table = text.find("| planted bug").expect("a table");
         assert!(missed < table, "{text}");
         assert!(!text.contains("Missed in virtual time"), "{text}");
-        assert!(text.contains("| caught    | append + nodes | 1.5  | 3/5 (23–88 %) |"), "{text}");
+        assert!(text.contains("| caught    | append + nodes | 1.5  | 3/5 (23–88 %) | as well "), "{text}");
+        assert!(text.contains("| 12.0 | 3/5 (23–88 %) | append        | 31.5 | 3/5 (23–88 %) |"), "{text}");
         assert!(text.contains("| 1 faults  | 20/20 (84–100 %) | 4/5 (38–96 %)   |"), "{text}");
         assert!(text.contains("- `inside`: a <rule>  \n  `antipaxos test -w append --seed 7`"), "{text}");
     }

@@ -64,6 +64,10 @@ pub struct Trial {
     pub runs: u64,
     /// What caught it; none: missed.
     pub caught: Option<Catch>,
+    /// How its clients alone saw it, where what the nodes said ended the runs before: found in runs that
+    /// went on for all of that. None: not seen so, or caught by clients anyway.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub by_clients: Option<Catch>,
     /// The command of the last run that missed it. (The folders of such runs come and go.)
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub missed: Option<String>,
@@ -126,6 +130,14 @@ impl Catch {
             _ => subject.to_string(),
         });
         words.collect::<Vec<_>>().join(" + ")
+    }
+}
+
+impl Trial {
+    /// How it was caught without a look inside, if it was.
+    #[must_use]
+    pub fn black_box(&self) -> Option<&Catch> {
+        self.caught.as_ref().filter(|caught| caught.is_black_box()).or(self.by_clients.as_ref())
     }
 }
 
@@ -235,11 +247,12 @@ impl Matrix {
         let real: Vec<&Catch> = self.rows.iter().filter_map(|row| Row::caught(row.real.as_ref())).collect();
         let mut seconds: Vec<f64> = real.iter().map(|caught| caught.seconds).collect();
         seconds.sort_by(f64::total_cmp);
+        let trials = || self.rows.iter().filter_map(|row| row.real.as_ref());
         let shrunk = || self.rows.iter().filter_map(|row| row.shrunk.as_ref());
         Totals {
             rows: self.rows.len(),
             real: real.len(),
-            black_box: real.iter().filter(|caught| caught.is_black_box()).count(),
+            black_box: trials().filter(|trial| trial.black_box().is_some()).count(),
             white_box: real.iter().filter(|caught| caught.is_white_box()).count(),
             median: seconds.get(seconds.len() / 2).copied(),
             simulated: self.rows.iter().filter(|row| Row::caught(row.simulated.as_ref()).is_some()).count(),
@@ -291,7 +304,8 @@ pub fn fingerprint(binary: &Path) -> Result<String, String> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A table with one bug caught everywhere, one caught inside alone, one missed, one not tried.
+    /// A table with one bug caught everywhere, one caught inside alone, one that clients
+    /// see later, one missed, one not tried.
     pub(super) fn sample() -> Matrix {
         let caught = |by: &[Subject], seconds| Catch {
             cell: "append under harness/schedules/ring.toml".to_owned(),
@@ -301,7 +315,7 @@ pub(crate) mod tests {
             seconds,
             rate: Rate { hits: 3, tries: 5 },
         };
-        let trial = |caught| Some(Trial { runs: 2, caught, missed: None });
+        let trial = |caught| Some(Trial { runs: 2, caught, ..Trial::default() });
         let row = |name: &str| Row { name: name.to_owned(), rule: "a <rule>".to_owned(), ..Row::default() };
         let mut matrix = Matrix::new(Binaries { antipaxos: "one".to_owned(), node: "another".to_owned() }, 7);
         matrix.rows = vec![
@@ -320,7 +334,18 @@ pub(crate) mod tests {
             },
             Row { real: trial(Some(caught(&[Subject::Nodes], 12.0))), ..row("inside") },
             Row {
-                real: Some(Trial { runs: 3, caught: None, missed: Some("mutants/the-last".to_owned()) }),
+                real: Some(Trial {
+                    by_clients: Some(caught(&[Subject::History], 31.5)),
+                    ..trial(Some(caught(&[Subject::Nodes], 12.0))).expect("a trial")
+                }),
+                ..row("later")
+            },
+            Row {
+                real: Some(Trial {
+                    runs: 3,
+                    missed: Some("mutants/the-last".to_owned()),
+                    ..Trial::default()
+                }),
                 ..row("missed")
             },
             row("not-tried"),
@@ -345,7 +370,7 @@ pub(crate) mod tests {
     #[test]
     fn totals_tell_clients_from_insiders() {
         let told = sample().told();
-        assert!(told.contains("2 caught, median 12.0 s; 1 by what clients saw, 2 by"), "{told}");
+        assert!(told.contains("3 caught, median 12.0 s; 2 by what clients saw, 3 by"), "{told}");
         assert!(told.contains("in virtual time: 1 caught\nshrunk: 1, 1 of them"), "{told}");
     }
 

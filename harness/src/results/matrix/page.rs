@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Matrix, Row, Shrunk, Trial};
+use super::{Catch, Matrix, Row, Shrunk, Trial};
 use crate::markup::escaped;
 use crate::rate::Rate;
 
@@ -61,9 +61,14 @@ fn trial(trial: Option<&Trial>) -> String {
             trial.runs
         );
     };
+    let alone = trial.by_clients.as_ref().map(|alone| format!("<br>clients alone: {}", told(alone)));
+    format!("<td class=world>{}{}</td>", told(caught), alone.unwrap_or_default())
+}
+
+fn told(caught: &Catch) -> String {
     format!(
-        "<td class=world><span class=yes>{}</span> after {:.1} s<br>{}<details><summary><small>{}</small></summary>\
-         <code>{}</code></details></td>",
+        "<span class=yes>{}</span> after {:.1} s<br>{}<details><summary><small>{}</small></summary>\
+         <code>{}</code></details>",
         escaped(&caught.seen_by()),
         caught.seconds,
         bar(caught.rate),
@@ -109,11 +114,12 @@ mod tests {
     #[test]
     fn every_row_is_on_the_page_and_nothing_is_taken_for_markup() {
         let page = sample().page();
-        for name in ["everywhere", "inside", "missed", "not-tried"] {
+        for name in ["everywhere", "inside", "later", "missed", "not-tried"] {
             assert!(page.contains(&format!("<code>{name}</code>")), "{name}");
         }
         assert!(page.contains("a &lt;rule&gt;") && !page.contains("<rule>"));
         assert!(page.contains("<span class=no>missed</span> in 3 runs<br><small>mutants/the-last"));
+        assert!(page.contains("clients alone: <span class=yes>append</span> after 31.5 s"));
         assert!(page.contains("1 faults") && page.contains("<pre>name = &quot;&lt;least&gt;&quot;"));
         assert!(!page.contains("http"), "self-contained");
     }

@@ -6,6 +6,7 @@
 use super::exchange::Wire;
 use crate::system::{AppliedState, NodeId, NodeStatus, StatusError};
 use bytes::BytesMut;
+use paxos_node::shell::LINK_QUEUED_MAX;
 use paxos_node::wire::{Kind, client};
 use serde_json::Value;
 use std::io;
@@ -51,8 +52,19 @@ fn parse(raw: Value) -> NodeStatus {
         leader: node(leader).or_else(|| node(&leader["node"])),
         chosen_upto: number(&raw["chosen_upto"]),
         applied: applied.map(|(slot, hash)| AppliedState { slot, hash }),
+        beyond: beyond(&raw["shell"]["links"]),
         raw,
     }
+}
+
+/// The links for which more waits than may.
+fn beyond(links: &Value) -> Vec<String> {
+    let crowded = |link: &Value| {
+        let (to, queued) = (node(&link["to"])?, number(&link["queued"])?);
+        let most = LINK_QUEUED_MAX as u64;
+        (queued > most).then(|| format!("{queued} messages wait for {to}, where {most} may"))
+    };
+    links.as_array().into_iter().flatten().filter_map(crowded).collect()
 }
 
 fn number(value: &Value) -> Option<u64> {
@@ -114,6 +126,14 @@ mod tests {
         assert_eq!(status.leader, Some(NodeId(1)));
         assert_eq!(status.ballot, Some((4, 1)));
         assert_eq!(status.applied, Some(AppliedState { slot: 7, hash: 255 }));
+    }
+
+    #[test]
+    fn a_queue_that_is_longer_than_it_may_be_is_told() {
+        let links =
+            |queued| json!({"shell": {"links": [{"to": 2, "queued": 7}, {"to": 3, "queued": queued}]}});
+        assert_eq!(parse(links(LINK_QUEUED_MAX)).beyond, Vec::<String>::new());
+        assert_eq!(parse(links(4097)).beyond, ["4097 messages wait for n3, where 4096 may"]);
     }
 
     #[test]
