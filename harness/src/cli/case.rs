@@ -88,7 +88,7 @@ impl Case {
         let binary = self.binary.clone().unwrap_or_else(|| neighbour("paxos-node"));
         // What is made of the case's schedule stands in no file.
         let file = (*schedule == self.schedule).then_some(&*self.file);
-        let options = shape::of_schedule(file, schedule.clone(), &binary, seed);
+        let options = Options::of_schedule(file, schedule.clone(), &binary, seed);
         Options { seed, mutant: self.mutant.clone(), ..options }
     }
 

@@ -65,7 +65,7 @@ impl Cell {
             Source::Library(name) => {
                 let entry = library::by_name(name).ok_or_else(|| format!("no schedule is called {name}"))?;
                 let read = Schedule::read(entry.file, entry.text).map_err(|refusals| refusals.to_string())?;
-                shape::of_schedule(Some(Path::new(entry.file)), read, &binary, seed)
+                Options::of_schedule(Some(Path::new(entry.file)), read, &binary, seed)
             }
         };
         let load = self.load;

@@ -194,7 +194,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("quiet.toml");
         std::fs::write(&file, text).expect("a file");
-        let of_file = shape::of_schedule(Some(&file), schedule, Path::new("paxos-node"), 7);
+        let of_file = Options::of_schedule(Some(&file), schedule, Path::new("paxos-node"), 7);
         let drawn = Options { retries: 2, rate: Some(50.0), ..Options::usual("set", "paxos-node".into(), 7) };
         let unsteered = Options { steer: false, ..drawn.clone() };
         for options in [of_file, drawn, unsteered] {

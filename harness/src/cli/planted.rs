@@ -133,7 +133,9 @@ pub(super) const PLANTED: [Planted; 40] = [
     library("learned-across-ballots", "votes-of-an-earlier-reign", "append", SEEN_OR_LOGGED),
     library("resume-leadership", "leader-blinks", "append", OR_STUCK),
     library("ignore-nack", "tail-of-its-own", "append", OR_STUCK),
-    library("read-before-barrier", "minority-leader", "append", SEEN_OR_LOGGED).asking_again(),
+    // One key: what a read misses is then what its own key was told.
+    library("read-before-barrier", "minority-leader", "append", SEEN_OR_LOGGED)
+        .with(Load { keys: Some(1), ..ASKING_AGAIN }),
     library("read-token-reuse", "late-answers", "cas-register", SEEN_OR_LOGGED),
     library("read-ack-any-ballot", "answers-of-an-earlier-reign", "cas-register", SEEN_OR_LOGGED),
     library("cas-at-propose", "accepted-by-a-minority", "cas-register", SEEN_OR_LOGGED).asking_again(),
@@ -152,7 +154,12 @@ pub(super) const PLANTED: [Planted; 40] = [
 impl Planted {
     /// The same with clients that ask again: what is executed twice must be asked twice.
     const fn asking_again(self) -> Planted {
-        Planted { cell: Cell { load: ASKING_AGAIN, ..self.cell }, ..self }
+        self.with(ASKING_AGAIN)
+    }
+
+    /// The same under another load than the schedule's.
+    const fn with(self, load: Load) -> Planted {
+        Planted { cell: Cell { load, ..self.cell }, ..self }
     }
 
     /// Of the parts of the verdict that may find it, those that need no look inside.

@@ -7,12 +7,9 @@ use std::time::Duration;
 use clap::Args;
 
 use super::seconds;
-use crate::run::options::{Faults, Options};
+use crate::run::options::{Faults, GET_GOING, Options};
 use crate::schedule::limits::{INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, RATE_MAX, RETRIES_MAX};
 use crate::schedule::{Concurrency, GAP_MIN, LENGTH_MIN, Preset, Schedule, Selection, unite};
-
-/// Until the first fault can come: the nodes start, elect and answer.
-const GET_GOING: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct Shape {
@@ -133,7 +130,7 @@ impl Shape {
         };
         let of_file = schedule.as_ref().and_then(|(_, schedule)| schedule.workload.concurrency);
         let said = match schedule {
-            Some((file, schedule)) => of_schedule(Some(file), schedule, binary, seed),
+            Some((file, schedule)) => Options::of_schedule(Some(file), schedule, binary, seed),
             None => Options::usual("cas-register", binary.to_owned(), seed),
         };
         let nodes = self.node_count.unwrap_or(said.nodes);
@@ -164,30 +161,6 @@ impl Shape {
             return Err(format!("--nemesis {lonely}: needs {needed} nodes, --node-count is {nodes}"));
         }
         Ok(Faults::Nemesis(Preset { kinds, owed, interval: self.nemesis_interval }))
-    }
-}
-
-/// The run that a schedule asks for, of this binary, with this seed if it gives none; what it leaves
-/// open is as usual. Without a file it was made up on the way.
-pub(super) fn of_schedule(file: Option<&Path>, schedule: Schedule, binary: &Path, seed: u64) -> Options {
-    let said = &schedule.workload;
-    let usual = Options::usual(
-        said.name.as_deref().unwrap_or("cas-register"),
-        binary.to_owned(),
-        schedule.seed.unwrap_or(seed),
-    );
-    let nodes = schedule.nodes.unwrap_or(usual.nodes);
-    Options {
-        nodes,
-        concurrency: said.concurrency.unwrap_or(Concurrency::USUAL).clients(nodes),
-        rate: said.rate,
-        time_limit: schedule.lasts() + GET_GOING,
-        keys: said.keys.unwrap_or(usual.keys),
-        ops_per_key: said.ops_per_key,
-        op_timeout: said.op_timeout.unwrap_or(usual.op_timeout),
-        retries: said.retries.unwrap_or(usual.retries),
-        faults: Faults::Schedule { file: file.map(Path::to_owned), schedule: Box::new(schedule) },
-        ..usual
     }
 }
 

@@ -86,6 +86,11 @@ impl<V: Victim> Hands<V> {
         }
     }
 
+    /// Whether anything of this occurrence was done.
+    pub fn has_begun(&self, occurrence: u64) -> bool {
+        self.open.contains_key(&occurrence)
+    }
+
     /// Does one action of an occurrence.
     async fn begin(&mut self, occurrence: u64, fault: &str, item: usize, action: Action, must_bite: bool) {
         let now_ns = self.victim.now_ns();

@@ -7,7 +7,7 @@ use super::phase::Phase;
 use super::score::Counts;
 use super::verdict::{Answer, Part, Subject};
 use crate::nemesis::report::{FaultReport, Outcome, tally};
-use crate::schedule::Schedule;
+use crate::schedule::{Passed, Schedule};
 
 /// Operations that must succeed in a phase for it to count: a few per client would do, fewer
 /// than this means that the phase saw a dead cluster.
@@ -22,14 +22,56 @@ pub struct Done<'run> {
     pub faults: &'run [FaultReport],
     /// Client operations per phase under load.
     pub phases: &'run [(Phase, Counts)],
-    /// Keys that should have been read at the end, and those of them that could not be.
-    pub final_reads: (usize, usize),
+    /// Its phases that came to their end.
+    pub passed: &'run [Passed],
+    /// Elections seen after the first.
+    pub leader_changes: u64,
+    /// Keys that should have been read at the end, and those of them that could not be; none if it never
+    /// came that far.
+    pub final_reads: Option<(usize, usize)>,
     /// Operations that must succeed in a phase: [`OK_OPS_MIN`], or fewer at a low rate.
     pub ok_ops_min: u64,
 }
 
 /// Judges it.
 pub fn judge(done: &Done<'_>) -> Part {
+    let mut part = enough_was_done(done);
+    if done.final_reads.is_none() {
+        part.answer = part.answer.max(Answer::Unknown);
+        part.details.push("final reads: the run never came that far".to_owned());
+    }
+    for lacking in lacking(done) {
+        part.answer = part.answer.max(Answer::Unknown);
+        part.reason = format!("{lacking}; {}", part.reason);
+    }
+    part
+}
+
+/// What the schedule itself wants to have seen, and was not.
+fn lacking(done: &Done<'_>) -> Vec<String> {
+    let ok = done.phases.iter().map(|(_, counts)| counts.ok).sum();
+    let wanted = done.schedule.coverage;
+    let mut lacking = Vec::new();
+    for (what, seen, least) in [
+        ("leader changes", done.leader_changes, wanted.leader_changes_min),
+        ("successful operations", ok, wanted.ops_ok_min),
+    ] {
+        if seen < least {
+            lacking.push(format!("only {seen} of {least} {what}"));
+        }
+    }
+    for passed in done.passed {
+        let rate = passed.ops_ok as f64 / passed.lasted.as_secs_f64();
+        if let Some(least) = passed.ok_rate_min.filter(|least| rate < *least) {
+            let name = &passed.name;
+            lacking.push(format!("phase {name}: only {rate:.1} of {least} operations per second succeeded"));
+        }
+    }
+    lacking
+}
+
+/// Whether what every run owes was done: its faults bit, its clients were answered.
+fn enough_was_done(done: &Done<'_>) -> Part {
     let mut missing = Vec::new();
     let tallies = tally(done.schedule, done.faults);
     let required = tallies.iter().filter(|tally| tally.required).count();
@@ -43,7 +85,7 @@ pub fn judge(done: &Done<'_>) -> Part {
         }
     }
     let thin = missing.len() - silent;
-    let (keys, unread) = done.final_reads;
+    let (keys, unread) = done.final_reads.unwrap_or_default();
     if unread > 0 {
         missing.push(format!("final reads: {unread} of {keys} never succeeded"));
     }
@@ -111,7 +153,9 @@ mod tests {
             schedule: &owing(&[Kind::KillOne]),
             faults: &faults,
             phases: &phases,
-            final_reads: (4, 0),
+            final_reads: Some((4, 0)),
+            passed: &[],
+            leader_changes: 0,
             ok_ops_min: 10,
         };
         let part = judge(&done);
@@ -130,7 +174,9 @@ mod tests {
             schedule: &owing(&[Kind::KillLeader, Kind::PauseAll, Kind::LinkDrop]),
             faults: &faults,
             phases: &phases,
-            final_reads: (4, 1),
+            final_reads: Some((4, 1)),
+            passed: &[],
+            leader_changes: 0,
             ok_ops_min: 10,
         });
         assert_eq!(part.answer, Answer::Unknown);
@@ -160,7 +206,9 @@ mod tests {
             schedule: &owing(&[Kind::KillLeader]),
             faults: &faults,
             phases: &[],
-            final_reads: (0, 0),
+            final_reads: Some((0, 0)),
+            passed: &[],
+            leader_changes: 0,
             ok_ops_min: 10,
         };
         assert_eq!(judge(&done).answer, Answer::Valid);

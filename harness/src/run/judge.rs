@@ -150,7 +150,7 @@ fn liveness(evidence: &Evidence<'_>, demands: Demands) -> Part {
         && answer != Answer::Valid
     {
         let reason = match &facts.stopped {
-            Some(StopReason::Violation(reason)) => reason.clone(),
+            Some(StopReason::Violation(reason) | StopReason::Weak(reason)) => reason.clone(),
             _ => "a fresh cluster did not get going".to_owned(),
         };
         return Part::new(Subject::Liveness, answer, reason);
@@ -181,40 +181,15 @@ fn coverage(evidence: &Evidence<'_>) -> Part {
     let facts = evidence.facts;
     // What was never begun was never covered.
     let schedule = facts.schedule.clone().unwrap_or_else(|| evidence.options.schedule(Duration::ZERO));
-    let mut part = coverage::judge(&Done {
+    coverage::judge(&Done {
         schedule: &schedule,
         faults: &facts.faults,
         phases: &facts.phases,
-        final_reads: facts.final_reads.unwrap_or_default(),
+        passed: &facts.passed,
+        leader_changes: facts.leader_changes,
+        final_reads: facts.final_reads,
         ok_ops_min: liveness::answers_wanted(coverage::OK_OPS_MIN, evidence.options.rate, facts.settle_max()),
-    });
-    if facts.final_reads.is_none() {
-        part.answer = part.answer.max(Answer::Unknown);
-        part.details.push("final reads: the run never came that far".to_owned());
-    }
-    // What the schedule itself wants to have seen.
-    let ok = facts.phases.iter().map(|(_, counts)| counts.ok).sum();
-    let wanted = schedule.coverage;
-    for (what, seen, least) in [
-        ("leader changes", facts.leader_changes, wanted.leader_changes_min),
-        ("successful operations", ok, wanted.ops_ok_min),
-    ] {
-        if seen < least {
-            part.answer = part.answer.max(Answer::Unknown);
-            part.reason = format!("only {seen} of {least} {what}; {}", part.reason);
-        }
-    }
-    for passed in &facts.passed {
-        let rate = passed.ops_ok as f64 / passed.lasted.as_secs_f64();
-        if let Some(least) = passed.ok_rate_min.filter(|least| rate < *least) {
-            part.answer = part.answer.max(Answer::Unknown);
-            part.reason = format!(
-                "phase {}: only {rate:.1} of {least} operations per second succeeded; {}",
-                passed.name, part.reason
-            );
-        }
-    }
-    part
+    })
 }
 
 fn harness(evidence: &Evidence<'_>) -> Part {
@@ -229,6 +204,7 @@ fn harness(evidence: &Evidence<'_>) -> Part {
             let first = lines.next().unwrap_or_default();
             return part(Answer::Unknown, first).with_details(lines.collect());
         }
+        Some(StopReason::Weak(reason)) => return part(Answer::Unknown, format!("stopped early: {reason}")),
         Some(StopReason::Violation(_)) | None => {}
     }
     let lost: Duration = evidence.stalls.iter().map(|stall| stall.length).sum();

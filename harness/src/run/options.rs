@@ -10,6 +10,9 @@ use crate::schedule::{Concurrency, Family, Kind, Preset, Schedule};
 /// How much longer than asked the faults may go on at least, if some are still owed.
 const EXTENSION_MIN: Duration = Duration::from_secs(5);
 
+/// Until the first fault can come: the nodes start, elect and answer.
+pub const GET_GOING: Duration = Duration::from_secs(2);
+
 /// One run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Options {
@@ -119,6 +122,30 @@ impl Options {
             keep_data: false,
             steer: true,
             stop_early: true,
+        }
+    }
+
+    /// The run that a schedule asks for, of this binary, with this seed if it gives none; what it leaves
+    /// open is as usual. Without a file it was made up on the way.
+    pub fn of_schedule(file: Option<&Path>, schedule: Schedule, binary: &Path, seed: u64) -> Options {
+        let said = &schedule.workload;
+        let usual = Options::usual(
+            said.name.as_deref().unwrap_or("cas-register"),
+            binary.to_owned(),
+            schedule.seed.unwrap_or(seed),
+        );
+        let nodes = schedule.nodes.unwrap_or(usual.nodes);
+        Options {
+            nodes,
+            concurrency: said.concurrency.unwrap_or(Concurrency::USUAL).clients(nodes),
+            rate: said.rate,
+            time_limit: schedule.lasts() + GET_GOING,
+            keys: said.keys.unwrap_or(usual.keys),
+            ops_per_key: said.ops_per_key,
+            op_timeout: said.op_timeout.unwrap_or(usual.op_timeout),
+            retries: said.retries.unwrap_or(usual.retries),
+            faults: Faults::Schedule { file: file.map(Path::to_owned), schedule: Box::new(schedule) },
+            ..usual
         }
     }
 

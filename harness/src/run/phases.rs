@@ -211,7 +211,10 @@ impl Play<'_> {
             if waited >= WARM_UP_MAX + lost {
                 let (answer, reason) = not_going(counts, leader.is_some(), waited, lost);
                 self.facts.warmed_up = Some(answer);
-                stop.now(StopReason::Violation(reason));
+                stop.now(match answer {
+                    Answer::Invalid => StopReason::Violation(reason),
+                    Answer::Valid | Answer::Unknown => StopReason::Weak(reason),
+                });
                 return;
             }
             if !stop.sleep(LOOK).await {
@@ -250,7 +253,9 @@ impl Play<'_> {
 
     async fn quieten(&self, clients: Running) {
         let patience = match self.stage.stop.reason() {
-            Some(StopReason::Interrupted | StopReason::Violation(_)) => CUT_SHORT_PATIENCE,
+            Some(StopReason::Interrupted | StopReason::Violation(_) | StopReason::Weak(_)) => {
+                CUT_SHORT_PATIENCE
+            }
             _ => self.stage.options.op_timeout * 2,
         };
         clients.finish(patience).await;

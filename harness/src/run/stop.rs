@@ -11,6 +11,9 @@ pub enum StopReason {
     Interrupted,
     /// Something is wrong with the system under test already: more load would only bury it.
     Violation(String),
+    /// The run can show nothing, for all that is known by no fault of the system's: too slow a machine, or
+    /// too little was asked.
+    Weak(String),
     /// The harness can't go on.
     Broken(String),
 }

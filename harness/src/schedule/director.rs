@@ -153,6 +153,14 @@ impl Director {
         }
     }
 
+    /// This one was ordered, but the run was stopped before it began: it never came.
+    pub fn retract(&mut self, id: &str, occurrence: u64) {
+        self.written.retract(id, occurrence);
+        for cell in self.pending.remove(id).into_iter().flatten() {
+            self.territory.retract(cell);
+        }
+    }
+
     /// Ends it now: everything that stands is to be undone.
     pub fn stop(&mut self) -> Vec<Order> {
         let mut orders = Vec::new();

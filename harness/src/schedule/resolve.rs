@@ -87,6 +87,15 @@ impl Written {
         self.faults.push((phase, fault));
     }
 
+    /// It was ordered and never begun, at the end of a run: nothing came after it.
+    pub(super) fn retract(&mut self, id: &str, number: u64) {
+        let own = format!("{id}-{number}");
+        if let Some(place) = self.faults.iter().rposition(|(_, fault)| fault.id == own) {
+            self.faults.truncate(place);
+            self.waiting.retain(|waiting| waiting.place < place);
+        }
+    }
+
     /// A fault came, and is written down as `own`: that is what those mean that waited for it.
     fn end_of_waiting(&mut self, id: &str, own: &str) {
         let faults = &mut self.faults;

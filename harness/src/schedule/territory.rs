@@ -225,6 +225,14 @@ impl Territory {
         self.cells.entry(cell).or_default().began += 1;
     }
 
+    /// One that was noted there never began.
+    pub fn retract(&mut self, cell: Cell) {
+        if let Some(visits) = self.cells.get_mut(&cell) {
+            visits.began = visits.began.saturating_sub(1);
+        }
+        self.cells.retain(|_, visits| visits.began > 0);
+    }
+
     /// One that began there has bitten.
     pub fn bit(&mut self, cell: Cell) {
         self.cells.entry(cell).or_default().bit += 1;

@@ -1,9 +1,11 @@
 //! The corpus: every file of it says what it found, the node as it is passes all of it, and the planted
 //! bug that a file names is still caught by it.
 
-use harness::run::options::{Faults, Options};
+use std::path::Path;
+
+use harness::run::options::Options;
 use harness::run::verdict::Answer;
-use harness::schedule::{Concurrency, Found, Schedule};
+use harness::schedule::{Found, Schedule};
 use harness::system::paxos::simulation::{Simulated, simulate};
 
 use crate::schedule::files;
@@ -19,21 +21,9 @@ fn corpus() -> Vec<(String, Schedule, Found)> {
 
 /// The run of a schedule with this seed, as the command line would have it.
 fn run(schedule: &Schedule, seed: u64) -> Simulated {
-    let said = &schedule.workload;
-    let usual = Options::usual(said.name.as_deref().unwrap(), "paxos-node".into(), seed);
-    let nodes = schedule.nodes.unwrap();
-    let options = Options {
-        nodes,
-        concurrency: said.concurrency.unwrap_or(Concurrency::USUAL).clients(nodes),
-        rate: said.rate,
-        time_limit: schedule.lasts() + std::time::Duration::from_secs(2),
-        keys: said.keys.unwrap_or(usual.keys),
-        ops_per_key: said.ops_per_key,
-        retries: said.retries.unwrap_or(usual.retries),
-        op_timeout: said.op_timeout.unwrap_or(usual.op_timeout),
-        faults: Faults::Schedule { file: None, schedule: Box::new(schedule.clone()) },
-        ..usual
-    };
+    let options = Options::of_schedule(None, schedule.clone(), Path::new("paxos-node"), seed);
+    // The file's own seed is one of those to be tried.
+    let options = Options { seed, ..options };
     simulate(&options).expect("a workload")
 }
 

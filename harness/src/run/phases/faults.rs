@@ -32,8 +32,13 @@ impl Play<'_> {
                 if let Order::Phase(name) = &order {
                     progress.say(&format!("phase {name}"));
                 }
-                if stop.is_stopped() && matches!(order, Order::Begin { .. }) {
+                if stop.is_stopped()
+                    && let Order::Begin { occurrence, id, .. } = &order
+                {
                     // The run was stopped since it was ordered: nothing new is done.
+                    if !hands.has_begun(*occurrence) {
+                        director.retract(id, *occurrence);
+                    }
                     continue;
                 }
                 match hands.obey(order, &mut director).await {

@@ -63,7 +63,16 @@ pub(super) fn examine(places: &[NodePlace], history: &History) -> WhiteBoxReport
     check::all(&logs, places.len(), &ops(history), &mut findings);
     let mut report = findings.report();
     report.absorb(trace::examine(places));
+    report.unknown.extend(untraced(&report));
     report
+}
+
+/// Says so if the traces tell of fewer slots than the logs show to be chosen: what was chosen unseen was
+/// held to no rule of the protocol.
+fn untraced(report: &WhiteBoxReport) -> Option<String> {
+    let count = |what: &str| report.examined.get(what).copied().unwrap_or(0);
+    let (chosen, traced) = (count("chosen slots"), count("traced slots"));
+    (traced < chosen).then(|| format!("trace: the traces tell of {traced} of {chosen} chosen slots"))
 }
 
 /// Examines logs that have been read, of a cluster of `nodes`. Pure.
