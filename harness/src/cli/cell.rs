@@ -7,7 +7,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::shape;
 use crate::run::options::{Faults, Options, nemesis_words};
 use crate::schedule::library::{self, LIBRARY};
 use crate::schedule::{Kind, Preset, Schedule};

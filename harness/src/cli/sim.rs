@@ -15,10 +15,10 @@ use super::output::{self, remark};
 use super::shape::{Shape, warning};
 use super::{complain, fresh_seed};
 use crate::nemesis::report::{FaultTally, tally};
-use crate::results::schedule;
 use crate::results::store::{MANIFEST_FILE, RESOLVED_FILE, Store, VERDICT_FILE};
 use crate::results::summary::Summary;
 use crate::results::utc::Utc;
+use crate::results::{reached, schedule};
 use crate::run::options::{Options, shell_word};
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
 use crate::schedule::Territory;
@@ -157,7 +157,7 @@ impl Campaign<'_> {
         }
         if !single {
             let _ = writeln!(text, "\n{}", found.counts.told(seconds));
-            text += &found.counts.reached.table();
+            text += &reached::table(&found.counts.reached);
             let bad = found.rows.iter().filter(|row| row.answer != Answer::Valid);
             for row in bad.clone().take(TOLD_MAX) {
                 let _ = writeln!(text, "  seed {:<10} {:<8} {}", row.seed, row.answer, row.told);

@@ -15,6 +15,7 @@ use super::planted::{CANARY, Planted};
 use super::sighting::in_ended;
 use super::test::one_run;
 use super::{complain, fresh_seed, neighbour, seconds, the_file, verify};
+use crate::results::reached;
 use crate::results::store::Store;
 use crate::run::Ended;
 use crate::run::options::shell_word;
@@ -231,7 +232,7 @@ fn closing(rows: &[Row], reached: &Territory, took: Duration, repeat: &str) -> (
         let _ = writeln!(text, "  {:<13} {:<8} {}", row.name, row.answer, row.told);
     }
     if !reached.is_empty() {
-        let _ = write!(text, "\n{}", reached.table());
+        let _ = write!(text, "\n{}", reached::table(reached));
     }
     let _ = writeln!(text, "\n  repeat        {repeat}");
     let _ = writeln!(text, "verdict: {answer} (exit {exit})");

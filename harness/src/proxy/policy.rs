@@ -233,7 +233,8 @@ impl LinkPolicy {
         worst.harms_frames_itself().then_some(Cow::Owned(worst))
     }
 
-    fn layers(&self) -> impl Iterator<Item = &LinkPolicy> {
+    /// What it does to all frames or some, and what it does to others besides.
+    pub fn layers(&self) -> impl Iterator<Item = &LinkPolicy> {
         std::iter::once(self).chain(&self.also)
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::latency::Quantiles;
+use super::reached;
 use crate::nemesis::report::FaultTally;
 use crate::run::score::Counts;
 use crate::run::verdict::{Answer, RunVerdict};
@@ -79,7 +80,7 @@ impl Summary {
             writeln!(out, "  frozen    {frozen}")?;
         }
         self.write_faults(out)?;
-        out.write_str(&self.reached.table())?;
+        out.write_str(&reached::table(&self.reached))?;
         self.write_latencies(out)?;
         writeln!(out, "\n  folder    {}", self.folder)?;
         writeln!(out, "  repeat    {}", self.repeat)?;

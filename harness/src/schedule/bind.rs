@@ -39,7 +39,7 @@ impl View {
         let mut shuffled = nodes.clone();
         shuffled.shuffle(&mut draws.0);
         let is = |node: &NodeId, condition| observed.nodes.get(node) == Some(&condition);
-        let leader = observed.leader.map(|(node, _)| node).filter(|node| is(node, Condition::Up));
+        let leader = observed.leader_up();
         let applied = |node: &NodeId| observed.applied.get(node).copied();
         View {
             drawn: shuffled.iter().copied().filter(|node| is(node, Condition::Up)).collect(),

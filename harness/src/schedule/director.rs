@@ -23,7 +23,7 @@ use super::order::{Order, Passed, Watch};
 use super::reach::Damage;
 use super::resolve::Written;
 use super::single::Single;
-use super::territory::{self, Cell, Protocol, State, Territory};
+use super::territory::{Cell, Protocol, State, Territory};
 use super::{Body, Fault, Guard, Lasts, Mix, Phase, Schedule, Span, Start, Step, Trigger, What};
 use crate::system::NodeId;
 
@@ -360,7 +360,7 @@ impl Director {
 
     /// Notes where that struck which is ordered to begin.
     fn strike(&mut self, orders: &[Order], observed: &Observed, state: State) {
-        let leader = territory::leader(observed);
+        let leader = observed.leader_up();
         for order in orders {
             if let Order::Begin { id, action, .. } = order {
                 let cell = Cell::of(action, leader, state);
@@ -380,7 +380,7 @@ impl Director {
         let Ok((items, ..)) = self.bind(&mix.choices[choice].body, length, &mut draws, observed) else {
             return false;
         };
-        let leader = territory::leader(observed);
+        let leader = observed.leader_up();
         let first = items.iter().filter(|item| item.from.is_zero());
         let mut cells = first.map(|item| Cell::of(&item.action, leader, state));
         cells.any(|cell| !self.territory.contains(&cell)) && self.allows(mix.guard, &items, observed).is_ok()

@@ -41,4 +41,10 @@ impl Observed {
     pub fn in_condition(&self, condition: Condition) -> impl Iterator<Item = NodeId> + '_ {
         self.nodes.iter().filter(move |(_, is)| **is == condition).map(|(&node, _)| node)
     }
+
+    /// Who leads and runs.
+    pub fn leader_up(&self) -> Option<NodeId> {
+        let runs = |node: &NodeId| self.nodes.get(node) == Some(&Condition::Up);
+        self.leader.map(|(node, _)| node).filter(runs)
+    }
 }

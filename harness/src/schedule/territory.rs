@@ -5,7 +5,6 @@
 //! been reached once a fault began there, and counts for a reader once that fault has bitten.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use serde::Serialize;
 
@@ -53,7 +52,9 @@ impl State {
     pub const ALL: [State; 5] =
         [State::Steady, State::Electing, State::Recovering, State::CatchingUp, State::MidFault];
 
-    fn name(self) -> &'static str {
+    /// As tables and files call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             State::Electing => "electing",
             State::Recovering => "recovering",
@@ -111,27 +112,25 @@ fn shared(links: &BTreeSet<Link>) -> Vec<NodeId> {
     common.into_iter().flatten().collect()
 }
 
-/// The strongest thing that a policy does.
+/// A thing that a policy does, and whether one of its layers does it.
+type Effect = (&'static str, fn(&LinkPolicy) -> bool);
+
+/// The strongest first.
+const EFFECTS: [Effect; 8] = [
+    ("cut", |layer| layer.cut),
+    ("half-open", |layer| layer.half_open),
+    ("hold", |layer| layer.hold),
+    ("drop", |layer| layer.drop_ppm > 0),
+    ("corrupt", |layer| layer.corrupt_ppm > 0),
+    ("reorder", |layer| layer.reorder_ppm > 0),
+    ("duplicate", |layer| layer.duplicate_ppm > 0),
+    ("delay", |layer| layer.delay_us > 0 || layer.jitter_us > 0),
+];
+
+/// The strongest thing that a policy does, to whatever frames.
 fn effect(policy: &LinkPolicy) -> &'static str {
-    if policy.cut {
-        "cut"
-    } else if policy.half_open {
-        "half-open"
-    } else if policy.hold {
-        "hold"
-    } else if policy.drop_ppm > 0 {
-        "drop"
-    } else if policy.corrupt_ppm > 0 {
-        "corrupt"
-    } else if policy.reorder_ppm > 0 {
-        "reorder"
-    } else if policy.duplicate_ppm > 0 {
-        "duplicate"
-    } else if policy.delay_us > 0 || policy.jitter_us > 0 {
-        "delay"
-    } else {
-        "throttle"
-    }
+    let does = |effect: &&Effect| policy.layers().any(effect.1);
+    EFFECTS.iter().find(does).map_or("throttle", |(name, _)| name)
 }
 
 /// Knows from look to look what the cluster is doing.
@@ -166,7 +165,7 @@ impl Protocol {
         let up = |node: &NodeId| observed.nodes.get(node) == Some(&Condition::Up);
         let most = observed.applied.values().copied().max().unwrap_or(0);
         let behind = |(node, at): (&NodeId, &u64)| up(node) && at + LAG_MIN < most;
-        if leader(observed).is_none() {
+        if observed.leader_up().is_none() {
             State::Electing
         } else if !self.recovering.is_empty() {
             State::Recovering
@@ -178,12 +177,6 @@ impl Protocol {
             State::Steady
         }
     }
-}
-
-/// Who leads and runs.
-pub(super) fn leader(observed: &Observed) -> Option<NodeId> {
-    let runs = |node: &NodeId| observed.nodes.get(node) == Some(&Condition::Up);
-    observed.leader.map(|(node, _)| node).filter(runs)
 }
 
 /// How often a cell was reached.
@@ -247,42 +240,9 @@ impl Territory {
         }
     }
 
-    /// A table, a line for each fault and role; nothing if nothing was reached.
-    #[must_use]
-    pub fn table(&self) -> String {
-        let mut text = String::new();
-        if self.is_empty() {
-            return text;
-        }
-        let bit = self.cells.values().filter(|visits| visits.bit > 0).count();
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "  reached   {} cells of fault × role × state, {bit} of them with a bite (bit/began)",
-            self.len()
-        );
-        let _ = write!(text, "            {:<20}", "");
-        for state in State::ALL {
-            let _ = write!(text, " {:>11}", state.name());
-        }
-        let rows: BTreeSet<(&str, Role)> = self.cells.keys().map(|cell| (cell.fault, cell.role)).collect();
-        for (fault, role) in rows {
-            let whom = match role {
-                Role::Leader => "leader",
-                Role::Follower => "follower",
-                Role::Several => "several",
-                Role::Links => "links",
-            };
-            let _ = write!(text, "\n            {:<20}", format!("{fault} {whom}"));
-            for state in State::ALL {
-                let cell = match self.cells.get(&Cell { fault, role, state }) {
-                    Some(Visits { began, bit }) => format!("{bit}/{began}"),
-                    None => "·".to_owned(),
-                };
-                let _ = write!(text, " {cell:>11}");
-            }
-        }
-        text + "\n"
+    /// Every cell that was reached, and how often.
+    pub fn cells(&self) -> impl Iterator<Item = (&Cell, &Visits)> {
+        self.cells.iter()
     }
 }
 
@@ -352,21 +312,33 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_added_up_and_told_in_a_table() {
+    fn a_policy_is_called_after_the_strongest_of_its_layers() {
+        let policy = LinkPolicy {
+            delay_us: 5,
+            also: vec![LinkPolicy { drop_ppm: 7, ..LinkPolicy::default() }],
+            ..LinkPolicy::default()
+        };
+        assert_eq!(effect(&policy), "drop");
+        assert_eq!(effect(&LinkPolicy { jitter_us: 1, ..LinkPolicy::default() }), "delay");
+        assert_eq!(effect(&LinkPolicy::default()), "throttle");
+    }
+
+    #[test]
+    fn runs_are_added_up_and_what_never_began_is_taken_back() {
         let cell = Cell { fault: "kill", role: Role::Leader, state: State::Steady };
         let mut one = Territory::default();
-        assert_eq!(one.table(), "");
         one.began(cell);
         let mut both = one.clone();
         both.bit(cell);
         both.add(&one);
-        both.began(Cell { state: State::MidFault, ..cell });
+        let other = Cell { state: State::MidFault, ..cell };
+        both.began(other);
         assert_eq!(
-            both.table(),
-            "  reached   2 cells of fault × role × state, 1 of them with a bite (bit/began)\n\
-             \x20                                     steady    electing  recovering catching-up   mid-fault\n\
-             \x20           kill leader                  1/2           ·           ·           ·         0/1\n"
+            both.cells().map(|(_, visits)| (visits.bit, visits.began)).collect::<Vec<_>>(),
+            [(1, 2), (0, 1)]
         );
+        both.retract(other);
+        assert!(both.len() == 1 && !both.contains(&other));
         assert_eq!(
             serde_json::to_string(&one).expect("plain data"),
             r#"[{"fault":"kill","role":"leader","state":"steady","began":1,"bit":0}]"#
