@@ -335,7 +335,7 @@ mod tests {
         both.began(other);
         assert_eq!(
             both.cells().map(|(_, visits)| (visits.bit, visits.began)).collect::<Vec<_>>(),
-            [(1, 2), (0, 1)]
+            [(0, 1), (1, 2)]
         );
         both.retract(other);
         assert!(both.len() == 1 && !both.contains(&other));
