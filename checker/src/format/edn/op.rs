@@ -22,7 +22,7 @@ pub(super) fn read(parser: &mut Parser<'_>, builder: &mut Builder) -> Result<boo
             }
             Some(b'"') => {
                 let name = parser.string()?;
-                field(parser, builder, &mut fields, name.as_bytes(), at)?;
+                field(parser, builder, &mut fields, Name::of(name.as_bytes()), at)?;
             }
             Some(b'}') => {
                 parser.at += 1;
@@ -36,17 +36,55 @@ pub(super) fn read(parser: &mut Parser<'_>, builder: &mut Builder) -> Result<boo
     }
 }
 
+/// The name of a field.
+#[derive(Clone, Copy)]
+enum Name<'b> {
+    Type,
+    Process,
+    Function,
+    Value,
+    Time,
+    Index,
+    Other(&'b [u8]),
+}
+
+impl<'b> Name<'b> {
+    fn of(name: &'b [u8]) -> Self {
+        match name {
+            b"type" => Name::Type,
+            b"process" => Name::Process,
+            b"f" => Name::Function,
+            b"value" => Name::Value,
+            b"time" => Name::Time,
+            b"index" => Name::Index,
+            _ => Name::Other(name),
+        }
+    }
+
+    fn bytes(self) -> &'b [u8] {
+        match self {
+            Name::Type => b"type",
+            Name::Process => b"process",
+            Name::Function => b"f",
+            Name::Value => b"value",
+            Name::Time => b"time",
+            Name::Index => b"index",
+            Name::Other(name) => name,
+        }
+    }
+}
+
 /// The name of a field, the usual ones at a glance.
 #[inline]
-fn name<'b>(parser: &mut Parser<'b>) -> Result<&'b [u8], Stop> {
+fn name<'b>(parser: &mut Parser<'b>) -> Result<Name<'b>, Stop> {
     match parser.bytes.get(parser.at + 1) {
-        Some(b't') if parser.takes(b":type") => Ok(b"type"),
-        Some(b't') if parser.takes(b":time") => Ok(b"time"),
-        Some(b'f') if parser.takes(b":f") => Ok(b"f"),
-        Some(b'v') if parser.takes(b":value") => Ok(b"value"),
-        Some(b'p') if parser.takes(b":process") => Ok(b"process"),
-        Some(b'i') if parser.takes(b":index") => Ok(b"index"),
-        _ => Ok(&parser.token()?[1..]),
+        Some(b't') if parser.takes(b":type") => Ok(Name::Type),
+        Some(b't') if parser.takes(b":time") => Ok(Name::Time),
+        Some(b'f') if parser.takes(b":f") => Ok(Name::Function),
+        Some(b'v') if parser.takes(b":value") => Ok(Name::Value),
+        Some(b'p') if parser.takes(b":process") => Ok(Name::Process),
+        Some(b'i') if parser.takes(b":index") => Ok(Name::Index),
+        _ => Ok(Name::of(&parser.token()?[1..])),
     }
 }
 
@@ -55,24 +93,24 @@ fn field(
     parser: &mut Parser<'_>,
     builder: &mut Builder,
     fields: &mut Fields,
-    name: &[u8],
+    name: Name<'_>,
     at: usize,
 ) -> Result<(), Stop> {
     parser.blanks()?;
     let twice = match name {
-        b"type" => fields.op_type.replace(op_type(parser)?).is_some(),
-        b"process" => {
+        Name::Type => fields.op_type.replace(op_type(parser)?).is_some(),
+        Name::Process => {
             let process = process(parser, fields)?;
             fields.process.replace(process).is_some()
         }
-        b"f" => return function(parser, builder, fields, at),
-        b"value" => fields.value.replace(value(parser, builder)?).is_some(),
-        b"time" => number(parser, "a time in nanoseconds")?
+        Name::Function => return function(parser, builder, fields, at),
+        Name::Value => fields.value.replace(value(parser, builder)?).is_some(),
+        Name::Time => number(parser, "a time in nanoseconds")?
             .is_some_and(|time| fields.time_ns.replace(time).is_some()),
-        b"index" => number(parser, "an index")?.is_some_and(|index| fields.index.replace(index).is_some()),
-        _ => return rare(parser, builder, fields, name, at),
+        Name::Index => number(parser, "an index")?.is_some_and(|index| fields.index.replace(index).is_some()),
+        Name::Other(name) => return rare(parser, builder, fields, name, at),
     };
-    if twice { Err(given_twice(name, at)) } else { Ok(()) }
+    if twice { Err(given_twice(name.bytes(), at)) } else { Ok(()) }
 }
 
 fn given_twice(name: &[u8], at: usize) -> Stop {
