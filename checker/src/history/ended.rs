@@ -105,7 +105,7 @@ fn count(counts: &mut [[u64; 4]], call: &Ended) {
 
 impl Ended {
     /// What began and ended at these positions; nothing if the two are not about the same.
-    #[inline]
+    #[inline(always)]
     fn of(history: &History, start: u32, end: u32) -> Option<Self> {
         let (began, completed) = (start as usize - 1, end as usize - 1);
         let (f, op_type) = (history.f[began], history.op_type[completed]);

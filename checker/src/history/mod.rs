@@ -30,6 +30,14 @@ use well_formed::IllFormed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct F(pub(crate) u16);
 
+impl F {
+    /// The number: its place among [`History::functions`].
+    #[inline]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
 /// An ordered list of ops, as a recorder wrote them.
 #[derive(Clone, Debug, Default)]
 pub struct History {

@@ -1,5 +1,7 @@
 //! Invocations joined with their completions.
 
+use std::ops::Range;
+
 use super::op::{OpType, Process, Value};
 use super::processes::NEMESIS;
 use super::values::ValueId;
@@ -16,6 +18,18 @@ pub enum Outcome {
     Failed,
     /// It may have happened, or may at any time after its invocation, even after the history's end.
     Unknown,
+}
+
+impl Outcome {
+    /// Of a call whose last event was of this type: an invocation if it never completed.
+    #[inline]
+    pub(crate) fn after(last: OpType) -> Self {
+        match last {
+            OpType::Ok => Outcome::Ok,
+            OpType::Fail => Outcome::Failed,
+            OpType::Info | OpType::Invoke => Outcome::Unknown,
+        }
+    }
 }
 
 /// All operations of a history, in the order of invocation.
@@ -68,14 +82,45 @@ impl std::ops::Add for OpCounts {
     }
 }
 
-/// Where an invocation and its completion are; [`NEVER`](crate::linearizability::partition::NEVER) where there is none.
+/// Where an invocation and its completion are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pair {
-    pub(crate) invoke: u32,
-    pub(crate) completion: u32,
-}
+pub(crate) struct Pair([u32; 2]);
 
 const NONE: u32 = u32::MAX;
+
+impl Pair {
+    /// No event of either kind yet.
+    const NOTHING: Pair = Pair([NONE; 2]);
+
+    /// Invoked here, and not completed.
+    pub(crate) fn open(invoke: u32) -> Self {
+        Pair([invoke, NONE])
+    }
+
+    /// Notes an event: whether it begins or ends a call can't be predicted, so that no branch depends on it.
+    #[inline]
+    pub(crate) fn note(&mut self, begins: bool, position: u32) {
+        self.0[usize::from(!begins)] = position;
+    }
+
+    /// Position of the invocation.
+    #[inline]
+    pub(crate) fn invoke(self) -> usize {
+        self.0[0] as usize
+    }
+
+    /// Position of its last event.
+    #[inline]
+    pub(crate) fn last(self) -> usize {
+        (if self.0[1] == NONE { self.0[0] } else { self.0[1] }) as usize
+    }
+
+    /// Position of the completion, if there is one.
+    #[inline]
+    pub(crate) fn completion(self) -> Option<usize> {
+        (self.0[1] != NONE).then_some(self.0[1] as usize)
+    }
+}
 
 /// One operation of a client: its invocation and what came of it.
 #[derive(Clone, Copy)]
@@ -126,34 +171,19 @@ impl<'h> Call<'h> {
     /// What is known about it.
     #[inline]
     pub fn outcome(&self) -> Outcome {
-        match self.completion() {
-            None => Outcome::Unknown,
-            Some(position) => match self.history.op_type[position] {
-                OpType::Ok => Outcome::Ok,
-                OpType::Fail => Outcome::Failed,
-                OpType::Info | OpType::Invoke => Outcome::Unknown,
-            },
-        }
-    }
-
-    /// What is known about it, and what it answered if that is known.
-    #[inline]
-    pub(crate) fn answer(&self) -> (Outcome, Option<ValueId>) {
-        let outcome = self.outcome();
-        let answered = self.completion().filter(|_| outcome == Outcome::Ok);
-        (outcome, answered.map(|position| self.history.value[position]))
+        Outcome::after(self.history.op_type[self.pair.last()])
     }
 
     /// Position of the invocation in the history, from 0.
     #[inline]
     pub fn start(&self) -> usize {
-        self.pair.invoke as usize
+        self.pair.invoke()
     }
 
     /// Position of the completion, if there is one.
     #[inline]
     pub fn completion(&self) -> Option<usize> {
-        (self.pair.completion != NONE).then_some(self.pair.completion as usize)
+        self.pair.completion()
     }
 
     /// Position from which the operation is certainly over; none while its outcome is unknown.
@@ -289,9 +319,6 @@ type Doing = u32;
 const IDLE: Doing = u32::MAX;
 const RETIRED: Doing = 1 << 31;
 
-/// So many calls are made room for at once.
-const CALLS_AT_ONCE: usize = 1 << 10;
-
 /// Joins them; see [`History::calls`].
 pub(super) fn calls(history: &History) -> Result<Calls<'_>, IllFormed> {
     let ill_formed = |position: usize, broken| IllFormed {
@@ -311,90 +338,166 @@ pub(super) fn calls(history: &History) -> Result<Calls<'_>, IllFormed> {
     Ok(Calls { history, pairs, counts })
 }
 
-/// The pairs of the first `length` ops, and the counts for each function.
+/// The pairs of the first `length` ops, and the counts for each function; or the first rule that is broken,
+/// and where.
+fn pairs(history: &History, length: usize) -> Result<(Vec<Pair>, Vec<OpCounts>), (usize, BrokenRule)> {
+    let mut pairs = Vec::new();
+    let joined = join(history, length, &mut pairs);
+    // What a call is about is looked at when all are joined: that breaks the first rule all the same if it is
+    // the first to be broken.
+    match (count(history, &pairs), joined) {
+        (Some(counts), Ok(())) => Ok((pairs, counts)),
+        (None, Ok(())) => Err(first_change(history, &pairs).expect("some call is about two things")),
+        (_, Err(broken)) => {
+            let change = first_change(history, &pairs).filter(|(position, _)| *position <= broken.0);
+            Err(change.unwrap_or(broken))
+        }
+    }
+}
+
+/// Joins the first `length` ops, whatever they are about.
+fn join(history: &History, length: usize, pairs: &mut Vec<Pair>) -> Result<(), (usize, BrokenRule)> {
+    let op_types = &history.op_type[..length];
+    // Those of the nemesis are too many, but they are few.
+    let begun = op_types.iter().filter(|op_type| **op_type == OpType::Invoke).count();
+    pairs.resize(begun, Pair::NOTHING);
+    let mut doing = vec![IDLE; history.processes.clients()];
+    let (mut begun, mut from, mut broken) = (0, 0, Ok(()));
+    while let Some(position) = join_usual(history, from..length, pairs, &mut doing, &mut begun) {
+        let doing = doing[history.process[position] as usize];
+        match unusual(history, pairs, doing, position) {
+            // A retired process stays so: its connection is as lost as before.
+            Ok(known) => pairs[known as usize].note(false, position as u32),
+            Err(rule) => {
+                broken = Err(rule);
+                break;
+            }
+        }
+        from = position + 1;
+    }
+    pairs.truncate(begun as usize);
+    broken
+}
+
+/// Joins these ops up to the first that neither begins a call in its turn nor ends one; where that is.
 ///
 /// Whether an op begins or ends a call can't be predicted, so what both do is written as one: an invocation
 /// takes the next call, a completion that of its process, and either notes where it is.
-fn pairs(history: &History, length: usize) -> Result<(Vec<Pair>, Vec<OpCounts>), (usize, BrokenRule)> {
-    // For each function how often there is each type of op.
-    let mut counts = vec![[0u64; 4]; history.functions.len()];
-    let mut doing = vec![IDLE; history.processes.clients()];
-    let at_once = length.min(CALLS_AT_ONCE);
-    let mut pairs: Vec<Pair> = Vec::with_capacity(length / 2 + at_once);
-    let mut begun: u32 = 0;
-    let columns = history.process[..length].iter().zip(&history.op_type).zip(&history.f);
-    for (position, ((&process, &op_type), &f)) in columns.enumerate() {
+fn join_usual(
+    history: &History,
+    range: Range<usize>,
+    pairs: &mut [Pair],
+    doing: &mut [Doing],
+    begun: &mut u32,
+) -> Option<usize> {
+    let events = history.process[range.clone()].iter().zip(&history.op_type[range.clone()]);
+    for ((&process, &op_type), position) in events.zip(range.start as u32..) {
         if process == NEMESIS {
             continue;
         }
-        if begun as usize == pairs.len() {
-            let room = pairs.len() + at_once;
-            pairs.resize(room, Pair { invoke: 0, completion: NONE });
-        }
         let doing = &mut doing[process as usize];
         let begins = op_type == OpType::Invoke;
-        let mut call = if begins { begun } else { *doing };
-        // Anything else is rare, and mostly wrong.
-        if (*doing == IDLE) != begins || call >= RETIRED {
-            match *doing & !RETIRED {
-                known
-                    if !begins
-                        && *doing != IDLE
-                        && is_resolution(history, &pairs[known as usize], position) =>
-                {
-                    call = known;
-                }
-                _ if begins => return Err((position, invoked_too_early(history, &pairs, *doing))),
-                _ => return Err((position, BrokenRule::CompletedWithoutInvoke { op_type })),
-            }
+        let in_turn = if begins { *doing == IDLE } else { *doing < RETIRED };
+        if !in_turn {
+            return Some(position as usize);
         }
-        let pair = &mut pairs[call as usize];
-        let invoke = if begins { position as u32 } else { pair.invoke };
-        if history.f[invoke as usize] != f
-            || (history.keyed && history.key[invoke as usize] != history.key[position])
-        {
-            return Err((position, changed(history, invoke as usize, position)));
-        }
-        *pair = Pair { invoke, completion: if begins { NONE } else { position as u32 } };
-        counts[usize::from(f.0)][op_type as usize] += 1;
-        // A retired process stays so: its connection is as lost as before.
-        let ended = if op_type == OpType::Info || *doing != call { RETIRED | call } else { IDLE };
+        let call = if begins { *begun } else { *doing };
+        pairs[call as usize].note(begins, position);
+        let ended = if op_type == OpType::Info { RETIRED | call } else { IDLE };
         *doing = if begins { call } else { ended };
-        begun += u32::from(begins);
+        *begun += u32::from(begins);
     }
-    pairs.truncate(begun as usize);
-    Ok((pairs, counts.into_iter().map(OpCounts::of_types).collect()))
+    None
 }
 
-/// The rule that a completion broke which is not about what was invoked.
-fn changed(history: &History, invoke: usize, completion: usize) -> BrokenRule {
+/// The call that an op is about which is none that is open: late knowledge, or a rule is broken.
+#[cold]
+fn unusual(
+    history: &History,
+    pairs: &[Pair],
+    doing: Doing,
+    position: usize,
+) -> Result<u32, (usize, BrokenRule)> {
+    let op_type = history.op_type[position];
+    if op_type == OpType::Invoke {
+        return Err((position, invoked_too_early(history, pairs, doing)));
+    }
+    let known = doing & !RETIRED;
+    match pairs.get(known as usize).filter(|_| doing != IDLE) {
+        Some(pair) if is_resolution(history, pair, position) => {
+            // This completion will take the place of the one before, which nobody will look at again.
+            match changed(history, *pair) {
+                Some(broken) => Err(broken),
+                None => Ok(known),
+            }
+        }
+        _ => Err((position, BrokenRule::CompletedWithoutInvoke { op_type })),
+    }
+}
+
+/// What came of the calls of each function; nothing if some completion is about another function or key than
+/// its invocation.
+fn count(history: &History, pairs: &[Pair]) -> Option<Vec<OpCounts>> {
+    // By the type of the last event of each: an invocation where there is no completion.
+    let mut counts = vec![[0u64; 4]; history.functions.len()];
+    let fs = &history.f[..];
+    let op_types = &history.op_type[..fs.len()];
+    let mut same = true;
+    for pair in pairs {
+        let (invoke, last) = (pair.invoke(), pair.last());
+        same &= fs[last] == fs[invoke];
+        counts[usize::from(fs[invoke].0)][op_types[last] as usize] += 1;
+    }
+    if history.keyed {
+        same &= pairs.iter().all(|pair| history.key[pair.last()] == history.key[pair.invoke()]);
+    }
+    let of_types = |mut by_type: [u64; 4]| {
+        by_type[OpType::Invoke as usize] = by_type.iter().sum();
+        OpCounts::of_types(by_type)
+    };
+    same.then(|| counts.into_iter().map(of_types).collect())
+}
+
+/// The first completion that is not about what was invoked.
+#[cold]
+fn first_change(history: &History, pairs: &[Pair]) -> Option<(usize, BrokenRule)> {
+    pairs.iter().filter_map(|pair| changed(history, *pair)).min_by_key(|(position, _)| *position)
+}
+
+/// The rule that the completion of a call broke by being not about what was invoked, and where.
+fn changed(history: &History, pair: Pair) -> Option<(usize, BrokenRule)> {
+    let (invoke, completion) = (pair.invoke(), pair.completion()?);
     let name = |position: usize| history.functions[usize::from(history.f[position].0)].clone();
-    match history.f[invoke] == history.f[completion] {
-        true => BrokenRule::OtherKey { invoke: history.index(invoke) },
-        false => BrokenRule::OtherFunction {
+    let broken = if history.f[invoke] != history.f[completion] {
+        BrokenRule::OtherFunction {
             invoke: history.index(invoke),
             invoked: name(invoke),
             completed: name(completion),
-        },
-    }
+        }
+    } else if history.keyed && history.key[invoke] != history.key[completion] {
+        BrokenRule::OtherKey { invoke: history.index(invoke) }
+    } else {
+        return None;
+    };
+    Some((completion, broken))
 }
 
 /// Whether the op at this position tells late what became of a call of unknown outcome, for the first time.
 fn is_resolution(history: &History, pair: &Pair, position: usize) -> bool {
-    history.op_type[pair.completion as usize] == OpType::Info
+    pair.completion().is_some_and(|completion| history.op_type[completion] == OpType::Info)
         && history.more(position).is_some_and(|more| more.late)
 }
 
 fn invoked_too_early(history: &History, pairs: &[Pair], doing: Doing) -> BrokenRule {
-    let Pair { invoke, completion } = pairs[(doing & !RETIRED) as usize];
+    let pair = pairs[(doing & !RETIRED) as usize];
+    let invoke = pair.invoke();
     if doing < RETIRED {
-        return BrokenRule::InvokedWhileOpen { open: history.index(invoke as usize) };
+        return BrokenRule::InvokedWhileOpen { open: history.index(invoke) };
     }
     // The completion may be a later one that told the outcome.
+    let completion = pair.completion().unwrap_or(invoke);
     let info = (invoke..completion).find(|position| {
-        let position = *position as usize;
-        history.process[position] == history.process[invoke as usize]
-            && history.op_type[position] == OpType::Info
+        history.process[*position] == history.process[invoke] && history.op_type[*position] == OpType::Info
     });
-    BrokenRule::ReusedAfterInfo { info: history.index(info.unwrap_or(completion) as usize) }
+    BrokenRule::ReusedAfterInfo { info: history.index(info.unwrap_or(completion)) }
 }

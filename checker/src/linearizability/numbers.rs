@@ -43,16 +43,21 @@ impl Numbers {
     }
 
     /// The number of a value, new or not.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number(&mut self, id: ValueId) -> u32 {
+        match &self.known {
+            Known::ByPlace(numbers) if numbers[id.index()] != ABSENT => numbers[id.index()],
+            _ => self.new_or_looked_up(id),
+        }
+    }
+
+    #[inline(never)]
+    fn new_or_looked_up(&mut self, id: ValueId) -> u32 {
         let next = self.given.len() as u32;
         let number = match &mut self.known {
             Known::ByPlace(numbers) => {
-                let number = &mut numbers[id.index()];
-                if *number == ABSENT {
-                    *number = next;
-                }
-                *number
+                numbers[id.index()] = next;
+                next
             }
             Known::ByLookUp(numbers) => *numbers.entry(id).or_insert(next),
         };

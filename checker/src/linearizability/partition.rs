@@ -4,6 +4,7 @@
 //! linearizable exactly when its part for each object is.
 
 use std::ops::ControlFlow;
+use std::slice;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::hash::Table;
@@ -38,13 +39,41 @@ pub(crate) struct Known {
 
 impl Known {
     /// Of a call whose positions count as these.
+    #[inline(always)]
+    fn of(history: &History, pair: Pair, position: impl Fn(usize) -> u32) -> Self {
+        let (invoke, last) = (pair.invoke(), pair.last());
+        let outcome = Outcome::after(history.op_type(last));
+        let end = if outcome == Outcome::Unknown { NEVER } else { position(last) };
+        let answer = if outcome == Outcome::Ok { history.value_id(last) } else { ValueId::NIL };
+        let span = Span { start: position(invoke), end };
+        Known { span, f: history.f_id(invoke), outcome, asked: history.value_id(invoke), answer }
+    }
+}
+
+/// What engines ask of the calls of a key, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownCalls<'p> {
+    history: &'p History,
+    pairs: slice::Iter<'p, Pair>,
+    known: slice::Iter<'p, Known>,
+}
+
+// Inlined by order: it is the innermost step of every engine, and too long for the compiler to do so by itself.
+impl Iterator for KnownCalls<'_> {
+    type Item = Known;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Known> {
+        let pair = self.pairs.next()?;
+        match self.known.next() {
+            Some(known) => Some(*known),
+            None => Some(Known::of(self.history, *pair, |position| position as u32 + 1)),
+        }
+    }
+
     #[inline]
-    fn of(call: &Call<'_>, position: impl Fn(usize) -> u32) -> Self {
-        let (outcome, answer) = call.answer();
-        let end = call.completion().filter(|_| outcome != Outcome::Unknown).map_or(NEVER, &position);
-        let span = Span { start: position(call.start()), end };
-        let answer = answer.unwrap_or_default();
-        Known { span, f: call.f_id(), outcome, asked: call.asked_id(), answer }
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.pairs.size_hint()
     }
 }
 
@@ -80,7 +109,7 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
     let mut local: Vec<u32> = vec![0; history.len()];
     let mut part_of_key: Table<Option<ValueId>, u32> = Table::default();
     for pair in &pairs {
-        let key = history.key_id(pair.invoke as usize);
+        let key = history.key_id(pair.invoke());
         let index = *part_of_key.entry(key).or_insert_with(|| {
             parts.push(Part { history, key, calls: Vec::new(), known: Vec::new(), positions: 0 });
             sizes.push(0);
@@ -89,7 +118,7 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
         sizes[index as usize] += 1;
         part_of_call.push(index);
         // From 1, so that 0 is no event of a call.
-        local[pair.invoke as usize] = index + 1;
+        local[pair.invoke()] = index + 1;
         if let Some(end) = Call::new(history, *pair).end() {
             local[end] = index + 1;
         }
@@ -104,7 +133,7 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
         part.known.reserve_exact(size);
     }
     for (pair, part) in pairs.into_iter().zip(part_of_call) {
-        let known = Known::of(&Call::new(history, pair), |position| local[position]);
+        let known = Known::of(history, pair, |position| local[position]);
         let part = &mut parts[part as usize];
         part.calls.push(pair);
         part.known.push(known);
@@ -120,12 +149,8 @@ impl<'h> Part<'h> {
 
     /// What engines ask of every call.
     #[inline]
-    pub(crate) fn known(&self) -> impl Iterator<Item = Known> + '_ {
-        let alone = |number| Known::of(&self.call(number), |position| position as u32 + 1);
-        (0..self.calls.len()).map(move |number| match self.known.get(number) {
-            Some(known) => *known,
-            None => alone(number),
-        })
+    pub(crate) fn known(&self) -> KnownCalls<'_> {
+        KnownCalls { history: self.history, pairs: self.calls.iter(), known: self.known.iter() }
     }
 
     /// Every call with when it was open.

@@ -5,7 +5,7 @@ use super::frontier;
 use super::inclusion;
 use super::judge::{Judged, Located};
 use super::object::{self, Object};
-use super::partition::{Part, Span};
+use super::partition::{Known, Part, Span};
 use super::register_decode::Decoder;
 use super::register_op::{RegisterOp, known_at};
 use super::search::{self, Limits, SearchOp, Told};
@@ -17,7 +17,7 @@ use crate::explain::witness::Argument;
 use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
 use crate::history::History;
 use crate::history::pair::Outcome;
-use crate::model::{AppendList, CasRegister, GrowSet, Model, Quick};
+use crate::model::{AppendList, CallIds, CasRegister, GrowSet, Model};
 
 pub(super) const ZONES: &str = "zones";
 pub(super) const FRONTIER: &str = "frontier";
@@ -159,17 +159,21 @@ pub(crate) fn set<'p>(part: &'p Part<'_>, meter: &Meter) -> Judged<'p> {
 
 /// Any model: see [`object`].
 pub(crate) fn any_model<'p, M: Model>(part: &'p Part<'_>, model: &'p M, meter: &Meter) -> Judged<'p> {
-    let calls = part.possible().map(|(_, op, Span { start, end })| SearchOp { op, start, end });
+    let possible = part.known().filter(|known| known.outcome != Outcome::Failed);
+    let calls = possible.map(|Known { span: Span { start, end }, f, outcome, asked, answer }| {
+        let answer = (outcome == Outcome::Ok).then_some(answer);
+        SearchOp { op: CallIds { f, asked, answer }, start, end }
+    });
     let decoded = move || decode(part, model).map(|(ops, calls)| Object { model, part, ops, calls });
-    match model.quick_calls(calls) {
-        Quick::Valid => return Judged::valid(object::MONITOR),
-        Quick::Violation(_) => {
+    match model.quick_calls(part.history, calls) {
+        Some(true) => return Judged::valid(object::MONITOR),
+        Some(false) => {
             return Judged::invalid(object::MONITOR, move || match decoded() {
                 Ok(object) => object.located_violation(),
                 Err(reason) => Located::told(part, object::untold(model, &reason)),
             });
         }
-        Quick::NotApplicable => {}
+        None => {}
     }
     match decoded() {
         Ok(object) => object::judge(object, meter),

@@ -22,6 +22,9 @@ pub(crate) fn judge(ops: &[LifeOp], values: usize) -> Quick {
 
 /// The same with values as numbers below `values`.
 pub(crate) fn judge_lives(ops: &[LifeOp], values: usize) -> Quick {
+    if ops.len() >= OPS_MAX || values >= OPS_MAX {
+        return Quick::NotApplicable;
+    }
     let lives = match lives::lives(ops, values) {
         Ok(lives) if lives.peeks.is_empty() => lives,
         Ok(_) => return Quick::NotApplicable,
@@ -31,34 +34,46 @@ pub(crate) fn judge_lives(ops: &[LifeOp], values: usize) -> Quick {
     queue.decide().unwrap_or_else(Quick::Violation)
 }
 
-/// What begins at a position: the put of a value, or the time from which it is certainly inside.
+/// What is at a position: the start of the put of a value, the time from which it is certainly inside, or the
+/// end of an operation that found nothing.
 enum Begins {
     Put(u32),
     In(u32),
+    FoundNothing(u32),
     Nothing,
 }
 
-/// At each position what begins there. Puts begin where operations start, and values are inside where
-/// operations end, so that it is one thing at most: one more than the value, with [`PUT`] for its put.
+/// At each position what is there. Puts begin where operations start, values are inside where operations on them
+/// end, so that it is one thing at most: one more than the value (or than the place of the operation that found
+/// nothing) above its kind.
 struct Starts(Vec<u32>);
 
-const PUT: u32 = 1 << 31;
+const KIND_BITS: u32 = 2;
+const IN: u32 = 0;
+const PUT: u32 = 1;
+const FOUND_NOTHING: u32 = 2;
+/// As many operations as there are numbers for.
+const OPS_MAX: usize = 1 << (u32::BITS - KIND_BITS);
 
 impl Starts {
     fn new(ops: &[LifeOp], lives: &Lives) -> Self {
         let mut starts = vec![0; lives.positions as usize + 1];
         for (value, life) in (1..).zip(&lives.lives).filter(|(_, life)| life.put != NOBODY) {
-            starts[ops[life.put as usize].start as usize] = value | PUT;
-            starts[life.in_by as usize] = value;
+            starts[ops[life.put as usize].start as usize] = value << KIND_BITS | PUT;
+            starts[life.in_by as usize] = value << KIND_BITS | IN;
+        }
+        for &place in &lives.empties {
+            starts[ops[place as usize].end as usize] = (place + 1) << KIND_BITS | FOUND_NOTHING;
         }
         Self(starts)
     }
 
     fn iter(&self) -> impl DoubleEndedIterator<Item = Begins> + '_ {
-        self.0.iter().map(|&noted| match (noted & !PUT, noted & PUT) {
+        self.0.iter().map(|&noted| match (noted >> KIND_BITS, noted & ((1 << KIND_BITS) - 1)) {
             (0, _) => Begins::Nothing,
-            (value, 0) => Begins::In(value - 1),
-            (value, _) => Begins::Put(value - 1),
+            (value, IN) => Begins::In(value - 1),
+            (value, PUT) => Begins::Put(value - 1),
+            (place, _) => Begins::FoundNothing(place - 1),
         })
     }
 }
@@ -75,7 +90,10 @@ impl Queue<'_> {
         let inside =
             if self.lives.takers.is_empty() { Vec::new() } else { self.values(|life| !life.is_taken()) };
         if inside.is_empty() {
-            return self.find_gaps(|_| true).map(|_| Quick::Valid);
+            return match self.all_found_gaps() {
+                true => Ok(Quick::Valid),
+                false => self.find_gaps(|_| true).map(|_| Quick::Valid),
+            };
         }
         let deadlines = self.deadlines();
         let mut takers: Vec<(u32, u32)> =
@@ -111,7 +129,7 @@ impl Queue<'_> {
                         return Err(self.overtaken(who, value));
                     }
                 }
-                Begins::Nothing => {}
+                Begins::FoundNothing(_) | Begins::Nothing => {}
             }
         }
         Ok(())
@@ -144,7 +162,7 @@ impl Queue<'_> {
                 Begins::In(value) if earliest != NEVER && !self.lives.lives[value as usize].is_taken() => {
                     deadlines.push((earliest, value, by));
                 }
-                Begins::In(_) | Begins::Nothing => {}
+                Begins::In(_) | Begins::FoundNothing(_) | Begins::Nothing => {}
             }
         }
         deadlines.sort_unstable();
@@ -182,6 +200,23 @@ impl Queue<'_> {
         lives.filter(|(_, life)| life.put != NOBODY && holds(life)).map(|(value, _)| value).collect()
     }
 
+    /// Whether everybody who found nothing had a gap that no stay covers.
+    fn all_found_gaps(&self) -> bool {
+        // How far the stays reach that have begun, and the last gap that none covered.
+        let (mut reach, mut free) = (0, 0);
+        self.lives.empties.is_empty()
+            || (0..).zip(self.starts.iter()).all(|(position, begins)| {
+                let mut found = true;
+                match begins {
+                    Begins::In(value) => reach = reach.max(self.lives.lives[value as usize].out_from),
+                    Begins::FoundNothing(place) => found = free >= self.ops[place as usize].start,
+                    Begins::Put(_) | Begins::Nothing => {}
+                }
+                free = if reach <= position { position } else { free };
+                found
+            })
+    }
+
     /// The gaps that the stays of such values leave, one for everybody who found nothing.
     fn find_gaps(&self, such: impl Fn(&Life) -> bool) -> Result<Gaps, Violation> {
         if self.lives.empties.is_empty() {
@@ -189,7 +224,7 @@ impl Queue<'_> {
         }
         let reaches = self.starts.iter().map(|begins| match begins {
             Begins::In(value) => Some(&self.lives.lives[value as usize]).filter(|life| such(life)),
-            Begins::Put(_) | Begins::Nothing => None,
+            Begins::Put(_) | Begins::FoundNothing(_) | Begins::Nothing => None,
         });
         let mut gaps =
             Gaps::reached(self.lives.positions, reaches.map(|life| life.map_or(0, |life| life.out_from)));

@@ -106,6 +106,11 @@ pub(crate) fn judge_moves(ops: &[StepOp], objects: usize, limit: u32, thing: Thi
     }
 }
 
+/// The same for the verdict alone; nothing if it can't tell.
+pub(crate) fn is_valid(ops: &[StepOp], objects: usize, limit: u32) -> Option<bool> {
+    applies(ops, limit).then(|| first_stuck(ops, objects, limit).is_none())
+}
+
 /// The first operation, by end, that can't be done.
 fn first_stuck(ops: &[StepOp], objects: usize, limit: u32) -> Option<u32> {
     let mut sweep =

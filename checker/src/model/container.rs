@@ -6,9 +6,10 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::quick::{Quick, SearchOp};
+use super::quick::{CallIds, Quick, SearchOp};
 use super::{Model, OutOfBudget, Steps, no_such_function};
 use crate::hash::Table;
+use crate::history::History;
 use crate::history::op::Value;
 use crate::history::pair::Call;
 use crate::history::values::ValueId;
@@ -199,32 +200,27 @@ impl<D: Discipline> Model for Container<D> {
         self.0.quick(&numbered, values.len(), &|number| values[number].clone())
     }
 
-    fn quick_calls<'h>(&self, calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
+    fn quick_calls(&self, history: &History, calls: impl Iterator<Item = SearchOp<CallIds>>) -> Option<bool> {
         let calls_max = calls.size_hint().1.unwrap_or(0);
-        let mut calls = calls.peekable();
-        let Some(first) = calls.peek() else { return Quick::NotApplicable };
-        let history = first.op.history();
         let roles: Vec<Option<Role>> = history.functions().iter().map(|f| role::<D>(f)).collect();
         let mut numbers = Numbers::new(history, calls_max);
         let mut ops = Vec::with_capacity(calls_max);
         for SearchOp { op: call, start, end } in calls {
-            let op = match (roles[usize::from(call.f_id().0)], call.result_id()) {
-                (Some(Role::Put), Some(answered))
-                    if answered != ValueId::NIL && answered != call.asked_id() =>
-                {
-                    return Quick::NotApplicable;
-                }
-                (Some(Role::Put), _) => ContainerOp::Put(numbers.number(call.asked_id())),
-                (Some(Role::Take | Role::Peek), Some(ValueId::NIL)) => ContainerOp::Empty,
-                (Some(Role::Take), Some(value)) => ContainerOp::Take(numbers.number(value)),
-                (Some(Role::Peek), Some(value)) => ContainerOp::Peek(numbers.number(value)),
-                (Some(Role::Take), None) => ContainerOp::TakeUnknown,
-                (Some(Role::Peek), None) => continue,
-                (None, _) => return Quick::NotApplicable,
+            let op = match (roles[call.f.index()]?, call.answer) {
+                (Role::Put, _) => ContainerOp::Put(numbers.number(call.argument()?)),
+                (Role::Take | Role::Peek, Some(ValueId::NIL)) => ContainerOp::Empty,
+                (Role::Take, Some(value)) => ContainerOp::Take(numbers.number(value)),
+                (Role::Peek, Some(value)) => ContainerOp::Peek(numbers.number(value)),
+                (Role::Take, None) => ContainerOp::TakeUnknown,
+                (Role::Peek, None) => continue,
             };
             ops.push(SearchOp { op, start, end });
         }
         let value = |number| numbers.value(number).map_or(Value::Nil, |id| history.values().get(id));
-        self.0.quick(&ops, numbers.len(), &value)
+        match self.0.quick(&ops, numbers.len(), &value) {
+            Quick::NotApplicable => None,
+            Quick::Valid => Some(true),
+            Quick::Violation(_) => Some(false),
+        }
     }
 }

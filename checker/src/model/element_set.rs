@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::quick::{Quick, SearchOp};
+use super::quick::{CallIds, Quick, SearchOp};
 use super::{Model, list_of, no_such_function};
+use crate::history::History;
 use crate::history::op::Value;
 use crate::history::pair::Call;
 use crate::history::values::ValueId;
 use crate::linearizability::numbers::Numbers;
 use crate::linearizability::partition::NEVER;
-use crate::linearizability::set_element::{self, Move, StepOp, Thing};
+use crate::linearizability::set_element::{self, Move, StepOp};
 
 /// `add v`, `remove v`, `contains v` and `read`; empty at first. An add or remove answers whether it
 /// changed anything, or answers nothing (its own argument); `contains` answers whether v is there, and
@@ -207,37 +208,33 @@ impl Model for ElementSet {
         set_element::judge_set(ops)
     }
 
-    fn quick_calls<'h>(&self, calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
+    fn quick_calls(&self, history: &History, calls: impl Iterator<Item = SearchOp<CallIds>>) -> Option<bool> {
         let calls_max = calls.size_hint().1.unwrap_or(0);
-        let mut calls = calls.peekable();
-        let Some(first) = calls.peek() else { return Quick::NotApplicable };
-        let history = first.op.history();
         let mut elements = Numbers::new(history, calls_max);
         let mut steps = Vec::with_capacity(calls_max);
         // Which function and which answer it is can't be predicted, so what they mean is looked up.
         let moves: Vec<[Option<Move>; ANSWERS]> = history.functions().iter().map(|f| moves(f)).collect();
         let [yes, no] = [true, false].map(|answer| history.values().find(&Value::Bool(answer)));
         for SearchOp { op: call, start, end } in calls {
-            let asked = call.asked_id();
             // The element again is no answer, even if it is true or false.
-            let answered = call.result_id().filter(|answer| (*answer != ValueId::NIL) & (*answer != asked));
+            let answered = call.answer.filter(|answer| (*answer != ValueId::NIL) & (*answer != call.asked));
             let is_strange = answered.is_some() & (answered != yes) & (answered != no);
             if is_strange {
-                return Quick::NotApplicable;
+                return None;
             }
             let answer = usize::from(answered.is_some() & (answered == yes))
                 + 2 * usize::from(answered.is_some() & (answered == no));
-            let Some(what) = moves[usize::from(call.f_id().0)][answer] else { return Quick::NotApplicable };
+            let what = moves[call.f.index()][answer]?;
             if answer == NO_ANSWER {
                 match what {
                     Move::Other => continue,
                     // An update that did happen, and does not say whether it changed anything.
-                    _ if end != NEVER => return Quick::NotApplicable,
+                    _ if end != NEVER => return None,
                     _ => {}
                 }
             }
-            steps.push(StepOp { object: elements.number(asked), what, start, end });
+            steps.push(StepOp { object: elements.number(call.asked), what, start, end });
         }
-        set_element::judge_moves(&steps, elements.len(), 1, Thing::Element)
+        set_element::is_valid(&steps, elements.len(), 1)
     }
 }

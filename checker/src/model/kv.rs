@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Guide, Model, Quick, SearchOp, no_such_function};
+use super::{CallIds, Guide, Model, Quick, SearchOp, no_such_function};
+use crate::history::History;
 use crate::history::op::Value;
 use crate::history::pair::Call;
 use crate::history::values::{ValueId, ValueView};
@@ -92,6 +93,23 @@ impl<'o> Seen<'o> {
     }
 }
 
+/// What a function is to a text.
+#[derive(Clone, Copy)]
+enum Function {
+    Get,
+    Put,
+    Append,
+}
+
+fn function(f: &str) -> Option<Function> {
+    match f {
+        "get" | "read" => Some(Function::Get),
+        "put" | "write" => Some(Function::Put),
+        "append" => Some(Function::Append),
+        _ => None,
+    }
+}
+
 fn text(value: &Value, call: &Call<'_>) -> Result<Arc<str>, String> {
     match value {
         Value::Nil => Ok("".into()),
@@ -109,14 +127,14 @@ impl Model for Kv {
     }
 
     fn decode(&self, call: &Call<'_>) -> Result<Option<KvOp>, String> {
-        Ok(match call.f() {
-            "get" | "read" => match call.result() {
+        Ok(match function(call.f()) {
+            Some(Function::Get) => match call.result() {
                 None => None,
                 Some(value) => Some(KvOp::Get(text(&value, call)?)),
             },
-            "put" | "write" => Some(KvOp::Put(text(&call.argument()?, call)?)),
-            "append" => Some(KvOp::Append(text(&call.argument()?, call)?)),
-            _ => return Err(no_such_function("kv", call)),
+            Some(Function::Put) => Some(KvOp::Put(text(&call.argument()?, call)?)),
+            Some(Function::Append) => Some(KvOp::Append(text(&call.argument()?, call)?)),
+            None => return Err(no_such_function("kv", call)),
         })
     }
 
@@ -149,27 +167,24 @@ impl Model for Kv {
         string_kv::quick(&ops.iter().map(|op| op.op.at(op.start, op.end)).collect::<Vec<_>>())
     }
 
-    fn quick_calls<'h>(&self, calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
-        let text = |call: &Call<'h>, value: ValueId| match call.history().values().view(value) {
+    fn quick_calls(&self, history: &History, calls: impl Iterator<Item = SearchOp<CallIds>>) -> Option<bool> {
+        let functions: Vec<Option<Function>> = history.functions().iter().map(|f| function(f)).collect();
+        let text = |value: ValueId| match history.values().view(value) {
             ValueView::Nil => Some(""),
             ValueView::Text(text) => Some(text),
             _ => None,
         };
-        let mut ops: Vec<TextOp<'h>> = Vec::with_capacity(calls.size_hint().1.unwrap_or(0));
+        let mut ops: Vec<TextOp<'_>> = Vec::with_capacity(calls.size_hint().1.unwrap_or(0));
         for SearchOp { op: call, start, end } in calls {
-            let kind = match (call.f(), call.result_id()) {
-                ("get" | "read", None) => continue,
-                ("get" | "read", Some(value)) => text(&call, value).map(string_kv::Kind::Get),
-                (f, _) => match (f, call.argument_id().ok().and_then(|value| text(&call, value))) {
-                    ("put" | "write", Some(text)) => Some(string_kv::Kind::Put(text)),
-                    ("append", Some(text)) => Some(string_kv::Kind::Append(text)),
-                    _ => None,
-                },
+            let kind = match (functions[call.f.index()]?, call.answer) {
+                (Function::Get, None) => continue,
+                (Function::Get, Some(value)) => string_kv::Kind::Get(text(value)?),
+                (Function::Put, _) => string_kv::Kind::Put(text(call.argument()?)?),
+                (Function::Append, _) => string_kv::Kind::Append(text(call.argument()?)?),
             };
-            let Some(kind) = kind else { return Quick::NotApplicable };
             ops.push(TextOp { kind, start, end });
         }
-        string_kv::quick(&ops)
+        string_kv::is_valid(&ops)
     }
 }
 

@@ -33,12 +33,13 @@ pub use lock::{FencedLock, FencedOp, LockOp, Mutex, OwnerOp, ReentrantLock};
 pub use multi_register::{MicroOp, MultiRegister};
 pub use priority_queue::{Priority, PriorityQueue};
 pub use queue::{Fifo, Queue};
-pub use quick::{Quick, SearchOp, Violation};
+pub use quick::{CallIds, Quick, SearchOp, Violation};
 pub use register::Register;
 pub use semaphore::{Semaphore, SemaphoreOp};
 pub use stack::{Lifo, Stack};
 pub use steps::{OutOfBudget, Steps};
 
+use crate::history::History;
 use crate::history::op::Value;
 use crate::history::pair::Call;
 use crate::history::values::{ValueId, ValueView};
@@ -144,12 +145,16 @@ pub trait Model: Send + Sync {
         Quick::NotApplicable
     }
 
-    /// The same straight from the calls of a key that did or may have happened, in the order of invocation:
-    /// for models whose operations take longer to decode than to judge. Asked first. Of a violation counts
-    /// only that there is one; which, [`Model::quick`] is asked when somebody wants to know, and must find one,
-    /// too.
-    fn quick_calls<'h>(&self, _calls: impl Iterator<Item = SearchOp<Call<'h>>>) -> Quick {
-        Quick::NotApplicable
+    /// Whether there is an order, straight from the calls of a key that did or may have happened, in the order of
+    /// invocation; nothing if it can't tell. For models whose operations take longer to decode than to judge.
+    /// Asked first, and for the verdict only: what is wrong, [`Model::quick`] is asked when somebody wants to
+    /// know, and must find something, too.
+    fn quick_calls(
+        &self,
+        _history: &History,
+        _calls: impl Iterator<Item = SearchOp<CallIds>>,
+    ) -> Option<bool> {
+        None
     }
 
     /// The value that the operation leaves for others to see. An operation that makes a value may

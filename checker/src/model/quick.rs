@@ -1,5 +1,8 @@
 //! Quicker ways to decide than a search, where a model has one.
 
+use crate::history::F;
+use crate::history::values::ValueId;
+
 /// An operation that did or may have happened, and when it was open.
 #[derive(Clone, Copy, Debug)]
 pub struct SearchOp<O> {
@@ -10,6 +13,28 @@ pub struct SearchOp<O> {
     /// When it was answered; `u32::MAX` when the outcome is unknown: it may have happened at any time
     /// after its start, or not at all.
     pub end: u32,
+}
+
+/// A call by the numbers that its parts have in its history: see [`Model::quick_calls`](super::Model::quick_calls).
+#[derive(Clone, Copy, Debug)]
+pub struct CallIds {
+    /// What was called.
+    pub f: F,
+    /// What was asked.
+    pub asked: ValueId,
+    /// What was answered; none where the outcome is unknown.
+    pub answer: Option<ValueId>,
+}
+
+impl CallIds {
+    /// What it was about, if it is an update: nothing if the answer names another value.
+    #[inline]
+    pub fn argument(&self) -> Option<ValueId> {
+        match self.answer {
+            Some(answer) if answer != ValueId::NIL && answer != self.asked => None,
+            _ => Some(self.asked),
+        }
+    }
 }
 
 /// What a quicker way than a search found: see [`Model::quick`](super::Model::quick).

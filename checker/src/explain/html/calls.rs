@@ -28,7 +28,6 @@ use crate::history::More;
 use crate::history::op::{OpType, Process};
 use crate::history::pair::{Call, Outcome, Pair};
 use crate::history::values::ValueId;
-use crate::linearizability::partition::NEVER;
 
 /// What all notes together may take, in bytes; what comes after that is left out, and says so.
 const NOTE_BYTES_MAX: usize = 8 << 20;
@@ -77,9 +76,9 @@ pub(super) fn calls(history: &History) -> Vec<Call<'_>> {
         let Process::Client(process) = history.process(position) else { continue };
         if history.op_type(position) == OpType::Invoke {
             open.insert(process, pairs.len());
-            pairs.push(Pair { invoke: position as u32, completion: NEVER });
+            pairs.push(Pair::open(position as u32));
         } else if let Some(call) = open.remove(&process) {
-            pairs[call].completion = position as u32;
+            pairs[call].note(false, position as u32);
         }
     }
     pairs.into_iter().map(|pair| Call::new(history, pair)).collect()

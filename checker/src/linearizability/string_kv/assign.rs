@@ -8,17 +8,18 @@
 //! the [`zones`](crate::linearizability::zones). A history is linearizable exactly when one of them is.
 
 use super::decode::{Chains, Update};
+use super::few::Few;
 use super::{TextOp, TextRegister};
 use crate::linearizability::partition::NEVER;
-use crate::linearizability::register_op::{Kind, RegisterOp, ValueId};
+use crate::linearizability::register_op::{Kind, ValueId};
 
 /// For each append of one text the value that it made, if any get shows it.
-type Choice = Vec<Option<ValueId>>;
+type Choice = Few<Option<ValueId>>;
 
 /// The choices for each text of updates.
 #[derive(Debug)]
 pub(super) struct Choices {
-    by_update: Vec<Vec<Choice>>,
+    by_update: Vec<Few<Choice>>,
 }
 
 /// Choices for one text, beyond which a search is better.
@@ -35,8 +36,9 @@ impl Choices {
         let mut all = 1usize;
         for update in &chains.updates {
             let choices = match &update.appends[..] {
-                [_] | [] => vec![update.appends.iter().map(|_| update.made.first().copied()).collect()],
-                _ => choices(ops, chains, update)?,
+                [] => Few::One(Few::None),
+                [_] => Few::One(Few::One(update.made.first().copied())),
+                _ => Few::Many(choices(ops, chains, update)?),
             };
             all = all.saturating_mul(choices.len());
             by_update.push(choices);
@@ -46,18 +48,35 @@ impl Choices {
 
     /// An update of which no choice is possible.
     pub(super) fn without<'c>(&self, chains: &'c Chains) -> Option<&'c Update> {
-        let place = self.by_update.iter().position(Vec::is_empty)?;
+        let place = self.by_update.iter().position(|choices| choices.is_empty())?;
         Some(&chains.updates[place])
     }
 
     pub(super) fn count(&self) -> usize {
-        self.by_update.iter().map(Vec::len).product()
+        self.by_update.iter().map(|choices| choices.len()).product()
     }
 
     /// The register of one of the choices.
     pub(super) fn register(&self, ops: &[TextOp<'_>], chains: &Chains, number: usize) -> TextRegister {
         let mut kinds: Vec<(usize, Kind)> = Vec::with_capacity(ops.len());
-        kinds.extend(chains.reads.iter().map(|(get, value)| (*get, Kind::Read(*value))));
+        let values = self.each_kind(ops, chains, number, |op, kind| kinds.push((op, kind)));
+        kinds.sort_unstable_by_key(|(number, _)| *number);
+        TextRegister {
+            ops: kinds.iter().map(|(number, kind)| ops[*number].with(*kind)).collect(),
+            numbers: kinds.iter().map(|(number, _)| *number).collect(),
+            values,
+        }
+    }
+
+    /// What its operations do, in no order; answers how many values there are.
+    pub(super) fn each_kind(
+        &self,
+        ops: &[TextOp<'_>],
+        chains: &Chains,
+        number: usize,
+        mut does: impl FnMut(usize, Kind),
+    ) -> usize {
+        chains.reads.iter().for_each(|(get, value)| does(*get, Kind::Read(*value)));
         let mut values = chains.texts.len() as ValueId + 1;
         let mut unseen = || {
             values += 1;
@@ -65,32 +84,28 @@ impl Choices {
         };
         let mut rest = number;
         for (update, choices) in chains.updates.iter().zip(&self.by_update) {
-            for put in &update.puts {
-                kinds.push((*put, update.put.map_or_else(&mut unseen, Kind::Write)));
+            for put in &*update.puts {
+                does(*put, update.put.map_or_else(&mut unseen, Kind::Write));
             }
-            let choice = &choices[rest % choices.len()];
-            rest /= choices.len();
-            for (append, made) in update.appends.iter().zip(choice) {
+            let choice = match &choices[..] {
+                [only] => only,
+                several => {
+                    let choice = &several[rest % several.len()];
+                    rest /= several.len();
+                    choice
+                }
+            };
+            for (append, made) in update.appends.iter().zip(&**choice) {
                 let kind = match made {
                     Some(made) => Kind::Cas(chains.texts[*made as usize - 1].before, *made),
                     // Nobody saw it, and nobody knows whether it happened: it says nothing.
                     None if ops[*append].end == NEVER => continue,
                     None => unseen(),
                 };
-                kinds.push((*append, kind));
+                does(*append, kind);
             }
         }
-        kinds.sort_unstable_by_key(|(number, _)| *number);
-        let op = |(number, kind): &(usize, Kind)| RegisterOp {
-            kind: *kind,
-            start: ops[*number].start,
-            end: ops[*number].end,
-        };
-        TextRegister {
-            ops: kinds.iter().map(op).collect(),
-            numbers: kinds.iter().map(|(number, _)| *number).collect(),
-            values: values as usize,
-        }
+        values as usize
     }
 }
 
@@ -105,7 +120,7 @@ struct Search<'a> {
     ops: &'a [TextOp<'a>],
     chains: &'a Chains,
     update: &'a Update,
-    choice: Choice,
+    choice: Vec<Option<ValueId>>,
     found: Vec<Choice>,
 }
 
@@ -113,7 +128,7 @@ impl Search<'_> {
     /// Gives an append to each value from this one on, in every way; whether that were few enough.
     fn choose(&mut self, place: usize) -> bool {
         let Some(&value) = self.update.made.get(place) else {
-            self.found.push(self.choice.clone());
+            self.found.push(Few::Many(self.choice.clone()));
             return self.found.len() <= CHOICES_PER_TEXT_MAX;
         };
         for append in 0..self.choice.len() {
@@ -136,7 +151,7 @@ impl Search<'_> {
             return false;
         }
         // Of two that made texts of one chain, the one that is earlier in every way made the earlier.
-        self.choice.iter().zip(&self.update.appends).all(|(made, other)| {
+        self.choice.iter().zip(&*self.update.appends).all(|(made, other)| {
             let Some(made) = made else { return true };
             let other = &self.ops[*other];
             let other_is_later = other.start > start && other.end >= end;

@@ -12,6 +12,7 @@
 //! Linear in the bytes of the texts but for a look-up per update: what a get has in common with the get
 //! before is not taken apart again.
 
+use super::few::Few;
 use super::{Impossible, Kind, TextOp};
 use crate::linearizability::partition::NEVER;
 use crate::linearizability::register_op::{INITIAL, ValueId};
@@ -46,13 +47,13 @@ pub(super) struct Text {
 #[derive(Debug, Default)]
 pub(super) struct Update {
     /// The operations that put it.
-    pub(super) puts: Vec<usize>,
+    pub(super) puts: Few<usize>,
     /// The value that these made, if any get shows it: then there is one of them.
     pub(super) put: Option<ValueId>,
     /// The operations that appended it.
-    pub(super) appends: Vec<usize>,
+    pub(super) appends: Few<usize>,
     /// The values that these made.
-    pub(super) made: Vec<ValueId>,
+    pub(super) made: Few<ValueId>,
 }
 
 /// Takes the gets apart; `None` if that can be done in several ways.
@@ -101,7 +102,7 @@ struct Chain {
 
 struct Apart<'t> {
     /// By text, with the updates in the same order.
-    sorted: Vec<&'t [u8]>,
+    sorted: Vec<Bytes<'t>>,
     updates: Vec<Update>,
     texts: Vec<Text>,
     /// The first is that of the empty text.
@@ -116,21 +117,40 @@ struct Apart<'t> {
 
 const NO_CHAIN: u32 = u32::MAX;
 
+/// Bytes in their order, the first eight of them as a number: most that differ, differ in these.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Bytes<'t> {
+    first: u64,
+    all: &'t [u8],
+}
+
+impl<'t> Bytes<'t> {
+    fn new(all: &'t [u8]) -> Self {
+        // Zeros behind shorter ones: no byte is less.
+        let first = match all.first_chunk() {
+            Some(first) => u64::from_be_bytes(*first),
+            None => (0..8).fold(0, |first, at| first << 8 | u64::from(all.get(at).copied().unwrap_or(0))),
+        };
+        Self { first, all }
+    }
+}
+
 impl<'t> Apart<'t> {
     fn of(ops: &[TextOp<'t>]) -> Option<Self> {
-        let mut by_text: Vec<(&[u8], usize)> = Vec::new();
+        let mut by_text: Vec<(Bytes<'_>, usize)> = Vec::with_capacity(ops.len());
         for (number, op) in ops.iter().enumerate() {
             if let Kind::Put(text) | Kind::Append(text) = op.kind {
-                by_text.push((text.as_bytes(), number));
+                by_text.push((Bytes::new(text.as_bytes()), number));
             }
         }
         by_text.sort_unstable();
-        let (mut sorted, mut updates): (Vec<&[u8]>, Vec<Update>) = (Vec::new(), Vec::new());
+        let mut sorted: Vec<Bytes<'_>> = Vec::with_capacity(by_text.len());
+        let mut updates: Vec<Update> = Vec::with_capacity(by_text.len());
         for (text, number) in by_text {
             match sorted.last() {
                 Some(last) if *last == text => {}
                 // What lies between a text and a longer one that begins with it begins with it too.
-                Some(last) if text.starts_with(last) => return None,
+                Some(last) if text.all.starts_with(last.all) => return None,
                 _ => {
                     sorted.push(text);
                     updates.push(Update::default());
@@ -142,7 +162,7 @@ impl<'t> Apart<'t> {
                 _ => update.appends.push(number),
             }
         }
-        let empty = sorted.first().is_some_and(|text| text.is_empty());
+        let empty = sorted.first().is_some_and(|text| text.all.is_empty());
         let begins = vec![NO_CHAIN; sorted.len()];
         let chains = vec![Chain { from_empty: true, values: Vec::new() }];
         let (texts, last, parts) = (Vec::new(), &[][..], Vec::new());
@@ -156,7 +176,7 @@ impl<'t> Apart<'t> {
         for op in ops {
             let Kind::Get(text) = op.kind else { continue };
             let text = text.as_bytes();
-            if !first.is_some_and(|first| text.starts_with(self.sorted[first])) {
+            if !first.is_some_and(|first| text.starts_with(self.sorted[first].all)) {
                 first = self.beginning(text);
             }
             let Some(update) = first.map(|first| &self.updates[first]) else { continue };
@@ -171,8 +191,9 @@ impl<'t> Apart<'t> {
 
     /// The update that a text begins with.
     fn beginning(&self, text: &[u8]) -> Option<usize> {
+        let text = Bytes::new(text);
         let behind = self.sorted.partition_point(|part| *part <= text);
-        behind.checked_sub(1).filter(|place| text.starts_with(self.sorted[*place]))
+        behind.checked_sub(1).filter(|place| text.all.starts_with(self.sorted[*place].all))
     }
 
     /// Takes a get apart, and tells its value.
@@ -198,7 +219,7 @@ impl<'t> Apart<'t> {
                 _ => {}
             }
             self.go_on(get, place)?;
-            byte += self.sorted[place].len();
+            byte += self.sorted[place].all.len();
             self.parts.push(byte);
         }
         Ok(match self.parts.len() {

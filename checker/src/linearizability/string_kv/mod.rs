@@ -11,16 +11,18 @@
 //! |---|---|
 //! | `decode` | takes the gets apart |
 //! | `assign` | which of several appends of one text made which text |
+//! | `few` | short lists |
 
 mod assign;
 mod decode;
+mod few;
 
 #[cfg(test)]
 mod tests;
 
 use super::partition::NEVER;
 use super::register_op::{Kind as RegisterKind, RegisterOp};
-use super::zones::{self, Answer};
+use super::zones::{self, Answer, Zones};
 use crate::model::{Quick, Violation};
 use assign::Choices;
 use decode::{Chains, Update};
@@ -82,8 +84,7 @@ pub(crate) fn quick(ops: &[TextOp<'_>]) -> Quick {
     if let Some(update) = choices.without(&chains) {
         return Quick::Violation(never_open(&chains, update));
     }
-    let ends = ops.iter().map(|op| if op.end == NEVER { op.start } else { op.end });
-    let positions = ends.max().unwrap_or(0);
+    let positions = last_position(ops);
     let mut found = None;
     for number in 0..choices.count() {
         let register = choices.register(ops, &chains, number);
@@ -97,6 +98,43 @@ pub(crate) fn quick(ops: &[TextOp<'_>]) -> Quick {
     }
     // If it can't be told in these terms, a search tells it.
     found.map_or(Quick::NotApplicable, Quick::Violation)
+}
+
+/// Whether there is an order; nothing if that can't be told.
+pub(crate) fn is_valid(ops: &[TextOp<'_>]) -> Option<bool> {
+    if let Some(Ok(chains)) = decode::chains(ops) {
+        let choices = Choices::of(ops, &chains)?;
+        let positions = last_position(ops);
+        let fits = |number: usize| {
+            let mut zones = Zones::new(chains.texts.len() + 1);
+            choices.each_kind(ops, &chains, number, |op, kind| {
+                let unique = zones.add(&ops[op].with(kind));
+                debug_assert!(unique, "every value is made once");
+            });
+            matches!(zones.decide(positions), Answer::Valid)
+        };
+        if (0..choices.count()).any(fits) {
+            return Some(true);
+        }
+    }
+    // What is impossible must be told once somebody asks: only what can be is called so.
+    match quick(ops) {
+        Quick::NotApplicable => None,
+        Quick::Valid => Some(true),
+        Quick::Violation(_) => Some(false),
+    }
+}
+
+/// Every position is at most this.
+fn last_position(ops: &[TextOp<'_>]) -> u32 {
+    ops.iter().map(|op| if op.end == NEVER { op.start } else { op.end }).max().unwrap_or(0)
+}
+
+impl TextOp<'_> {
+    /// What it does to the register that the text is.
+    fn with(&self, kind: RegisterKind) -> RegisterOp {
+        RegisterOp { kind, start: self.start, end: self.end }
+    }
 }
 
 /// Appends that were not open when what gets show must have been appended.
