@@ -9,7 +9,8 @@ use super::partition::{Known, Part};
 use super::register_op::{INITIAL, Kind, RegisterOp, ValueId as Number};
 use crate::history::op::Value;
 use crate::history::pair::Outcome;
-use crate::history::values::ValueId;
+use crate::history::values::{ValueId, Values};
+use crate::history::{F, History};
 use crate::model::{CasRegister, Model, no_such_function};
 
 /// A key as a register.
@@ -34,7 +35,7 @@ enum Numbering {
 
 /// What a function is to a register.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Function {
+enum Function {
     Read,
     Write,
     Cas,
@@ -42,12 +43,97 @@ pub(crate) enum Function {
 }
 
 impl Function {
-    pub(crate) fn named(name: &str) -> Self {
+    fn named(name: &str) -> Self {
         match name {
             "read" => Function::Read,
             "write" => Function::Write,
             "cas" => Function::Cas,
             _ => Function::Other,
+        }
+    }
+}
+
+/// What a call says of a register, in values of its history.
+pub(crate) enum Said {
+    /// Nothing.
+    Nothing,
+    /// That this value was there, seen or put there: which of the two it is can't be predicted, so that both are
+    /// told alike.
+    Value { seen: bool, value: ValueId },
+    /// That the first was there, and the second was put there at once.
+    Swapped(ValueId, ValueId),
+    /// That this was not there.
+    NotThere(ValueId),
+}
+
+/// Why a call is none of a register.
+pub(crate) enum Strange {
+    /// An update that answers another value than it was asked to leave there.
+    Answer,
+    /// A compare-and-set of something else than `[old, new]`.
+    Argument,
+    /// A function that registers do not have.
+    Function,
+}
+
+/// What the calls of a history mean: the one place that knows.
+pub(crate) struct Meaning<'h> {
+    values: &'h Values,
+    functions: Vec<Function>,
+    silent_nil: bool,
+    fails_tell: bool,
+}
+
+impl<'h> Meaning<'h> {
+    pub(crate) fn new(history: &'h History, model: &CasRegister) -> Self {
+        Self {
+            values: history.values(),
+            functions: history.functions().iter().map(|name| Function::named(name)).collect(),
+            silent_nil: model.ignores_nil_reads(),
+            fails_tell: model.takes_failed_cas(),
+        }
+    }
+
+    /// Of a call of this function that was asked and, if its outcome is ok, answered this.
+    #[inline(always)]
+    pub(crate) fn of(
+        &self,
+        f: F,
+        outcome: Outcome,
+        asked: ValueId,
+        answer: ValueId,
+    ) -> Result<Said, Strange> {
+        let function = self.functions[f.index()];
+        match (function, outcome) {
+            (Function::Read | Function::Write, Outcome::Ok) => {
+                let seen = function == Function::Read;
+                if answer == ValueId::NIL {
+                    if seen && self.silent_nil {
+                        return Ok(Said::Nothing);
+                    }
+                } else if answer != asked && !seen {
+                    return Err(Strange::Answer);
+                }
+                Ok(Said::Value { seen, value: if seen { answer } else { asked } })
+            }
+            (Function::Write, Outcome::Unknown) => Ok(Said::Value { seen: false, value: asked }),
+            (Function::Cas, Outcome::Ok) if answer != asked && answer != ValueId::NIL => Err(Strange::Answer),
+            (Function::Cas, Outcome::Ok | Outcome::Unknown) => {
+                let [old, new] = self.pair(asked)?;
+                Ok(Said::Swapped(old, new))
+            }
+            (Function::Cas, Outcome::Failed) if self.fails_tell => Ok(Said::NotThere(self.pair(asked)?[0])),
+            (_, Outcome::Failed) | (Function::Read, Outcome::Unknown) => Ok(Said::Nothing),
+            (Function::Other, _) => Err(Strange::Function),
+        }
+    }
+
+    /// What a compare-and-set is to find and to leave.
+    #[inline(always)]
+    fn pair(&self, argument: ValueId) -> Result<[ValueId; 2], Strange> {
+        match self.values.list_view(argument) {
+            Some(&[old, new]) => Ok([old, new]),
+            _ => Err(Strange::Argument),
         }
     }
 }
@@ -96,37 +182,18 @@ impl<'p, 'h> Decoder<'p, 'h> {
 
     /// Each operation, as long as more are wanted. Whether it were all.
     pub(crate) fn each(&mut self, mut wants_more: impl FnMut(RegisterOp) -> bool) -> Result<bool, String> {
-        let functions = self.part.history.functions().iter().map(|name| Function::named(name));
-        let functions: Vec<Function> = functions.collect();
-        let silent_nil = self.model.ignores_nil_reads();
+        let meaning = Meaning::new(self.part.history, self.model);
         for (number, known) in self.part.known().enumerate() {
             let Known { span, f, outcome, asked, answer } = known;
-            let function = functions[usize::from(f.0)];
-            let kind = match (function, outcome) {
-                (Function::Read | Function::Write, Outcome::Ok) => {
-                    // Which of the two it is can't be predicted.
-                    let reads = function == Function::Read;
-                    if answer == ValueId::NIL {
-                        if reads && silent_nil {
-                            continue;
-                        }
-                    } else if answer != asked && !reads {
-                        self.part.call(number).argument_id()?;
-                    }
-                    let value = self.number(if reads { answer } else { asked });
-                    if reads { Kind::Read(value) } else { Kind::Write(value) }
+            let kind = match meaning.of(f, outcome, asked, answer) {
+                Ok(Said::Nothing) => continue,
+                Ok(Said::Value { seen, value }) => {
+                    let value = self.number(value);
+                    if seen { Kind::Read(value) } else { Kind::Write(value) }
                 }
-                (Function::Write, Outcome::Unknown) => Kind::Write(self.number(asked)),
-                (Function::Cas, Outcome::Failed) if self.model.takes_failed_cas() => {
-                    Kind::NotEqual(self.pair(number, asked)?[0])
-                }
-                (Function::Cas, Outcome::Ok | Outcome::Unknown) => {
-                    self.part.call(number).argument_id()?;
-                    let [old, new] = self.pair(number, asked)?;
-                    Kind::Cas(old, new)
-                }
-                (_, Outcome::Failed) | (Function::Read, Outcome::Unknown) => continue,
-                (Function::Other, _) => return Err(no_such_function("register", &self.part.call(number))),
+                Ok(Said::Swapped(old, new)) => Kind::Cas(self.number(old), self.number(new)),
+                Ok(Said::NotThere(value)) => Kind::NotEqual(self.number(value)),
+                Err(strange) => return Err(self.told(number, &strange)),
             };
             if !wants_more(RegisterOp { kind, start: span.start, end: span.end }) {
                 return Ok(false);
@@ -135,14 +202,18 @@ impl<'p, 'h> Decoder<'p, 'h> {
         Ok(true)
     }
 
-    /// The numbers of a cas, the expected one first; of a failed one only that.
-    fn pair(&mut self, call: usize, argument: ValueId) -> Result<[Number; 2], String> {
-        let Some(&[old, new]) = self.part.history.values().list_view(argument) else {
-            let call = self.part.call(call);
-            let (op, asked) = (call.invoke_index(), call.asked());
-            return Err(format!("op {op}: the argument of a cas is [old, new], not {asked}"));
-        };
-        Ok([self.number(old), self.number(new)])
+    /// Why a call is none of a register, in words.
+    #[cold]
+    fn told(&self, call: usize, strange: &Strange) -> String {
+        let call = self.part.call(call);
+        let (op, asked) = (call.invoke_index(), call.asked());
+        match (strange, call.argument_id()) {
+            (Strange::Answer, Err(told)) => told,
+            (Strange::Function, _) => no_such_function("register", &call),
+            (Strange::Answer | Strange::Argument, _) => {
+                format!("op {op}: the argument of a cas is [old, new], not {asked}")
+            }
+        }
     }
 
     fn number(&mut self, id: ValueId) -> Number {

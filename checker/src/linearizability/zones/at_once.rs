@@ -6,19 +6,14 @@
 //! breaks a rule, an answer that contradicts its question, late knowledge, a failed compare-and-set that says
 //! something) is left to those who look at it one by one.
 
-use std::collections::HashSet;
-use std::hash::BuildHasherDefault;
-
-use super::super::hash::Mix;
 use super::super::register_op::ValueId as Number;
 use super::clusters::{Block, Clusters, NUMBERS_MAX, READS, WRITER};
 use super::collide::Noted;
 use crate::history::History;
 use crate::history::ended::{Ended, each_ended};
-use crate::history::op::OpType;
-use crate::history::pair::OpCounts;
+use crate::history::pair::{OpCounts, Outcome};
 use crate::history::values::ValueId;
-use crate::linearizability::register_decode::Function;
+use crate::linearizability::register_decode::{Meaning, Said};
 use crate::model::{CasRegister, Model};
 
 /// What came of it.
@@ -38,9 +33,6 @@ impl AtOnce {
 
 /// Judges every key; nothing if this is none of its kind, or if nothing was asked.
 pub(crate) fn at_once(history: &History, model: &CasRegister) -> Option<AtOnce> {
-    if history.has_keys() && repeats(history) {
-        return None;
-    }
     let with = |places: Places| {
         let mut registers = Registers::new(history, model, places);
         (each_ended(history, |call| registers.add(call) == Some(true)), registers)
@@ -60,9 +52,7 @@ pub(crate) fn at_once(history: &History, model: &CasRegister) -> Option<AtOnce> 
 /// A cluster for every value of every key.
 struct Registers<'h> {
     history: &'h History,
-    functions: Vec<Function>,
-    silent_nil: bool,
-    fails_tell: bool,
+    meaning: Meaning<'h>,
     /// The initial value, if it is in the history.
     initial_value: Option<ValueId>,
     clusters: Clusters,
@@ -91,26 +81,6 @@ const CLUSTERS_PER_CALL_MAX: usize = 2;
 /// So many more cost nothing.
 const CLUSTERS_ALWAYS: usize = 1 << 10;
 
-/// Of so many events a look tells most histories whose values repeat.
-const LOOKED_AT: usize = 1 << 12;
-
-/// Whether one value of one key is seen to be written twice soon: to make room for the values of many keys takes
-/// longer than that.
-fn repeats(history: &History) -> bool {
-    let functions: Vec<Function> = history.functions().iter().map(|name| Function::named(name)).collect();
-    let asked = (0..history.len().min(LOOKED_AT)).filter(|at| history.op_type(*at) == OpType::Invoke);
-    let mut written: HashSet<(Option<ValueId>, ValueId), BuildHasherDefault<Mix>> = HashSet::default();
-    let mut writes = asked.filter_map(|at| match functions[usize::from(history.f_id(at).0)] {
-        Function::Write => Some((history.key_id(at), history.value_id(at))),
-        Function::Cas => {
-            let &[old, new] = history.values().list_view(history.value_id(at))? else { return None };
-            (old != new).then(|| (history.key_id(at), new))
-        }
-        Function::Read | Function::Other => None,
-    });
-    writes.any(|write| !written.insert(write))
-}
-
 impl Places {
     fn rows(history: &History) -> Self {
         let (values, calls) = (history.values().len(), history.len() / 2);
@@ -127,12 +97,9 @@ impl<'h> Registers<'h> {
             Places::Rows { length, .. } => length as usize,
             Places::Own { .. } => values + CLUSTERS_ALWAYS,
         };
-        let functions = history.functions().iter().map(|name| Function::named(name)).collect();
         let mut registers = Self {
             history,
-            functions,
-            silent_nil: model.ignores_nil_reads(),
-            fails_tell: model.takes_failed_cas(),
+            meaning: Meaning::new(history, model),
             initial_value: history.values().find(&model.initial()),
             clusters: Clusters::without_initial(room),
             places,
@@ -147,41 +114,21 @@ impl<'h> Registers<'h> {
     }
 
     /// Takes a call. Nothing or false if it is none of those that are decided here.
-    #[inline]
+    #[inline(always)]
     fn add(&mut self, call: &Ended) -> Option<bool> {
-        let function = self.functions[usize::from(call.f.0)];
-        let Ended { start, end, op_type, asked, answered, .. } = *call;
-        let key = self.key(call.key)?;
-        if op_type == OpType::Fail {
-            return Some(function != Function::Cas || !self.fails_tell);
-        }
-        let is_ok = op_type == OpType::Ok;
-        match function {
-            Function::Read | Function::Write if is_ok => {
-                // Which of the two it is can't be predicted.
-                let reads = function == Function::Read;
-                if answered == ValueId::NIL {
-                    if reads && self.silent_nil {
-                        return Some(true);
-                    }
-                } else if answered != asked && !reads {
-                    return None;
-                }
-                let place = self.place(key, if reads { answered } else { asked })?;
-                Some(self.clusters.touch(place, if reads { READS } else { WRITER }, start, end))
+        let Ended { start, end, f, op_type, key, asked, answered } = *call;
+        let key = self.key(key)?;
+        match self.meaning.of(f, Outcome::after(op_type), asked, answered).ok()? {
+            Said::Nothing => Some(true),
+            Said::Value { seen, value } => {
+                let place = self.place(key, value)?;
+                Some(self.clusters.touch(place, if seen { READS } else { WRITER }, start, end))
             }
-            // It says nothing.
-            Function::Read => Some(true),
-            Function::Write => {
-                let place = self.place(key, asked)?;
-                Some(self.clusters.touch(place, WRITER, start, end))
-            }
-            Function::Cas if !is_ok || answered == asked || answered == ValueId::NIL => {
-                let &[old, new] = self.history.values().list_view(asked)? else { return None };
+            Said::Swapped(old, new) => {
                 let (old, new) = (self.place(key, old)?, self.place(key, new)?);
                 Some(self.clusters.swap(old, new, start, end))
             }
-            Function::Cas | Function::Other => None,
+            Said::NotThere(_) => None,
         }
     }
 
@@ -239,8 +186,7 @@ impl<'h> Registers<'h> {
     fn are_valid(mut self) -> bool {
         let mut noted = Noted::new(self.history.len() as u32);
         if !self.history.has_keys() {
-            return self.clusters.join_and_walk(|block| noted.note(block)).is_ok()
-                && noted.collision().is_none();
+            return self.clusters.join_and_walk(|block| noted.note(block)).is_ok() && !noted.has_collision();
         }
         let mut reach = vec![0; self.initial.len()];
         let first = match &self.places {
@@ -264,7 +210,7 @@ impl<'h> Registers<'h> {
 mod tests {
     use super::*;
     use crate::simulate::{Object, Plan, simulate};
-    use crate::{History, Op, Process, Value};
+    use crate::{History, Op, OpType, Process, Value};
 
     #[test]
     fn a_history_without_calls_is_not_judged_at_once() {

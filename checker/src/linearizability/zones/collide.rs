@@ -33,9 +33,8 @@ impl Noted {
         }
     }
 
-    /// Two of the positions at which blocks are noted that can't both be, if there are any: a forward
-    /// block, and the block that is in its way.
-    pub(super) fn collision(&self) -> Option<(u32, u32)> {
+    /// Whether there are two blocks that can't both be.
+    pub(super) fn has_collision(&self) -> bool {
         // Without branches, because which positions hold a block can't be predicted. One less than what is
         // meant on both sides: then an empty position allows everything.
         let (mut reach, mut collides) = (1u32, false);
@@ -46,7 +45,13 @@ impl Noted {
             collides |= allowed.wrapping_sub(1) < reach - 1;
             reach = reach.max(if is_forward { other } else { 0 });
         }
-        if !collides {
+        collides
+    }
+
+    /// Two of the positions at which blocks are noted that can't both be, if there are any: a forward
+    /// block, and the block that is in its way.
+    pub(super) fn collision(&self) -> Option<(u32, u32)> {
+        if !self.has_collision() {
             return None;
         }
         let (mut reach, mut holder) = (0, 0);
