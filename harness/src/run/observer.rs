@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::cluster::Cluster;
 use super::files;
@@ -24,7 +24,7 @@ const FRESH: Duration = Duration::from_millis(800);
 pub struct Observer {
     seen: Mutex<Seen>,
     /// One per node; none ever ends by itself.
-    tasks: Mutex<Vec<JoinHandle<()>>>,
+    tasks: Mutex<Vec<AbortHandle>>,
 }
 
 #[derive(Default)]
@@ -40,12 +40,13 @@ struct Seen {
 }
 
 impl Observer {
-    /// Starts asking; the tasks end with the runtime. A harness that can't ask stops the run.
-    pub fn start(cluster: &Arc<Cluster>, stop: &Stop) -> Arc<Observer> {
+    /// Starts asking; the tasks are the run's, and end with those: they hold the cluster, and whoever went
+    /// on asking after its end would keep its proxies for ever. A harness that can't ask stops the run.
+    pub fn start(cluster: &Arc<Cluster>, stop: &Stop, tasks: &mut JoinSet<()>) -> Arc<Observer> {
         let observer = Arc::new(Observer::default());
         for node in cluster.ids() {
             let (cluster, heard, stop) = (Arc::clone(cluster), Arc::clone(&observer), stop.clone());
-            let task = tokio::spawn(async move {
+            let task = tasks.spawn(async move {
                 loop {
                     match tokio::time::timeout(ANSWER_MAX, cluster.status(node)).await {
                         Ok(Some(Ok(status))) => heard.heard(node, status, Instant::now()),
@@ -64,7 +65,7 @@ impl Observer {
 
     /// Whether every node is still being asked; if not, the harness itself has failed.
     pub fn is_running(&self) -> bool {
-        !super::lock(&self.tasks).iter().any(JoinHandle::is_finished)
+        !super::lock(&self.tasks).iter().any(AbortHandle::is_finished)
     }
 
     /// Takes in one answer.
@@ -181,6 +182,21 @@ mod tests {
 
     fn leading(round: u64, node: u16) -> NodeStatus {
         NodeStatus { role: Some("leader".to_owned()), ballot: Some((round, node)), ..NodeStatus::default() }
+    }
+
+    #[tokio::test]
+    async fn nobody_asks_a_cluster_whose_run_is_over() {
+        use crate::system::paxos::{PaxosOptions, PaxosSystem};
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let system = Arc::new(PaxosSystem::new(PaxosOptions::new("paxos-node".into(), 7, 1)));
+        let cluster = Arc::new(Cluster::new(system, 3, folder.path(), 1).expect("places and proxies"));
+        let mut tasks = JoinSet::new();
+        let observer = Observer::start(&cluster, &Stop::default(), &mut tasks);
+        assert!(observer.is_running() && Arc::strong_count(&cluster) > 3);
+        tasks.shutdown().await;
+        assert!(!observer.is_running());
+        assert_eq!(Arc::strong_count(&cluster), 1, "its proxies would never end");
     }
 
     #[test]

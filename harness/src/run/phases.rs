@@ -103,7 +103,7 @@ impl Stage {
             () = self.stop.stopped() => Ok(()),
         };
         if play.came_up(started) && !self.stop.is_stopped() {
-            play.observer = Observer::start(&self.cluster, &self.stop);
+            play.observer = Observer::start(&self.cluster, &self.stop, &mut background);
             play.background(&mut background);
             play.under_load().await;
         }
@@ -115,7 +115,7 @@ impl Stage {
                 self.stop.now(StopReason::Broken(format!("a task of the harness failed: {error}")));
             }
         }
-        drop(background);
+        background.shutdown().await;
         let stopped = self.cluster.stop().await;
         for failure in &stopped.failures {
             self.stop.now(StopReason::Broken(failure.clone()));
