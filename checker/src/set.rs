@@ -5,6 +5,8 @@
 //! reads that each saw what the other did not are found. And a set that nobody read at the end proves
 //! nothing about what was acknowledged before: that is unknown.
 
+use std::sync::Arc;
+
 use crate::budget::{Budget, Meter};
 use crate::check::Check;
 use crate::history::History;
@@ -12,6 +14,8 @@ use crate::history::pair::Outcome;
 use crate::linearizability::judge::{self, Found, Judged};
 use crate::linearizability::partition::Part;
 use crate::linearizability::portfolio;
+use crate::model::GrowSet;
+use crate::online::Checker;
 use crate::verdict::{Decision, Report};
 
 /// Every key is a set with `add v` and `read`, which answers all elements in any order.
@@ -29,6 +33,10 @@ impl Check for SetCheck {
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
         judge::decide(&[], history, budget, judge)
+    }
+
+    fn online(&self) -> Option<Checker> {
+        Some(Checker::of(Arc::new(GrowSet)))
     }
 }
 

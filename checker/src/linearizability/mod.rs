@@ -42,6 +42,8 @@ pub(crate) mod zones;
 
 pub(crate) use crate::hash;
 
+use std::sync::Arc;
+
 use crate::budget::Budget;
 use crate::check::{Check, KeyOrder};
 use crate::history::History;
@@ -129,16 +131,22 @@ impl Check for LinearizableAppend {
 
 /// Every key is an object of a model of your own: by the model's own quick way where it has one
 /// ([`Model::quick`]), else by search.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Linearizable<M> {
-    model: M,
+    model: Arc<M>,
     name: Option<&'static str>,
+}
+
+impl<M> Clone for Linearizable<M> {
+    fn clone(&self) -> Self {
+        Self { model: Arc::clone(&self.model), name: self.name }
+    }
 }
 
 impl<M: Model> Linearizable<M> {
     /// Judges every key by this model.
     pub fn new(model: M) -> Self {
-        Self { model, name: None }
+        Self { model: Arc::new(model), name: None }
     }
 
     /// The same under another name than the model's.
@@ -148,22 +156,26 @@ impl<M: Model> Linearizable<M> {
     }
 }
 
-impl<M: Model> Check for Linearizable<M> {
+impl<M: Model + 'static> Check for Linearizable<M> {
     fn name(&self) -> &str {
         self.name.unwrap_or_else(|| self.model.name())
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
         judge::check(&[], self.name(), history, budget, |part, meter| {
-            portfolio::any_model(part, &self.model, meter)
+            portfolio::any_model(part, &*self.model, meter)
         })
     }
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
-        judge::decide(&[], history, budget, |part, meter| portfolio::any_model(part, &self.model, meter))
+        judge::decide(&[], history, budget, |part, meter| portfolio::any_model(part, &*self.model, meter))
+    }
+
+    fn online(&self) -> Option<Checker> {
+        Some(Checker::of(Arc::clone(&self.model)))
     }
 
     fn order(&self, history: &History, budget: &Budget) -> Result<Vec<KeyOrder>, String> {
-        orders::of_keys(history, budget, |part, meter| orders::by_search(part, &self.model, meter))
+        orders::of_keys(history, budget, |part, meter| orders::by_search(part, &*self.model, meter))
     }
 }

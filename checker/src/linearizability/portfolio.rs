@@ -17,7 +17,7 @@ use crate::explain::witness::Argument;
 use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
 use crate::history::History;
 use crate::history::pair::Outcome;
-use crate::model::{AppendList, CallIds, CasRegister, GrowSet, Model};
+use crate::model::{AppendList, CallIds, CasRegister, GrowSet, Model, decoded};
 
 pub(super) const ZONES: &str = "zones";
 pub(super) const FRONTIER: &str = "frontier";
@@ -222,11 +222,7 @@ pub(super) type Ops<O> = (Vec<SearchOp<O>>, Vec<usize>);
 pub(super) fn decode<M: Model>(part: &Part<'_>, model: &M) -> Result<Ops<M::Op>, String> {
     let (mut ops, mut calls) = (Vec::new(), Vec::new());
     for (number, (call, span)) in part.spanned().enumerate() {
-        let op = match call.outcome() {
-            Outcome::Ok | Outcome::Unknown => model.decode(&call)?,
-            Outcome::Failed => model.decode_failed(&call)?,
-        };
-        if let Some(op) = op {
+        if let Some(op) = decoded(model, &call)? {
             ops.push(SearchOp { op, start: span.start, end: span.end });
             calls.push(number);
         }

@@ -41,7 +41,7 @@ pub use steps::{OutOfBudget, Steps};
 
 use crate::history::History;
 use crate::history::op::Value;
-use crate::history::pair::Call;
+use crate::history::pair::{Call, Outcome};
 use crate::history::values::{ValueId, ValueView};
 
 /// Maps a state to one that stands for all that no operation at hand can tell from it: see
@@ -58,7 +58,7 @@ pub trait Model: Send + Sync {
     /// interchangeable.
     type Op: Clone + Eq + Hash + Debug + Send + Sync;
     /// What the object holds. Cheap to clone, please: use `Arc` for anything large.
-    type State: Clone + Eq + Hash + Debug;
+    type State: Clone + Eq + Hash + Debug + Send;
 
     /// Its name, as reports show it.
     fn name(&self) -> &str;
@@ -172,6 +172,14 @@ pub trait Model: Send + Sync {
     /// left out. True of registers; not of lists, where a later read shows all earlier values.
     fn values_separable(&self) -> bool {
         false
+    }
+}
+
+/// What a call is to an object of this model, whatever came of it.
+pub(crate) fn decoded<M: Model>(model: &M, call: &Call<'_>) -> Result<Option<M::Op>, String> {
+    match call.outcome() {
+        Outcome::Ok | Outcome::Unknown => model.decode(call),
+        Outcome::Failed => model.decode_failed(call),
     }
 }
 

@@ -1,15 +1,24 @@
 //! Checking while the test is still running.
 //!
 //! A [`Checker`] is fed one event after the other and says at each what it shows: a violation is
-//! reported at the very event at which the history became impossible. It judges what can be judged
-//! without searching: registers whose values are written once, and lists whose elements are appended
-//! once. Where a value is written again while the old one may still be there it says
-//! [`Status::Undecided`], once for that key: from there on only the check of the whole history knows.
+//! reported at the very event at which the history became impossible, which is the first at which a check of
+//! the history so far would say so.
+//!
+//! | what | by | an event costs |
+//! |---|---|---|
+//! | registers whose values are written once, lists whose elements are appended once | zones that grow | about a microsecond |
+//! | the same where values repeat, and objects of any [`Model`] | the search of whole histories, gone on with | as many steps as operations overlap, mostly some tens of microseconds |
+//!
+//! A search can grow without bounds. One that meets its limit (some thousand ways to go on, a thousand steps an
+//! event on the average) is given up, and that is told, once for that key: [`Status::Undecided`]. From there
+//! on only a check of the whole history knows, for which whoever records keeps the events; other keys
+//! go on. So does a register whose values are unique for thousands of events and then repeat: what came before is
+//! forgotten by then.
 //!
 //! Memory holds what the future can still depend on: the values that an open operation may still see,
 //! the open operations, and a note for each operation of unknown outcome. It does not grow with the
-//! history. A read or a compare-and-set of a register that stays open for a quarter of a million events without
-//! an info is taken for given up; should it end after all, its key may be undecided. (Lists grow, and so do
+//! history. An operation that stays open for very long without an info (a quarter of a million events of a
+//! register) is taken for given up; should it end after all, its key may be undecided. (Lists grow, and so do
 //! their reads.)
 //!
 //! ```
@@ -32,10 +41,39 @@
 //! assert_eq!((violation.index, violation.anomaly), (6, checker::Anomaly::StaleRead));
 //! # Ok::<(), checker::IllFormed>(())
 //! ```
+//!
+//! Every check that looks for an order has one: [`Check::online`](crate::Check::online). So has a model of your own,
+//! by [`Checker::of`]:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use checker::online::{Checker, Status};
+//! use checker::model::Counter;
+//! use checker::{Op, OpType, Process};
+//!
+//! let mut checker = Checker::of(Arc::new(Counter::default()));
+//! let op = |index, process, op_type, f, value: i64| {
+//!     Op::new(index, index * 1_000_000, op_type, Process::Client(process), f, value)
+//! };
+//! checker.event(&op(0, 0, OpType::Invoke, "add", 2))?;
+//! checker.event(&op(1, 1, OpType::Invoke, "read", 0))?;
+//! // The add may have happened by now.
+//! assert_eq!(checker.event(&op(2, 1, OpType::Ok, "read", 2))?, Status::Fine);
+//! checker.event(&op(3, 1, OpType::Invoke, "read", 0))?;
+//! let Status::Violation(violation) = checker.event(&op(4, 1, OpType::Ok, "read", 0))? else { panic!() };
+//! assert_eq!(
+//!     violation.summary,
+//!     "process 1 read 0 at 0.003 s–0.004 s, and with that no order of the operations is left: by what had \
+//!      ended before, the counter could hold 2"
+//! );
+//! # Ok::<(), checker::IllFormed>(())
+//! ```
 
 mod horizon;
 mod list;
+mod past;
 mod register;
+mod searched;
 mod sessions;
 
 #[cfg(test)]
@@ -45,9 +83,14 @@ use crate::explain::witness::Anomaly;
 use crate::history::op::{Op, OpType, Value};
 use crate::history::well_formed::IllFormed;
 use crate::history::{Resolution, ResolveError};
-use crate::model::{CasRegister, Model};
+use std::sync::Arc;
+
+use crate::linearizability::search::growing::Effort;
+use crate::model::{AppendList, CasRegister, Model};
 use list::List;
+use past::Past;
 use register::{Register, SWEPT_MIN};
+use searched::{Judge, Maker};
 use sessions::{Asked, Began, Sessions, Step};
 
 /// What an event shows.
@@ -96,9 +139,14 @@ pub struct Undecided {
 #[derive(Debug)]
 pub struct Checker {
     object: Object,
+    /// Makes judges of objects whose values repeat.
+    maker: Maker,
     sessions: Sessions,
     /// By the number of the key.
     engines: Vec<Engine>,
+    past: Past,
+    /// When the last event was.
+    time_ns: u64,
     violation: Option<Violation>,
     undecided: Option<Undecided>,
 }
@@ -108,6 +156,7 @@ pub struct Checker {
 enum Object {
     Register { initial: Value, ignores_nil_reads: bool, takes_failed_cas: bool, swept_min: usize },
     List,
+    Searched,
 }
 
 /// What judges a key.
@@ -115,6 +164,7 @@ enum Object {
 enum Engine {
     Register(Box<Register>),
     List(Box<List>),
+    Searched(Box<dyn Judge>),
     /// A verdict was reached, or none can be.
     Over,
 }
@@ -153,21 +203,45 @@ impl Checker {
 
     /// Registers with other rules: another initial value, reads of nil that say nothing.
     pub fn registers_of(model: &CasRegister) -> Self {
-        Self::new(Object::Register {
+        Self::registers_swept_from(model, SWEPT_MIN)
+    }
+
+    /// Registers that look for dead values as soon as there are so many.
+    fn registers_swept_from(model: &CasRegister, swept_min: usize) -> Self {
+        let object = Object::Register {
             initial: model.initial(),
             ignores_nil_reads: model.ignores_nil_reads(),
             takes_failed_cas: model.takes_failed_cas(),
-            swept_min: SWEPT_MIN,
-        })
+            swept_min,
+        };
+        Self::new(object, Maker::of(Arc::new(model.clone()), Effort::USUAL))
     }
 
     /// Every key is a list with `append v` and `read`, empty before its first append.
     pub fn lists() -> Self {
-        Self::new(Object::List)
+        Self::new(Object::List, Maker::of(Arc::new(AppendList), Effort::USUAL))
     }
 
-    fn new(object: Object) -> Self {
-        Self { object, sessions: Sessions::default(), engines: Vec::new(), violation: None, undecided: None }
+    /// Every key is an object of this model, whatever its values are.
+    pub fn of<M: Model + 'static>(model: Arc<M>) -> Self {
+        Self::with_effort(model, Effort::USUAL)
+    }
+
+    fn with_effort<M: Model + 'static>(model: Arc<M>, effort: Effort) -> Self {
+        Self::new(Object::Searched, Maker::of(model, effort))
+    }
+
+    fn new(object: Object, maker: Maker) -> Self {
+        Self {
+            object,
+            maker,
+            sessions: Sessions::default(),
+            engines: Vec::new(),
+            past: Past::default(),
+            time_ns: 0,
+            violation: None,
+            undecided: None,
+        }
     }
 
     /// Takes the next event, and says what it shows. An error means that no client obeying the rules
@@ -175,16 +249,20 @@ impl Checker {
     pub fn event(&mut self, op: &Op) -> Result<Status, IllFormed> {
         let step = self.sessions.take(op)?;
         let now = self.sessions.events();
+        self.time_ns = op.time_ns;
         let (key, judged) = match step {
             Step::Nothing => return Ok(Status::Fine),
             Step::Invoked { key, asked } => {
                 if key as usize == self.engines.len() {
-                    self.engines.push(self.object.engine());
+                    self.add_key(key);
                 }
-                (key, self.engines[key as usize].invoke(&asked, now))
+                let judged = self.engines[key as usize].invoke(&asked, op, now);
+                self.past.began(key, op, now);
+                (key, self.or_searched(key, judged))
             }
             Step::Completed { began, late } => {
-                let completion = Completion { op_type: op.op_type, result: &op.value, late };
+                let completion =
+                    Completion { op_type: op.op_type, result: &op.value, late, time_ns: op.time_ns };
                 (began.key, self.complete(&began, &completion, now))
             }
         };
@@ -201,7 +279,8 @@ impl Checker {
             Resolution::Happened(result) => (OpType::Ok, result),
             Resolution::DidNotHappen => (OpType::Fail, &Value::Nil),
         };
-        let judged = self.complete(&began, &Completion { op_type, result, late }, now);
+        let completion = Completion { op_type, result, late, time_ns: self.time_ns };
+        let judged = self.complete(&began, &completion, now);
         Ok(self.status(began.key, judged, now))
     }
 
@@ -221,18 +300,55 @@ impl Checker {
         let held = self.engines.iter().map(|engine| match engine {
             Engine::Register(register) => register.len(),
             Engine::List(list) => list.len(),
+            Engine::Searched(judge) => judge.len(),
             Engine::Over => 0,
         });
-        self.sessions.len() + held.sum::<usize>()
+        self.sessions.len() + self.past.len() + held.sum::<usize>()
+    }
+
+    fn add_key(&mut self, key: u32) {
+        let engine = match &self.object {
+            Object::Register { initial, swept_min, .. } => {
+                Engine::Register(Box::new(Register::new(initial.clone(), *swept_min)))
+            }
+            Object::List => Engine::List(Box::default()),
+            Object::Searched => Engine::Searched(self.maker.make()),
+        };
+        if !matches!(engine, Engine::Searched(_)) {
+            self.past.add(key);
+        }
+        self.engines.push(engine);
     }
 
     fn complete(&mut self, began: &Began, completion: &Completion<'_>, now: u64) -> Result<(), Broken> {
-        self.engines[began.key as usize].complete(&self.object, began, completion, now)
+        let judged = self.engines[began.key as usize].complete(&self.object, began, completion, now);
+        self.past.ended(began.key, began.start, completion);
+        self.or_searched(began.key, judged)
+    }
+
+    /// What was judged, or if it could not be, because values repeat, what somebody says who can do that.
+    fn or_searched(&mut self, key: u32, judged: Result<(), Broken>) -> Result<(), Broken> {
+        let (Err(Broken::Undecided(reason)), Engine::Register(_) | Engine::List(_)) =
+            (&judged, &self.engines[key as usize])
+        else {
+            return judged;
+        };
+        match self.past.tell(key, || self.maker.make()) {
+            Some(Ok(judge)) => {
+                self.engines[key as usize] = Engine::Searched(judge);
+                Ok(())
+            }
+            Some(Err(broken)) => Err(broken),
+            None => Err(Broken::undecided(format!(
+                "{reason}, and it is too long ago that the key came up to begin anew with that in mind"
+            ))),
+        }
     }
 
     fn status(&mut self, key: u32, judged: Result<(), Broken>, now: u64) -> Status {
         let Err(broken) = judged else { return Status::Fine };
         self.engines[key as usize] = Engine::Over;
+        self.past.give_up(key);
         let key = self.sessions.keys()[key as usize].clone();
         let (index, position) = (self.sessions.last_index(), now - 1);
         match broken {
@@ -261,23 +377,14 @@ struct Completion<'a> {
     result: &'a Value,
     /// Whether the operation had been given up, and no longer held back what is forgotten.
     late: bool,
-}
-
-impl Object {
-    fn engine(&self) -> Engine {
-        match self {
-            Object::Register { initial, swept_min, .. } => {
-                Engine::Register(Box::new(Register::new(initial.clone(), *swept_min)))
-            }
-            Object::List => Engine::List(Box::default()),
-        }
-    }
+    time_ns: u64,
 }
 
 impl Engine {
-    fn invoke(&mut self, asked: &Asked, start: u64) -> Result<(), Broken> {
+    fn invoke(&mut self, asked: &Asked, op: &Op, start: u64) -> Result<(), Broken> {
         match (self, asked) {
             (Engine::Over, _) => Ok(()),
+            (Engine::Searched(judge), _) => judge.begin(op, start),
             (_, Asked::Other(reason)) => Err(Broken::undecided(&**reason)),
             (Engine::Register(register), Asked::Read) => {
                 register.pin(start);
@@ -311,6 +418,10 @@ impl Engine {
             Engine::Over => Ok(()),
             Engine::Register(register) => complete_register(register, object, began, completion, now),
             Engine::List(list) => complete_list(list, began, completion, now),
+            Engine::Searched(judge) => {
+                let Completion { op_type, result, time_ns, .. } = *completion;
+                judge.complete(began.start, op_type, result, time_ns)
+            }
         }
     }
 }
@@ -323,7 +434,7 @@ fn complete_register(
     now: u64,
 ) -> Result<(), Broken> {
     let Object::Register { ignores_nil_reads, takes_failed_cas, .. } = object else { return Ok(()) };
-    let Completion { op_type, result, late } = *completion;
+    let Completion { op_type, result, late, .. } = *completion;
     let start = began.start;
     // Those that pin are forgotten about only if they were given up, by their client or by us.
     let late = late || register.has_forgotten(start);

@@ -2,18 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+use std::sync::Arc;
+
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::horizon::{Bars, Bounds};
 use super::register::OPEN_MAX;
-use super::{Checker, Object, Status};
+use super::{Checker, Engine, Status};
 use crate::history::Resolution;
 use crate::history::op::{Op, OpType, Process, Value};
 use crate::linearizability::partition::NEVER;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
+use crate::linearizability::search::growing::Effort;
 use crate::linearizability::zones::first_impossible;
 use crate::linearizability::zones::tests::{Generated, Plan, first_impossible_of_all, generate, plan_of};
+use crate::model::{CasRegister, Counter, Queue};
+use crate::simulate;
 
 fn seeds() -> u64 {
     std::env::var("CHECKER_SEEDS").map_or(40_000, |seeds| seeds.parse().unwrap())
@@ -54,9 +59,7 @@ fn events(Generated { ops, positions, .. }: &Generated, random: &mut ChaCha8Rng)
 }
 
 fn eager(initial: Value) -> Checker {
-    let object =
-        Object::Register { initial, ignores_nil_reads: false, takes_failed_cas: false, swept_min: 0 };
-    Checker::new(object)
+    Checker::registers_swept_from(&CasRegister::starting_with(initial), 0)
 }
 
 /// The position of the first violation.
@@ -155,41 +158,23 @@ fn what_is_forgotten_is_not_missed_in_longer_histories() {
     assert!(valid > seeds() / 200 && invalid > seeds() / 300, "{valid} {invalid}");
 }
 
-/// Values from a handful, so that they come back again and again: what is decided is right.
+/// Values from a handful, so that they come back again and again.
 #[test]
-fn values_that_come_back_are_told_apart_or_left_undecided() {
-    let (mut valid, mut invalid, mut undecided) = (0, 0, 0);
+fn values_that_come_back_are_told_apart_or_searched() {
+    let (mut valid, mut invalid, mut searched) = (0, 0, 0);
     for seed in 0..seeds() {
         let plan = Plan { repeated: Some(3 + seed as u32 % 8), ops: 4 + seed as usize % 10, ..plan_of(seed) };
         let generated = generate(plan, seed);
         let truth = first_impossible_of_all(&generated.ops, generated.positions);
         let events = events(&generated, &mut ChaCha8Rng::seed_from_u64(seed));
         let mut checker = eager(Value::Nil);
-        let mut said = None;
-        for (index, (position, op)) in events.iter().enumerate() {
-            let status = checker.event(&Op { index: index as u64, ..op.clone() }).unwrap();
-            if status != Status::Fine {
-                said = Some((*position, status));
-                break;
-            }
-        }
-        match said {
-            Some((position, Status::Undecided(_))) => {
-                assert!(truth.is_none_or(|truth| truth >= position), "seed {seed}: {:?}", generated.ops);
-                undecided += 1;
-            }
-            Some((position, _)) => {
-                assert_eq!(Some(position), truth, "seed {seed}: {:?}", generated.ops);
-                invalid += 1;
-            }
-            None => {
-                assert_eq!(truth, None, "seed {seed}: {:?}", generated.ops);
-                valid += 1;
-            }
-        }
+        let reported = first_reported(&mut checker, &events);
+        assert_eq!(reported, truth, "seed {seed}: {:?}", generated.ops);
+        searched += u64::from(matches!(checker.engines.first(), Some(Engine::Searched(_))));
+        *if truth.is_none() { &mut valid } else { &mut invalid } += 1;
     }
-    let enough = valid > seeds() / 10 && invalid > seeds() / 20 && undecided > seeds() / 10;
-    assert!(enough, "{valid} {invalid} {undecided}");
+    let enough = valid > seeds() / 10 && invalid > seeds() / 20 && searched > seeds() / 10;
+    assert!(enough, "{valid} {invalid} {searched}");
 }
 
 /// Operations that are given up, and their outcomes learnt when all else is over, and much forgotten.
@@ -335,7 +320,8 @@ fn memory_does_not_grow_with_the_history() {
         let mut most = 0;
         for step in 0..120_000 {
             run.step(clients, 0);
-            if step > 20_000 {
+            // By then what is kept of the beginning is given up.
+            if step > 60_000 {
                 most = most.max(run.checker.entries());
             }
         }
@@ -350,7 +336,7 @@ fn an_operation_of_unknown_outcome_costs_a_few_entries_and_holds_back_nothing() 
         run.step(10, 10);
     }
     let infos = run.checker.sessions.unknown();
-    let Some(super::Engine::Register(register)) = run.checker.engines.first() else { panic!() };
+    let Some(Engine::Register(register)) = run.checker.engines.first() else { panic!() };
     assert!(infos > 300, "{infos}");
     assert!(register.len() < infos + 700, "{} entries for {infos} unknown outcomes", register.len());
 }
@@ -392,4 +378,62 @@ fn a_value_is_not_there_before_its_write_began() {
     assert_eq!(first_impossible_of_all(&generated.ops, 7), Some(7));
     let events = events(&generated, &mut ChaCha8Rng::seed_from_u64(1));
     assert_eq!(first_reported(&mut Checker::registers(), &events), Some(7));
+}
+
+/// What a search of so much effort says about one event after the other, but that all is fine.
+fn said(checker: &mut Checker, ops: impl IntoIterator<Item = Op>) -> Vec<Status> {
+    let statuses = ops.into_iter().map(|op| checker.event(&op).unwrap());
+    statuses.filter(|status| *status != Status::Fine).collect()
+}
+
+#[test]
+fn a_search_that_grows_too_wide_is_given_up_and_says_so_once() {
+    let plan = simulate::Plan { clients: 8, operations: 500, ..simulate::Plan::of(simulate::Object::Queue) };
+    let ops = || simulate::simulate(&plan).history.into_ops();
+    let judged = |effort| said(&mut Checker::with_effort(Arc::new(Queue::default()), effort), ops());
+    let narrow = judged(Effort { width_max: 4, ..Effort::USUAL });
+    let [Status::Undecided(undecided)] = &narrow[..] else { panic!("{narrow:?}") };
+    assert!(undecided.reason.ends_with("there are more than 4 ways to go on"), "{undecided:?}");
+    let brief = judged(Effort { steps_per_event: 0, steps_max: 100, ..Effort::USUAL });
+    let [Status::Undecided(undecided)] = &brief[..] else { panic!("{brief:?}") };
+    assert!(undecided.reason.ends_with("it takes more than 0 steps an event"), "{undecided:?}");
+    let small = judged(Effort { memory_bytes: 0, ..Effort::USUAL });
+    let [Status::Undecided(undecided)] = &small[..] else { panic!("{small:?}") };
+    assert!(undecided.reason.contains("memory"), "{undecided:?}");
+}
+
+#[test]
+fn a_search_that_goes_on_forgets_what_is_over() {
+    let counter = simulate::Plan::of(simulate::Object::Counter);
+    let plan = simulate::Plan { clients: 4, operations: 10_000, ..counter };
+    let mut checker = Checker::of(Arc::new(Counter::default()));
+    let mut most = 0;
+    for op in simulate::simulate(&plan).history.into_ops() {
+        assert_eq!(checker.event(&op).unwrap(), Status::Fine);
+        most = most.max(checker.entries());
+    }
+    assert!(most < 5_000, "{most} entries");
+}
+
+#[test]
+fn a_search_does_not_wait_for_an_operation_for_ever() {
+    let effort = Effort { kept_max: 256, ..Effort::USUAL };
+    let mut checker = Checker::with_effort(Arc::new(Counter::default()), effort);
+    let mut index = 0;
+    let mut event = |process, op_type, f, value: i64| {
+        index += 1;
+        let status = checker.event(&Op::new(index, 0, op_type, Process::Client(process), f, value)).unwrap();
+        (status, checker.entries())
+    };
+    event(1, OpType::Invoke, "read", 0);
+    let mut most = 0;
+    for _ in 0..5_000 {
+        event(0, OpType::Invoke, "add", 1);
+        let (status, entries) = event(0, OpType::Ok, "add", 1);
+        assert_eq!(status, Status::Fine);
+        most = most.max(entries);
+    }
+    assert!(most < 8_000, "{most} entries");
+    let (Status::Undecided(undecided), _) = event(1, OpType::Ok, "read", 1) else { panic!() };
+    assert!(undecided.reason.contains("forgotten"), "{undecided:?}");
 }

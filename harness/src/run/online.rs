@@ -1,14 +1,16 @@
 //! Judging while the run goes on: a prefix of a history is a history.
 //!
 //! A violation stops the run as soon as it is recorded, instead of being buried under another minute of
-//! load. Where the check can be asked event by event it is: each event costs about a microsecond, and
-//! the violation is found at the very event that completes it. Where it can't, or no longer, the history
-//! so far is judged again and again, in a small share of the time, so that it does not disturb what it
-//! judges. The verdict is drawn from the whole history at the end; but a violation found here stands,
+//! load. Where the check can be asked event by event it is: each event costs from a microsecond (values that
+//! are written once) to a few hundred (a search), and the violation is found at the very event that completes it.
+//! Where it can't, or no longer for some key, the history so far is also judged again and again, in a small share
+//! of the time, so that it does not disturb what it judges. The verdict is drawn from the whole history at the end; but a violation found here stands,
 //! should that check not get so far.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 use checker::explain::witness::{Window, WitnessOp};
 use checker::online::{Checker, Status, Violation};
@@ -70,27 +72,52 @@ pub async fn watch(
     stop: Stop,
     found: Arc<Mutex<Option<Found>>>,
 ) {
-    let finds = |what| {
+    let gap = Notify::new();
+    let event_by_event = async {
+        if let Some(checker) = check.online() {
+            match event_by_event(&recorder, checker, &stop, &gap).await {
+                Ended::Stopped => return None,
+                // The whole tells more of it, but can do so later: every moment counts.
+                Ended::Violation(violation) => return Some(Found::Event(violation)),
+                Ended::IllFormed => {}
+            }
+        }
+        gap.notify_one();
+        std::future::pending().await
+    };
+    let whole = async {
+        tokio::select! {
+            () = gap.notified() => {}
+            () = stop.stopped() => return None,
+        }
+        let found = again_and_again(&recorder, &check, &stop).await;
+        if found.is_none() {
+            stop.stopped().await;
+        }
+        found
+    };
+    let what = tokio::select! {
+        biased;
+        found = event_by_event => found,
+        found = whole => found,
+    };
+    if let Some(what) = what {
         *super::lock(&found) = Some(what);
         stop.now(StopReason::Violation(format!("{} finds the history so far invalid", check.name())));
-    };
-    if let Some(checker) = check.online() {
-        match event_by_event(&recorder, checker, &stop).await {
-            Ended::Stopped => return,
-            Ended::Undecided => {}
-            // The whole tells more of it, but can do so later: every moment counts.
-            Ended::Violation(violation) => return finds(Found::Event(violation)),
-        }
     }
+}
+
+/// Judges everything so far until the run is stopped, or it is invalid.
+async fn again_and_again(recorder: &Arc<Recorder>, check: &Arc<dyn Check>, stop: &Stop) -> Option<Found> {
     loop {
         let began = Instant::now();
         // A checker that panics here panics at the end too, where it makes the verdict unknown.
-        let Some(report) = judge(&recorder, &check).await else { return };
+        let report = judge(recorder, check).await?;
         if report.verdict.is_invalid() {
-            return finds(Found::Whole(Box::new(report)));
+            return Some(Found::Whole(Box::new(report)));
         }
         if !stop.sleep(INTERVAL_MIN.max(began.elapsed() * REST_PER_CHECK)).await {
-            return;
+            return None;
         }
     }
 }
@@ -99,13 +126,13 @@ pub async fn watch(
 enum Ended {
     /// With the run.
     Stopped,
-    /// Nothing can be told event by event any more.
-    Undecided,
+    /// What is recorded is no history, which is for the check of the whole to tell.
+    IllFormed,
     Violation(Box<Violation>),
 }
 
-/// Feeds the checker with what is recorded.
-async fn event_by_event(recorder: &Arc<Recorder>, mut checker: Checker, stop: &Stop) -> Ended {
+/// Feeds the checker with what is recorded, and tells when there is the first key that it can't judge.
+async fn event_by_event(recorder: &Arc<Recorder>, mut checker: Checker, stop: &Stop, gap: &Notify) -> Ended {
     let mut position = 0;
     loop {
         let recorder = Arc::clone(recorder);
@@ -113,18 +140,21 @@ async fn event_by_event(recorder: &Arc<Recorder>, mut checker: Checker, stop: &S
         let look = tokio::task::spawn_blocking(move || {
             let events = recorder.since(position, EVENTS_PER_LOOK_MAX);
             let ended = events.iter().find_map(|event| match checker.event(event) {
-                Ok(Status::Fine) => None,
+                // A key that can't be judged any more leaves the others.
+                Ok(Status::Fine | Status::Undecided(_)) => None,
                 Ok(Status::Violation(violation)) => Some(Ended::Violation(violation)),
-                // An ill-formed history is for the check of the whole to tell.
-                Ok(Status::Undecided(_)) | Err(_) => Some(Ended::Undecided),
+                Err(_) => Some(Ended::IllFormed),
             });
             (checker, events.len(), ended)
         });
-        let Ok((same, events, ended)) = look.await else { return Ended::Undecided };
+        let Ok((same, events, ended)) = look.await else { return Ended::IllFormed };
         if let Some(ended) = ended {
             return ended;
         }
         checker = same;
+        if checker.undecided().is_some() {
+            gap.notify_one();
+        }
         position += events;
         if events < EVENTS_PER_LOOK_MAX && !stop.sleep(LOOK_INTERVAL).await {
             return Ended::Stopped;

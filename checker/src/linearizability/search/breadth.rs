@@ -28,11 +28,11 @@ use crate::hash::{Mix, Table};
 /// Fronts up to this size are compared pair by pair within a group.
 const GROUP_COMPARED_MAX: usize = 256;
 
-type Node<K> = (Key<K>, Link);
+pub(super) type Node<K> = (Key<K>, Link);
 type Seen<K> = HashSet<Key<K>, BuildHasherDefault<Mix>>;
 
 pub(super) struct Breadth<K> {
-    open: Open,
+    pub(super) open: Open,
     /// The completed operation that is due.
     pub(super) rank: u32,
     /// Whether the front of this rank is made up; else `next` is what it is to be made of.
@@ -91,6 +91,31 @@ impl<K: Mask> Breadth<K> {
             }
         }
         Ok(Progress::More)
+    }
+
+    /// Forgets everything and starts from these, all of this rank.
+    pub(super) fn restart(&mut self, rank: u32, next: Vec<Node<K>>) {
+        self.rank = rank;
+        self.begun = false;
+        self.work.clear();
+        self.front.clear();
+        self.next = next;
+    }
+
+    /// Goes on to the next rank, with all that reach it.
+    pub(super) fn next_rank(
+        &mut self,
+        space: &mut Space<'_>,
+        turn: &mut Turn<'_, '_>,
+    ) -> Result<&[Node<K>], Exhausted> {
+        self.begin(space, turn)?;
+        while let Some(node) = self.work.pop() {
+            turn.work(self.bytes() + space.bytes())?;
+            self.expand(space, &node)?;
+        }
+        self.rank += 1;
+        self.begun = false;
+        Ok(&self.next)
     }
 
     /// Whether the front is that of the rank that is due.

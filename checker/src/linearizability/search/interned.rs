@@ -61,6 +61,16 @@ impl Counts {
         Self { lists, pairs: 0 }
     }
 
+    /// The classes of which any are placed, with how many.
+    pub(super) fn pairs(&self, used: u32) -> &[(u32, u32)] {
+        self.lists.get(used)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lists.len()
+    }
+
     /// How many of this class.
     pub(super) fn of(&self, used: u32, class: u32) -> u32 {
         let list = self.lists.get(used);
@@ -74,8 +84,13 @@ impl Counts {
             Ok(place) => list[place].1 += 1,
             Err(place) => list.insert(place, (class, 1)),
         }
+        self.number(list.into())
+    }
+
+    /// The number of these counts, which are in the order of their classes.
+    pub(super) fn number(&mut self, list: Box<[(u32, u32)]>) -> u32 {
         let (known, pairs) = (self.lists.len(), list.len());
-        let number = self.lists.number(list.into());
+        let number = self.lists.number(list);
         if self.lists.len() > known {
             self.pairs += pairs;
         }

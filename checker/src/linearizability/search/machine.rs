@@ -1,5 +1,7 @@
 //! The model as a machine over numbers: states are numbered, and each step is asked once.
 
+use std::hash::Hash;
+
 use super::interned::{Interned, table_bytes};
 use super::plan::Plan;
 use crate::budget::{Exhausted, Meter};
@@ -45,15 +47,57 @@ pub(super) trait States {
     fn bytes(&self) -> usize;
 }
 
+/// States of one model by number.
+pub(super) struct Numbered<S> {
+    states: Interned<S>,
+    /// What the states hold elsewhere.
+    elsewhere: usize,
+}
+
+impl<S: Clone + Eq + Hash> Numbered<S> {
+    pub(super) fn new() -> Self {
+        Self { states: Interned::new(), elsewhere: 0 }
+    }
+
+    /// The number of a state that holds so many bytes elsewhere.
+    pub(super) fn number(&mut self, state: S, bytes: usize) -> u32 {
+        let known = self.states.len();
+        let number = self.states.number(state);
+        if self.states.len() > known {
+            self.elsewhere += bytes;
+        }
+        number
+    }
+
+    pub(super) fn get(&self, number: u32) -> &S {
+        self.states.get(number)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Forgets all but these, which get the numbers from 0 in this order.
+    pub(super) fn keep_only(&mut self, numbers: &[u32], bytes: impl Fn(&S) -> usize) {
+        let old = std::mem::replace(self, Self::new());
+        for number in numbers {
+            let state = old.get(*number);
+            self.number(state.clone(), bytes(state));
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.states.bytes() + self.elsewhere
+    }
+}
+
 /// The states of one model, and its operations by class.
 pub(super) struct ModelStates<'a, M: Model> {
     model: &'a M,
     ops: &'a [&'a M::Op],
     meter: &'a Meter,
     guide: Option<Guide<'a, M::State>>,
-    states: Interned<M::State>,
-    /// What the states hold elsewhere.
-    state_bytes: usize,
+    states: Numbered<M::State>,
     scratch: Vec<M::State>,
 }
 
@@ -76,8 +120,7 @@ impl<'a, M: Model> ModelStates<'a, M> {
             ops,
             meter,
             guide: if guided { guide() } else { None },
-            states: Interned::new(),
-            state_bytes: 0,
+            states: Numbered::new(),
             scratch: Vec::new(),
         }
     }
@@ -91,16 +134,8 @@ impl<'a, M: Model> ModelStates<'a, M> {
             Some(guide) => guide(state),
             None => state,
         };
-        self.intern(state)
-    }
-
-    fn intern(&mut self, state: M::State) -> u32 {
-        let (known, bytes) = (self.states.len(), self.model.state_bytes(&state));
-        let number = self.states.number(state);
-        if self.states.len() > known {
-            self.state_bytes += bytes;
-        }
-        number
+        let bytes = self.model.state_bytes(&state);
+        self.states.number(state, bytes)
     }
 }
 
@@ -124,31 +159,38 @@ impl<M: Model> States for ModelStates<'_, M> {
     }
 
     fn keep_only(&mut self, numbers: &[u32]) {
-        let kept: Vec<M::State> = numbers.iter().map(|number| self.states.get(*number).clone()).collect();
-        self.states = Interned::new();
-        self.state_bytes = 0;
-        for state in kept {
-            self.intern(state);
-        }
+        self.states.keep_only(numbers, |state| self.model.state_bytes(state));
     }
 
     fn bytes(&self) -> usize {
-        self.states.bytes() + self.state_bytes
+        self.states.bytes()
     }
 }
 
 /// The steps between the states, each asked once.
 pub(super) struct Machine<'a> {
     states: &'a mut dyn States,
-    cache: Table<u64, Next>,
-    /// States of steps that have more than one.
-    several: Vec<u32>,
+    known: KnownSteps,
     scratch: Vec<u32>,
 }
 
+/// Steps that were asked.
+#[derive(Default)]
+pub(super) struct KnownSteps {
+    cache: Table<u64, Next>,
+    /// States of steps that have more than one.
+    several: Vec<u32>,
+}
+
 impl<'a> Machine<'a> {
-    pub(super) fn new(states: &'a mut dyn States) -> Self {
-        Self { states, cache: Table::default(), several: Vec::new(), scratch: Vec::new() }
+    /// A machine that knows these steps already.
+    pub(super) fn knowing(states: &'a mut dyn States, known: KnownSteps) -> Self {
+        Self { states, known, scratch: Vec::new() }
+    }
+
+    /// The steps that it knows by now.
+    pub(super) fn into_known(self) -> KnownSteps {
+        self.known
     }
 
     pub(super) fn initial(&mut self) -> u32 {
@@ -164,7 +206,7 @@ impl<'a> Machine<'a> {
     #[inline]
     pub(super) fn step(&mut self, state: u32, class: u32) -> Result<Next, Exhausted> {
         let key = u64::from(state) << 32 | u64::from(class);
-        match self.cache.get(&key) {
+        match self.known.cache.get(&key) {
             Some(next) => Ok(*next),
             None => self.step_for_the_first_time(key, state, class),
         }
@@ -174,48 +216,48 @@ impl<'a> Machine<'a> {
         let mut found = std::mem::take(&mut self.scratch);
         found.clear();
         self.states.follow(state, class, &mut found)?;
-        if self.cache.len() >= STEPS_KEPT_MAX {
+        let KnownSteps { cache, several } = &mut self.known;
+        if cache.len() >= STEPS_KEPT_MAX {
             // Nobody keeps a `Next` across a step.
-            self.cache.clear();
-            self.several.clear();
+            cache.clear();
+            several.clear();
         }
         let mut next = Next { first: found.first().copied().unwrap_or(0), count: found.len() as u32 };
         if found.len() > 1 {
-            let place = self.several.len();
+            let place = several.len();
             for number in &found {
-                if !self.several[place..].contains(number) {
-                    self.several.push(*number);
+                if !several[place..].contains(number) {
+                    several.push(*number);
                 }
             }
-            match self.several.len() - place {
+            match several.len() - place {
                 1 => {
                     next.count = 1;
-                    self.several.truncate(place);
+                    several.truncate(place);
                 }
                 count => next = Next { first: place as u32, count: count as u32 },
             }
         }
+        cache.insert(key, next);
         self.scratch = found;
-        self.cache.insert(key, next);
         Ok(next)
     }
 
     /// The state of this index among those of the step asked last.
     pub(super) fn of(&self, next: Next, index: u32) -> u32 {
         debug_assert!(index < next.count, "a step has so many states and no more");
-        if next.count == 1 { next.first } else { self.several[(next.first + index) as usize] }
+        if next.count == 1 { next.first } else { self.known.several[(next.first + index) as usize] }
     }
 
     /// Forgets all states but these, which get the numbers from 0 in this order.
     pub(super) fn keep_only(&mut self, numbers: &[u32]) {
         self.states.keep_only(numbers);
-        self.cache = Table::default();
-        self.several = Vec::new();
+        self.known = KnownSteps::default();
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.states.bytes()
-            + table_bytes(self.cache.capacity(), size_of::<(u64, Next)>())
-            + self.several.capacity() * size_of::<u32>()
+            + table_bytes(self.known.cache.capacity(), size_of::<(u64, Next)>())
+            + self.known.several.capacity() * size_of::<u32>()
     }
 }

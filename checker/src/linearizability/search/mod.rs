@@ -19,6 +19,7 @@
 
 mod breadth;
 mod depth;
+pub(crate) mod growing;
 mod interned;
 mod key;
 mod links;

@@ -51,11 +51,25 @@ pub(super) struct UnknownClass {
 
 #[derive(Clone, Copy)]
 pub(super) struct Event {
+    /// Beyond all ranks while it has none: see [`super::growing`].
     pub(super) rank: u32,
     pub(super) start: bool,
 }
 
 impl Plan {
+    /// Without operations, of which at most so many will be open at once.
+    pub(super) fn empty(slots: usize) -> Self {
+        Plan {
+            completed: Vec::new(),
+            events: Vec::new(),
+            unknown: Vec::new(),
+            slots,
+            classes: 0,
+            preference: Vec::new(),
+            preferred: Vec::new(),
+        }
+    }
+
     /// The plan, and by class the operation.
     pub(super) fn new<'a, M: Model>(model: &M, ops: &'a [SearchOp<M::Op>]) -> (Self, Vec<&'a M::Op>) {
         let mut numbers: Table<&M::Op, u32> = Table::default();

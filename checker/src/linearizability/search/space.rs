@@ -4,8 +4,8 @@ use super::Told;
 use super::interned::Counts;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
-use super::machine::{Machine, States};
-use super::plan::{Plan, Planned};
+use super::machine::{KnownSteps, Machine, States};
+use super::plan::{Event, Plan, Planned};
 use crate::budget::Exhausted;
 
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -20,17 +20,38 @@ pub(super) struct Space<'a> {
     look: u32,
 }
 
+/// What of a space outlives it: steps that were asked, and counts by number.
+pub(super) struct Kept {
+    pub(super) steps: KnownSteps,
+    pub(super) counts: Counts,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self { steps: KnownSteps::default(), counts: Counts::new() }
+    }
+}
+
 impl<'a> Space<'a> {
     pub(super) fn new(states: &'a mut dyn States, plan: &'a Plan, told: Told) -> Self {
-        let linked = told != Told::Verdict;
+        Self { links: Links::new(told != Told::Verdict), ..Self::resumed(states, plan, Kept::default()) }
+    }
+
+    /// A space that goes on where another one over the same states was left, for a verdict only.
+    pub(super) fn resumed(states: &'a mut dyn States, plan: &'a Plan, kept: Kept) -> Self {
         Self {
             plan,
-            machine: Machine::new(states),
-            counts: Counts::new(),
-            links: Links::new(linked),
+            machine: Machine::knowing(states, kept.steps),
+            counts: kept.counts,
+            links: Links::new(false),
             least: vec![(0, 0); plan.classes],
             look: 0,
         }
+    }
+
+    /// What the next one goes on with.
+    pub(super) fn into_kept(self) -> Kept {
+        Kept { steps: self.machine.into_known(), counts: self.counts }
     }
 
     /// Before anything is placed.
@@ -134,18 +155,43 @@ impl Open {
 
     /// Goes to just before this operation ends, forwards or backwards.
     pub(super) fn seek(&mut self, plan: &Plan, before_end_of: &Planned) {
-        let target = before_end_of.end_event as usize;
+        self.seek_event(plan, before_end_of.end_event as usize);
+    }
+
+    /// Goes to just before the event at this place.
+    pub(super) fn seek_event(&mut self, plan: &Plan, target: usize) {
         while self.applied < target {
-            let event = plan.events[self.applied];
-            let slot = plan.completed[event.rank as usize].slot as usize;
-            self.slots[slot] = if event.start { event.rank } else { NOBODY };
+            self.set(plan, plan.events[self.applied], true);
             self.applied += 1;
         }
         while self.applied > target {
             self.applied -= 1;
-            let event = plan.events[self.applied];
-            let slot = plan.completed[event.rank as usize].slot as usize;
-            self.slots[slot] = if event.start { NOBODY } else { event.rank };
+            self.set(plan, plan.events[self.applied], false);
         }
+    }
+
+    fn set(&mut self, plan: &Plan, event: Event, forwards: bool) {
+        // What has not completed has no rank, and no slot of the completed.
+        if let Some(planned) = plan.completed.get(event.rank as usize) {
+            self.slots[planned.slot as usize] = if event.start == forwards { event.rank } else { NOBODY };
+        }
+    }
+
+    /// How many events it has passed.
+    pub(super) fn applied(&self) -> usize {
+        self.applied
+    }
+
+    /// Takes in that what began at this event has got a rank since.
+    pub(super) fn complete(&mut self, plan: &Plan, start_event: usize) {
+        if start_event < self.applied {
+            self.set(plan, plan.events[start_event], true);
+        }
+    }
+
+    /// Takes in that the first events and ranks of the plan are no longer in it, all of which it has passed.
+    pub(super) fn forget(&mut self, events: usize, ranks: u32) {
+        self.applied -= events;
+        self.slots.iter_mut().filter(|rank| **rank != NOBODY).for_each(|rank| *rank -= ranks);
     }
 }

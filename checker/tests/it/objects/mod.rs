@@ -4,7 +4,8 @@ mod oracles;
 
 use checker::catalogue::{self, Rules};
 use checker::model::{PriorityQueue, Semaphore};
-use checker::{Budget, Check, History, Linearizable, Op, OpType, Process, Value, Verdict};
+use checker::online::{Checker, Status};
+use checker::{Budget, Check, Decision, History, Linearizable, Op, OpType, Process, Value, Verdict};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -127,6 +128,12 @@ fn agree(check: &dyn Check, oracle: Oracle, ask: fn(&mut ChaCha8Rng) -> Asked) {
         if let Verdict::Invalid(witness) = &report.verdict {
             assert!(witness.ops.iter().any(|op| op.failing), "{} seed {seed}: {report}", check.name());
         }
+        assert_eq!(
+            reported(check.online().unwrap(), &recorded(&all)),
+            first_invalid(check, &recorded(&all)),
+            "{} seed {seed}: {report}{all:#?}",
+            check.name()
+        );
         if truth { valid += 1 } else { invalid += 1 }
     }
     println!("{}: {valid} valid, {invalid} invalid", check.name());
@@ -135,6 +142,28 @@ fn agree(check: &dyn Check, oracle: Oracle, ask: fn(&mut ChaCha8Rng) -> Asked) {
         "{}: {valid} valid, {invalid} invalid",
         check.name()
     );
+}
+
+/// The event with which a checker of events says that it became impossible.
+pub(crate) fn reported(mut checker: Checker, history: &History) -> Option<usize> {
+    history.ops().position(|op| match checker.event(&op).unwrap() {
+        Status::Fine => false,
+        Status::Violation(violation) => {
+            assert_eq!(violation.index, op.index);
+            true
+        }
+        Status::Undecided(undecided) => panic!("{undecided:?}"),
+    })
+}
+
+/// The event with which the whole history so far is invalid for the first time.
+pub(crate) fn first_invalid(check: &dyn Check, history: &History) -> Option<usize> {
+    let mut prefix = History::default();
+    history.ops().position(|op| {
+        let judges = op.op_type != OpType::Invoke;
+        prefix.push(op);
+        judges && check.decide(&prefix, &Budget::default()) == Decision::Invalid
+    })
 }
 
 fn named(name: &str) -> Box<dyn Check> {

@@ -33,10 +33,11 @@ impl Tape {
             _ => {}
         }
         match self.checker.as_mut().map(|checker| checker.event(&op)) {
-            None | Some(Ok(Status::Fine)) => {}
+            // A key that can't be judged any more leaves the others.
+            None | Some(Ok(Status::Fine | Status::Undecided(_))) => {}
             Some(Ok(Status::Violation(_))) => self.impossible = true,
             // The whole history is judged at the end, whatever it is.
-            Some(Ok(Status::Undecided(_)) | Err(_)) => self.checker = None,
+            Some(Err(_)) => self.checker = None,
         }
         self.history.push(op);
     }
