@@ -6,7 +6,7 @@ use crate::invariants;
 use crate::linearizability::{Linearizable, LinearizableAppend, LinearizableRegister};
 use crate::model::{
     Bag, CasRegister, Counter, ElementSet, FencedLock, Kv, KvMap, Model, MultiRegister, Mutex, PriorityQueue,
-    Queue, ReentrantLock, Semaphore, Stack,
+    Queue, ReentrantLock, Semaphore, Stack, Stream,
 };
 use crate::set::SetCheck;
 use crate::transactions::{ConsistencyModel, ListAppend, RwRegister};
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Entry {
     }
 }
 
-const ENTRIES: [Entry; 31] = [
+const ENTRIES: [Entry; 32] = [
     Entry {
         name: "cas-register",
         about: "registers, one per key: read, write, cas [old, new]; linearizable",
@@ -165,6 +165,11 @@ const ENTRIES: [Entry; 31] = [
         name: "semaphore",
         about: "permits: acquire [n], release [n], as many as there were; linearizable",
         make: |name, _| linearizable(name, Semaphore::default()),
+    },
+    Entry {
+        name: "stream",
+        about: "a stream of records: append, read, check-tail; with tails, tokens and hashes as S2's; linearizable",
+        make: |name, _| linearizable(name, Stream),
     },
     Entry {
         name: "list-append",

@@ -15,6 +15,7 @@
 //! | [`Format::ElleJson`] | yes | yes | elle-cli |
 //! | [`Format::PorcupineKv`] | yes | | Porcupine's kv tests |
 //! | [`Format::PorcupineJson`] | yes | | Porcupine's operations in JSON |
+//! | [`Format::S2`] | yes | | s2-verification |
 //! | [`Format::Fastlin`], [`Format::Fptlin`] | yes | | fastlin, fptlin |
 //! | [`Format::Limo`] | yes | | LiMo |
 //!
@@ -69,6 +70,8 @@ pub enum Format {
     ElleJson,
     /// Operations with the times of their call and return, in JSON.
     PorcupineJson,
+    /// The events of s2-verification, in JSON.
+    S2,
     /// fastlin's text.
     Fastlin,
     /// fptlin's text.
@@ -159,6 +162,7 @@ impl History {
             | Format::ConsoleLog
             | Format::Store
             | Format::PorcupineJson
+            | Format::S2
             | Format::Fastlin
             | Format::Fptlin
             | Format::Limo => Err(WriteError::ReadOnly(format)),
@@ -182,7 +186,7 @@ fn read_as(
         Format::Edn | Format::PorcupineKv => edn::read(&mut window, builder),
         Format::ConsoleLog | Format::HistoryTxt => console::read(&mut window, builder, format),
         Format::Store => store::read(&window.into_all()?, builder),
-        Format::ElleJson | Format::PorcupineJson => json::read(&mut window, builder, format),
+        Format::ElleJson | Format::PorcupineJson | Format::S2 => json::read(&mut window, builder, format),
         Format::Fastlin | Format::Fptlin => fastlin::read(&mut window, builder, format),
         Format::Limo => limo::read(&mut window, builder),
     }
@@ -232,7 +236,7 @@ fn is_text(bytes: &[u8]) -> bool {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 11] = [
+    pub const ALL: [Format; 12] = [
         Format::Jsonl,
         Format::Edn,
         Format::PorcupineKv,
@@ -241,6 +245,7 @@ impl Format {
         Format::Store,
         Format::ElleJson,
         Format::PorcupineJson,
+        Format::S2,
         Format::Fastlin,
         Format::Fptlin,
         Format::Limo,
@@ -257,6 +262,7 @@ impl Format {
             Format::Store => "store",
             Format::ElleJson => "elle-json",
             Format::PorcupineJson => "porcupine-json",
+            Format::S2 => "s2",
             Format::Fastlin => "fastlin",
             Format::Fptlin => "fptlin",
             Format::Limo => "limo",
@@ -280,6 +286,7 @@ impl fmt::Display for Format {
             Format::Store => "Jepsen's store",
             Format::ElleJson => "elle-cli's JSON",
             Format::PorcupineJson => "Porcupine's JSON",
+            Format::S2 => "s2-verification's JSONL",
             Format::Fastlin => "fastlin's text",
             Format::Fptlin => "fptlin's text",
             Format::Limo => "LiMo's text",

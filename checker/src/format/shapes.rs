@@ -14,7 +14,7 @@ use crate::history::{History, Row};
 pub struct Suggestion {
     /// The model, by the name of its check: `cas-register`, `multi-register`, `kv`, `append`, `set`,
     /// `element-set`, `queue`, `stack`, `priority-queue`, `mutex`, `semaphore`, `counter`, `bank`,
-    /// `unique-ids`, `list-append` or `rw-register`. None if nothing fits.
+    /// `unique-ids`, `stream`, `list-append` or `rw-register`. None if nothing fits.
     pub model: Option<&'static str>,
     /// What a failed compare-and-set says.
     pub failed_cas: FailedCas,
@@ -73,6 +73,7 @@ impl Format {
             Format::Jsonl
             | Format::ElleJson
             | Format::PorcupineJson
+            | Format::S2
             | Format::Fastlin
             | Format::Fptlin
             | Format::Limo => suggestion,
@@ -172,6 +173,9 @@ impl Shapes {
         }
         if has(&["get", "put"]) {
             return Some("kv");
+        }
+        if has(&["check-tail"]) || seen(&["append"], 0) & kind::MAP != 0 {
+            return Some("stream");
         }
         if has(&["append"]) {
             return Some("append");

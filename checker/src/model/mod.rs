@@ -17,6 +17,7 @@ mod register;
 mod semaphore;
 mod stack;
 mod steps;
+mod stream;
 
 use std::fmt::Debug;
 use std::hash::Hash;
@@ -38,6 +39,7 @@ pub use register::Register;
 pub use semaphore::{Semaphore, SemaphoreOp};
 pub use stack::{Lifo, Stack};
 pub use steps::{OutOfBudget, Steps};
+pub use stream::{Batch, Stream, StreamOp, StreamState, chain_hash};
 
 use crate::history::History;
 use crate::history::op::Value;

@@ -222,6 +222,27 @@ const LOCKS_AND_NUMBERS: &[Row] = &[
         &[("a permit given twice", "0 acquire\n 1 acquire"), ("a permit too many", "0 release")],
     ),
     (
+        "stream",
+        "0 append {\"record_hashes\":[11,22],\"set_fencing_token\":\"a\"} > 2\n 1 read > [2,9088626441339717343]\n \
+         1 append {\"record_hashes\":[33],\"match_seq_num\":2,\"fencing_token\":\"a\"} > 3\n 1 check-tail > 3",
+        &[
+            ("a lost record", "0 append {\"record_hashes\":[11]} > 1\n 1 check-tail > 0"),
+            ("a record twice", "0 append {\"record_hashes\":[11]} > 1\n 1 check-tail > 2"),
+            ("another record", "0 append {\"record_hashes\":[11]} > 1\n 1 read > [1,3079076122049371917]"),
+            ("a failed append seen", "0 append {\"record_hashes\":[11]}!\n 1 check-tail > 1"),
+            (
+                "a place that was taken",
+                "0 append {\"record_hashes\":[11]} > 1\n 1 append {\"record_hashes\":[22],\"match_seq_num\":0} > 2",
+            ),
+            (
+                "a fence that holds nobody off",
+                "0 append {\"record_hashes\":[11],\"set_fencing_token\":\"a\"} > 1\n \
+                 1 append {\"record_hashes\":[22],\"fencing_token\":\"b\"} > 2",
+            ),
+            ("a fence that nobody set", "1 append {\"record_hashes\":[22],\"fencing_token\":\"b\"} > 1"),
+        ],
+    ),
+    (
         "counter",
         "0 read > null\n 0 add 1\n 1 read > 1\n 0 add 2?\n 1 read > 3",
         &[

@@ -1,10 +1,12 @@
-//! Histories in JSON that are not ours: elle-cli's and Porcupine's.
+//! Histories in JSON that are not ours: elle-cli's, Porcupine's and s2-verification's.
 //!
-//! Both are objects, in one list or one after another. Elle-cli's are Jepsen's ops with JSON's names and
-//! strings; Porcupine's are operations with the times of their call and return.
+//! All are objects, in one list or one after another. Elle-cli's are Jepsen's ops with JSON's names and
+//! strings; Porcupine's are operations with the times of their call and return; s2-verification's are the starts
+//! and finishes of operations on a stream.
 
 pub(super) mod parser;
 mod porcupine;
+mod s2;
 pub(super) mod write;
 
 use std::io::Read;
@@ -47,6 +49,9 @@ pub(super) fn detect(bytes: &[u8], last: bool) -> Option<Format> {
     }
     if has("call") && (has("input") || has("return")) {
         return Some(Format::PorcupineJson);
+    }
+    if has("event") && (has("client_id") || has("op_id")) {
+        return Some(Format::S2);
     }
     (has("type") || has("process")).then_some(Format::ElleJson)
 }
@@ -117,11 +122,14 @@ pub(super) fn read(
     mut builder: Builder,
     format: Format,
 ) -> Result<Recorded, ReadError> {
-    if format == Format::PorcupineJson {
-        return porcupine::read(window, builder);
+    match format {
+        Format::PorcupineJson => porcupine::read(window, builder),
+        Format::S2 => s2::read(window, builder),
+        _ => {
+            objects(window, |parser| op(parser, &mut builder))?;
+            builder.finish(format, window.lines())
+        }
     }
-    objects(window, |parser| op(parser, &mut builder))?;
-    builder.finish(format, window.lines())
 }
 
 /// One op of Jepsen's in JSON.

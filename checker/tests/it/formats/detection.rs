@@ -16,6 +16,7 @@ fn formats_are_told_by_what_is_in_them() {
         ("0 :invoke :read nil", Format::HistoryTxt),
         ("2020-01-01 x\n0 :invoke :read nil", Format::ConsoleLog),
         ("[2020-01-01] INFO x\n[2020] jepsen.util - 0 :invoke :read nil", Format::ConsoleLog),
+        (r#"{"event":{"Start":"Read"},"client_id":1,"op_id":0}"#, Format::S2),
         ("# stack\npush 1 1 2", Format::Fastlin),
         ("# stack\n\n0 1 2 PUSH 1", Format::Fptlin),
         ("[1] call pop", Format::Limo),

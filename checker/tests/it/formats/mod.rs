@@ -8,6 +8,7 @@ mod intervals;
 mod json;
 mod keys;
 mod round_trip;
+mod s2;
 mod shared;
 mod store;
 
