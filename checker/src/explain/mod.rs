@@ -4,6 +4,7 @@ pub mod html;
 pub mod witness;
 
 pub(crate) mod append;
+pub(crate) mod counter;
 pub(crate) mod frontier;
 pub(crate) mod minimise;
 pub(crate) mod order;

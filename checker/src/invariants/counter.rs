@@ -12,13 +12,18 @@
 use super::{Finding, count, judge};
 use crate::budget::Budget;
 use crate::check::Check;
+use crate::explain::counter::OutOfBounds;
 use crate::explain::witness::{Anomaly, Argument};
 use crate::explain::words;
 use crate::history::History;
 use crate::history::pair::Outcome;
 use crate::history::values::ValueView;
-use crate::linearizability::partition::{NEVER, Part};
+use crate::linearizability::partition::{NEVER, Part, Span};
+use crate::model::{CounterOp, Model, SearchOp};
 use crate::verdict::Report;
+
+/// Additions that the evidence holds.
+const SHOWN_MAX: usize = 8;
 
 /// Jepsen's `counter`, with decrements.
 #[derive(Clone, Debug, Default)]
@@ -100,32 +105,50 @@ fn look(part: &Part<'_>, note: &mut String) -> Result<Option<Argument>, String> 
                 let (least, most) = (up + low, high + down);
                 if value < least || value > most {
                     wrong += 1;
-                    first_wrong = first_wrong.or(Some((number, least, value, most)));
+                    first_wrong = first_wrong.or(Some((number, least, value)));
                 }
             }
         }
     }
     *note = format!("{}, {wrong} out of bounds", count(reads, "read"));
-    let Some((read, least, value, most)) = first_wrong else {
+    let Some((read, least, value)) = first_wrong else {
         return match reads {
             0 => Err("the counter was never read".to_owned()),
             _ => Ok(None),
         };
     };
-    Ok(Some(argument(part, read, least, value, most)))
+    argument(part, read, value < least).map(Some)
 }
 
-fn argument(part: &Part<'_>, read: usize, least: i128, value: i128, most: i128) -> Argument {
-    let call = part.call(read);
+/// Why a read is out of bounds, told with what makes the bound.
+fn argument(part: &Part<'_>, read: usize, is_less: bool) -> Result<Argument, String> {
+    let (mut ops, mut numbers) = (Vec::new(), Vec::new());
+    for (number, call, Span { start, end }) in part.possible() {
+        if let Some(op) = crate::model::Counter::default().decode(&call)? {
+            ops.push(SearchOp { op, start, end });
+            numbers.push(number);
+        }
+    }
+    let place = numbers.iter().position(|number| *number == read).unwrap_or_default();
+    let CounterOp::Read(seen) = ops[place].op else { return Err("a read that is none".to_owned()) };
+    let bounds =
+        OutOfBounds { ops: &ops, initial: 0, from: None, read: place, seen: i128::from(seen), is_less };
+    let (call, (least, most)) = (part.call(read), bounds.bounds());
     let summary = format!(
-        "process {} read {value} {}, but it could only be {least} to {most}",
+        "process {} read {seen} {}, but it could only be {least} to {most}",
         call.process(),
         words::span(&call)
     );
-    let (anomaly, reason) = if value < least {
-        (Anomaly::LostUpdate, format!("Adds acknowledged before it began make at least {least}."))
-    } else {
-        (Anomaly::NeverWritten, format!("Adds asked for before it ended make at most {most}."))
-    };
-    Argument::new(anomaly, summary).because(reason).failing(read, "out of bounds")
+    let anomaly = if is_less { Anomaly::LostUpdate } else { Anomaly::NeverWritten };
+    let shown = bounds.evidence().unwrap_or_default();
+    let told = bounds.told(&shown, &|place| {
+        let call = part.call(numbers[place]);
+        format!("{} {}", words::whose(&call), words::span(&call))
+    });
+    let argument = Argument::new(anomaly, summary).failing(read, "out of bounds");
+    let argument = shown
+        .iter()
+        .take(SHOWN_MAX)
+        .fold(argument, |argument, place| argument.with(numbers[*place], "was certainly added by then"));
+    Ok(told.into_iter().fold(argument, Argument::because))
 }

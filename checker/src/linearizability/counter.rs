@@ -6,10 +6,15 @@
 //! valid here.
 
 use super::partition::NEVER;
+use crate::explain::counter::OutOfBounds;
 use crate::model::{CounterOp, Quick, SearchOp, Violation};
 
 /// Reads that explain another one: so many are tried.
 const READS_TRIED_MAX: usize = 48;
+
+/// Parts that operations play in a violation.
+const SHOWS: &str = "shows what was there before";
+const CERTAIN: &str = "was certainly done in between";
 
 /// Additions, by whether they raise or lower.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +61,7 @@ pub(crate) fn judge(ops: &[SearchOp<CounterOp>], initial: i64) -> Quick {
         return Quick::NotApplicable;
     }
     let at_start = Known { value: i128::from(initial), ..Known::default() };
-    let mut sweep = Sweep { ops, at_start, latest: at_start, ..Sweep::default() };
+    let mut sweep = Sweep { ops, initial, at_start, latest: at_start, ..Sweep::default() };
     let mut events: Vec<(u32, u32)> = Vec::with_capacity(2 * ops.len());
     for (place, op) in ops.iter().enumerate() {
         events.push((op.start, place as u32));
@@ -92,6 +97,7 @@ fn may_wrap(ops: &[SearchOp<CounterOp>], initial: i64) -> bool {
 #[derive(Default)]
 struct Sweep<'a> {
     ops: &'a [SearchOp<CounterOp>],
+    initial: i64,
     at_start: Known,
     /// The last to begin of the reads that are over.
     latest: Known,
@@ -169,11 +175,19 @@ impl Sweep<'_> {
         }
         before.sort_unstable_by(|a, b| b.cmp(a));
         let shown = before.into_iter().take(READS_TRIED_MAX).map(|(_, number)| Some(number)).chain([None]);
-        let needs = shown.filter_map(|shown| Some((shown, self.added_since(shown, failed, value, is_less)?)));
+        let since = |from| OutOfBounds {
+            ops: self.ops,
+            initial: self.initial,
+            from,
+            read: place as usize,
+            seen: value,
+            is_less,
+        };
+        let needs = shown.filter_map(|shown| Some((shown, since(shown).evidence()?)));
         let (shown, added) = needs.min_by_key(|(_, added)| added.len()).unwrap_or_default();
         let mut ops: Vec<(usize, &'static str)> = Vec::new();
-        ops.extend(shown.map(|shown| (shown, "shows what was there before")));
-        ops.extend(added.into_iter().map(|number| (number, "was certainly done in between")));
+        ops.extend(shown.map(|shown| (shown, SHOWS)));
+        ops.extend(added.into_iter().map(|number| (number, CERTAIN)));
         ops.push((place as usize, "can't have seen that"));
         let rule = match is_less {
             true => "it must have been more by then, whatever may have lowered it",
@@ -181,39 +195,28 @@ impl Sweep<'_> {
         };
         Violation { rule, ops, failing: place as usize }
     }
+}
 
-    /// The fewest operations that were certainly done since and break the bound; none if all of them don't.
-    fn added_since(
-        &self,
-        shown: Option<usize>,
-        failed: &SearchOp<CounterOp>,
-        value: i128,
-        is_less: bool,
-    ) -> Option<Vec<usize>> {
-        let (from, start, end) = match shown.map(|shown| &self.ops[shown]) {
-            Some(SearchOp { op: CounterOp::Read(from), start, end }) => (i128::from(*from), *start, *end),
-            _ => (self.at_start.value, 0, 0),
-        };
-        // How far the bound is from being broken when nothing was done for certain.
-        let mut room = if is_less { value - from } else { from - value };
-        let mut certain: Vec<(i128, usize)> = Vec::new();
-        for (number, op) in self.ops.iter().enumerate() {
-            let CounterOp::Add(by) = op.op else { continue };
-            let helps = i128::from(if is_less { by } else { -by });
-            if helps < 0 && op.start < failed.end && op.end > start {
-                room -= helps;
-            } else if helps > 0 && op.start > end && op.end < failed.start {
-                certain.push((helps, number));
-            }
-        }
-        certain.sort_unstable_by(|a, b| b.cmp(a));
-        let mut added = Vec::new();
-        let mut rest = certain.into_iter();
-        while room >= 0 {
-            let (helps, number) = rest.next()?;
-            room -= helps;
-            added.push(number);
-        }
-        Some(added)
-    }
+/// Why a violation is one, step by step.
+pub(crate) fn reasons(
+    ops: &[SearchOp<CounterOp>],
+    initial: i64,
+    violation: &Violation,
+    name: &dyn Fn(usize) -> String,
+) -> Vec<String> {
+    let CounterOp::Read(seen) = ops[violation.failing].op else { return Vec::new() };
+    let with = |role: &'static str| {
+        let has = move |(_, part): &&(usize, &'static str)| *part == role;
+        violation.ops.iter().filter(has).map(|(place, _)| *place)
+    };
+    let of = |is_less| OutOfBounds {
+        ops,
+        initial,
+        from: with(SHOWS).next(),
+        read: violation.failing,
+        seen: i128::from(seen),
+        is_less,
+    };
+    let (least, _) = of(true).bounds();
+    of(i128::from(seen) < least).told(&with(CERTAIN).collect::<Vec<_>>(), name)
 }

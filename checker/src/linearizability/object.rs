@@ -142,13 +142,19 @@ impl<'p, M: Model> Object<'p, '_, M> {
         let mut argument =
             Argument::new(Anomaly::NoOrder, summary).failing(calls[violation.failing], "fits no order");
         let others = || violation.ops.iter().filter(|(place, _)| *place != violation.failing);
+        let steps = model.reasons(ops, violation, &|place| {
+            let call = call(place);
+            format!("{} {}", whose(&call), span(&call))
+        });
+        let own_words = !steps.is_empty();
         for (number, (place, role)) in others().enumerate() {
             argument = argument.with(calls[*place], *role);
-            if number < EVIDENCE_SMALL {
+            if number < EVIDENCE_SMALL && !own_words {
                 argument = argument.because(format!("{}: {role}.", whose(&call(*place))));
             }
         }
-        if others().count() > EVIDENCE_SMALL {
+        argument = steps.into_iter().fold(argument, Argument::because);
+        if others().count() > EVIDENCE_SMALL && !own_words {
             let more = others().count() - EVIDENCE_SMALL;
             argument = argument.because(format!("And {more} more, each of which plays one of these parts."));
         }

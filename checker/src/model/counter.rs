@@ -1,6 +1,6 @@
 //! A counter.
 
-use super::quick::{Quick, SearchOp};
+use super::quick::{Quick, SearchOp, Violation};
 use super::{Model, no_such_function};
 use crate::history::op::Value;
 use crate::history::pair::Call;
@@ -94,5 +94,14 @@ impl Model for Counter {
 
     fn quick(&self, ops: &[SearchOp<CounterOp>]) -> Quick {
         counter::judge(ops, self.initial)
+    }
+
+    fn reasons(
+        &self,
+        ops: &[SearchOp<CounterOp>],
+        violation: &Violation,
+        name: &dyn Fn(usize) -> String,
+    ) -> Vec<String> {
+        counter::reasons(ops, self.initial, violation, name)
     }
 }

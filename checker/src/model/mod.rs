@@ -147,6 +147,17 @@ pub trait Model: Send + Sync {
         Quick::NotApplicable
     }
 
+    /// Why what [`Model::quick`] found is a violation, step by step; nothing where the parts that its operations
+    /// play say it all. `name` tells who did the operation at a place, what, and when.
+    fn reasons(
+        &self,
+        _ops: &[SearchOp<Self::Op>],
+        _violation: &Violation,
+        _name: &dyn Fn(usize) -> String,
+    ) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether there is an order, straight from the calls of a key that did or may have happened, in the order of
     /// invocation; nothing if it can't tell. For models whose operations take longer to decode than to judge.
     /// Asked first, and for the verdict only: what is wrong, [`Model::quick`] is asked when somebody wants to

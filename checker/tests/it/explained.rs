@@ -146,3 +146,41 @@ fn what_takes_more_operations_is_said_to() {
         assert!(rest.verdict.is_valid(), "without {spared}: {rest}");
     }
 }
+
+/// A read that is too little, and one that is too much: with what is certain, what may have been, and what came too
+/// late.
+#[test]
+fn a_counter_is_told_by_its_bounds() {
+    let reasons = |check: &str, text: &str| {
+        let check = catalogue::by_name(check).unwrap().check(&Rules::default());
+        let Verdict::Invalid(witness) = check.check(&history(text), &Budget::default()).verdict else {
+            panic!("{text}")
+        };
+        witness.reasons.into_iter().take_while(|reason| !reason.starts_with("No other")).collect::<Vec<_>>()
+    };
+    let text = "0 0 invoke add 5\n 1 0 ok add 5\n 2 1 invoke read\n 3 1 ok read 5\n 4 2 invoke add 3\n 5 2 ok add 3\n \
+        6 3 invoke add -1\n 7 3 info add -1\n 8 1 invoke read\n 9 1 ok read 4\n 10 0 invoke add -4\n 11 0 ok add -4";
+    assert_eq!(
+        reasons("counter", text),
+        [
+            "Process 1's read of 5 at 0.002 s–0.003 s shows that the counter held 5 then.",
+            "Process 2's add of 3 at 0.004 s–0.005 s was asked for after that read and was over before the read \
+             began: it can neither be left out nor come later.",
+            "It may have been lowered by then by process 3's add of -1 begun at 0.006 s, given up at 0.007 s, \
+             outcome unknown (−1): by 1 at most.",
+            "So the lowest that could have been read is 7: 5, and +3 certainly added in between, and −1 that may \
+             have been. All in all it could only be 7 to 8, and it was 4.",
+            "Process 0's add of -4 at 0.010 s–0.011 s comes too late: it was asked for when the read was over.",
+        ]
+    );
+    let text = "0 0 invoke add 5\n 1 0 ok add 5\n 2 1 invoke read\n 3 1 ok read 9";
+    assert_eq!(
+        reasons("counter-bounds", text),
+        [
+            "The counter held 0 at first.",
+            "Nothing that may have happened by then raises it.",
+            "So the highest that could have been read is 5: 0, and +5 certainly added in between. All in all it \
+             could only be 5 to 5, and it was 9.",
+        ]
+    );
+}
