@@ -20,6 +20,9 @@ pub struct Witness {
     pub summary: String,
     /// The steps of the argument, each checkable against `ops`.
     pub reasons: Vec<String>,
+    /// The same drawn, where that shows more than the times do: a cycle of transactions, a line each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawing: Option<String>,
     /// The stretch of the history that holds all of `ops`.
     pub window: Window,
     /// The operations that can't be ordered, by their invocation; the first failing one is marked.
@@ -202,6 +205,7 @@ impl Witness {
             key: part.key(),
             summary: argument.summary,
             reasons: argument.reasons,
+            drawing: None,
             window,
             ops: ops.collect(),
             nemesis: nemesis_around(history, window),
@@ -228,7 +232,7 @@ impl Witness {
             to_ns: ops.iter().map(|op| op.end_ns.unwrap_or(op.start_ns)).max().unwrap_or(0),
         };
         let nemesis = nemesis_around(history, window);
-        Witness { anomaly, key, summary, reasons, window, ops, nemesis }
+        Witness { anomaly, key, summary, reasons, drawing: None, window, ops, nemesis }
     }
 }
 
@@ -299,6 +303,7 @@ impl fmt::Display for Witness {
         for (number, reason) in self.reasons.iter().enumerate() {
             writeln!(f, "  {}. {reason}", number + 1)?;
         }
+        self.drawing.iter().try_for_each(|drawing| f.write_str(drawing))?;
         let Window { first_index, last_index, from_ns, to_ns } = self.window;
         if self.window.is_timed() {
             let (from, to) = (words::seconds(from_ns), words::seconds(to_ns));

@@ -218,5 +218,6 @@ fn witness(finding: &Finding, worst: &Finding, analysis: &Analysis, history: &Hi
     reasons.push(format!("So the history is not {}.", names.join(" and not ")));
     let summary = format!("{}: {}", finding.anomaly, finding.summary);
     let ops = finding.transactions.clone();
-    Witness::from_ops(history, anomaly, finding.key.clone(), summary, reasons, ops)
+    let drawing = (!finding.steps.is_empty()).then(|| finding.drawing());
+    Witness { drawing, ..Witness::from_ops(history, anomaly, finding.key.clone(), summary, reasons, ops) }
 }

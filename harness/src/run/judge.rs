@@ -244,6 +244,7 @@ mod tests {
             key: None,
             summary: "stale".to_owned(),
             reasons: Vec::new(),
+            drawing: None,
             window,
             ops: Vec::new(),
             nemesis: Vec::new(),

@@ -179,6 +179,7 @@ fn told(violation: &Violation, report: &Report, history: &History) -> Report {
         key: violation.key.clone(),
         summary: violation.summary.clone(),
         reasons: vec![format!("The history became impossible with op {}.", violation.index)],
+        drawing: None,
         window: Window {
             first_index: history.index(first),
             last_index: history.index(last),

@@ -95,6 +95,9 @@ fn write_witness(report: &Report, witness: &Witness, timed: bool, out: &mut impl
         }
         writeln!(out, "</ol>")?;
     }
+    if let Some(drawing) = &witness.drawing {
+        writeln!(out, r#"<pre class="tl-drawing">{}</pre>"#, Escaped(drawing))?;
+    }
     let when = if timed { "from – to" } else { "ops" };
     writeln!(out, r#"<div class="tl-table"><table><thead><tr><th scope="col">process</th>"#)?;
     writeln!(out, r#"<th scope="col">operation</th><th scope="col">{when}</th>"#)?;

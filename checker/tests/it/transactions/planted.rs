@@ -282,8 +282,11 @@ fn a_history_that_shows_nothing_is_unknown() {
 
 #[test]
 fn a_cycle_is_told_in_words_and_drawn() {
-    let analysis = lists(&concurrent("0 append,1,1 append,2,1\n 1 r,1,[1] r,2,[]"));
+    let history = concurrent("0 append,1,1 append,2,1\n 1 r,1,[1] r,2,[]");
+    let analysis = lists(&history);
     let finding = &analysis.findings[0];
+    let told = ListAppend::default().check(&history, &Budget::default()).to_string();
+    assert!(told.contains(&finding.drawing()), "{told}");
     let expected = "\
 G-single: T1 < T2 < T1: a transaction before itself
   - T1 < T2, because T1 read key 2 as [], without 1, which T2 appended
