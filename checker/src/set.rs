@@ -28,11 +28,11 @@ impl Check for SetCheck {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::check(&[], self.name(), history, budget, judge)
+        judge::check(&[], self.name(), history, &Meter::new(budget), judge)
     }
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
-        judge::decide(&[], history, budget, judge)
+        judge::decide(&[], history, &Meter::new(budget), judge)
     }
 
     fn online(&self) -> Option<Checker> {

@@ -81,7 +81,7 @@ fn judge(
     judge: impl Fn(&Part<'_>, &Meter, &mut String) -> Finding + Sync,
 ) -> Report {
     let notes = Mutex::new(Vec::new());
-    let mut report = judge::check(&[], check, history, budget, |part, meter| {
+    let mut report = judge::check(&[], check, history, &Meter::new(budget), |part, meter| {
         let mut note = String::new();
         let judged = match judge(part, meter, &mut note) {
             Finding::Fine => Judged::valid(method),

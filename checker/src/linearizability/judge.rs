@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 
 use super::partition::{self, Part};
 use super::shown;
-use crate::budget::{Budget, Meter};
+use crate::budget::Meter;
 use crate::explain::witness::{Argument, Witness};
 use crate::history::History;
 use crate::history::op::Value;
@@ -77,13 +77,13 @@ impl<'a> Judged<'a> {
     }
 }
 
-/// Judges every key of a history, within one budget for all. A history without a successful operation of
+/// Judges every key of a history, within what the meter leaves for all. A history without a successful operation of
 /// those that `look` is not valid, see [`shown`].
 pub(crate) fn check<'h>(
     look: &[&str],
     check: &str,
     history: &'h History,
-    budget: &Budget,
+    meter: &Meter,
     judge: impl for<'p> Fn(&'p Part<'h>, &Meter) -> Judged<'p> + Sync,
 ) -> Report {
     let (calls, ops) = match asked(history) {
@@ -92,8 +92,7 @@ pub(crate) fn check<'h>(
     };
     let too_little = shown::too_little(history, &calls.counts, look);
     let parts = partition::by_key(calls);
-    let meter = Meter::new(budget);
-    let judged = partition::judge_all(&parts, |part| ControlFlow::Continue(judged(part, &meter, &judge)));
+    let judged = partition::judge_all(&parts, |part| ControlFlow::Continue(judged(part, meter, &judge)));
     let engine = engines(&judged);
     let (mut invalid, mut unknown) = (Vec::new(), Unknown::default());
     for (part, Judged { found, .. }) in parts.iter().zip(judged) {
@@ -105,7 +104,7 @@ pub(crate) fn check<'h>(
     }
     let invalid_keys = invalid.iter().map(|(part, _)| part.key().unwrap_or(Value::Nil)).collect();
     let unknown_keys = unknown.keys;
-    let verdict = match witness(history, invalid, &meter) {
+    let verdict = match witness(history, invalid, meter) {
         Some(witness) => Verdict::Invalid(witness),
         None => unknown.told().or(too_little).map_or(Verdict::Valid, Verdict::Unknown),
     };
@@ -117,7 +116,7 @@ pub(crate) fn check<'h>(
 pub(crate) fn decide<'h>(
     look: &[&str],
     history: &'h History,
-    budget: &Budget,
+    meter: &Meter,
     judge: impl for<'p> Fn(&'p Part<'h>, &Meter) -> Judged<'p> + Sync,
 ) -> Decision {
     let calls = match asked(history) {
@@ -126,8 +125,7 @@ pub(crate) fn decide<'h>(
     };
     let too_little = shown::too_little(history, &calls.counts, look);
     let parts = partition::by_key(calls);
-    let meter = Meter::new(budget);
-    let decisions = partition::judge_all(&parts, |part| match judged(part, &meter, &judge).found {
+    let decisions = partition::judge_all(&parts, |part| match judged(part, meter, &judge).found {
         Found::Valid => ControlFlow::Continue(Decision::Valid),
         Found::Invalid(_) => ControlFlow::Break(Decision::Invalid),
         Found::Unknown(reason) => ControlFlow::Continue(Decision::Unknown(reason)),

@@ -44,7 +44,7 @@ pub(crate) use crate::hash;
 
 use std::sync::Arc;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Meter};
 use crate::check::{Check, KeyOrder};
 use crate::history::History;
 use crate::model::{CasRegister, Model};
@@ -73,23 +73,25 @@ impl Check for LinearizableRegister {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        if let Some(found) = portfolio::registers(REGISTER_LOOKS, history, &self.model, budget)
+        let meter = &Meter::new(budget);
+        if let Some(found) = portfolio::registers(REGISTER_LOOKS, history, &self.model, meter)
             && found.is_valid
         {
             return Report::valid(self.name(), portfolio::ZONES, found.keys, found.ops());
         }
-        judge::check(REGISTER_LOOKS, self.name(), history, budget, |part, meter| {
+        judge::check(REGISTER_LOOKS, self.name(), history, meter, |part, meter| {
             portfolio::register(part, &self.model, meter)
         })
     }
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
-        match portfolio::registers(REGISTER_LOOKS, history, &self.model, budget) {
+        let meter = &Meter::new(budget);
+        match portfolio::registers(REGISTER_LOOKS, history, &self.model, meter) {
             Some(found) if found.is_valid => return Decision::Valid,
             Some(_) => return Decision::Invalid,
             None => {}
         }
-        judge::decide(REGISTER_LOOKS, history, budget, |part, meter| {
+        judge::decide(REGISTER_LOOKS, history, meter, |part, meter| {
             portfolio::register(part, &self.model, meter)
         })
     }
@@ -113,11 +115,13 @@ impl Check for LinearizableAppend {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::check(&["read"], self.name(), history, budget, |part, meter| portfolio::append(part, meter))
+        judge::check(&["read"], self.name(), history, &Meter::new(budget), |part, meter| {
+            portfolio::append(part, meter)
+        })
     }
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
-        judge::decide(&["read"], history, budget, |part, meter| portfolio::append(part, meter))
+        judge::decide(&["read"], history, &Meter::new(budget), |part, meter| portfolio::append(part, meter))
     }
 
     fn online(&self) -> Option<Checker> {
@@ -162,13 +166,15 @@ impl<M: Model + 'static> Check for Linearizable<M> {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::check(&[], self.name(), history, budget, |part, meter| {
+        judge::check(&[], self.name(), history, &Meter::new(budget), |part, meter| {
             portfolio::any_model(part, &*self.model, meter)
         })
     }
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
-        judge::decide(&[], history, budget, |part, meter| portfolio::any_model(part, &*self.model, meter))
+        judge::decide(&[], history, &Meter::new(budget), |part, meter| {
+            portfolio::any_model(part, &*self.model, meter)
+        })
     }
 
     fn online(&self) -> Option<Checker> {

@@ -88,9 +88,15 @@ fn spares_no_value<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> bool {
         })
 }
 
-/// What is left to say where a model contradicts itself.
+/// What is left to say where a model contradicts itself, which is a bug of the model: tests must not miss it, and
+/// who asks for a verdict has one.
 pub(super) fn untold<M: Model>(model: &M, why: &str) -> Argument {
-    let summary = format!("by its calls this is no {}, but more can't be told: {why}", model.name());
+    let name = model.name();
+    if cfg!(debug_assertions) {
+        panic!("the calls of a {name} show a violation that its operations don't: {why}");
+    }
+    let summary =
+        format!("by its calls this is no {name}, but more can't be told, by a bug of the model: {why}");
     Argument::new(Anomaly::NoOrder, summary)
 }
 

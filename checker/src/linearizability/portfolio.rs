@@ -11,7 +11,7 @@ use super::register_op::{RegisterOp, known_at};
 use super::search::{self, Limits, SearchOp, Told};
 use super::shown;
 use super::zones::{self, Collision, Zones};
-use crate::budget::{Budget, Exhausted, Meter};
+use crate::budget::{Exhausted, Meter};
 use crate::explain::minimise::minimise;
 use crate::explain::witness::Argument;
 use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
@@ -34,9 +34,9 @@ pub(crate) fn registers(
     look: &[&str],
     history: &History,
     model: &CasRegister,
-    budget: &Budget,
+    meter: &Meter,
 ) -> Option<zones::AtOnce> {
-    Meter::new(budget).check().ok()?;
+    meter.check().ok()?;
     if history.len() < AT_ONCE_MIN {
         return None;
     }

@@ -6,8 +6,9 @@
 pub(crate) mod driver;
 
 use checker::catalogue::{self, Rules};
+use checker::online::Status;
 use checker::simulate::{Pace, Plan, Spoil, simulate};
-use checker::{Budget, Check, History, Op, OpType, Report, Verdict};
+use checker::{Budget, Check, Decision, History, Op, OpType, Report, Verdict};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -30,11 +31,15 @@ const TARGETS: &[Target] = &[
     ("counter", against_oracle::<10>),
 ];
 
+/// Targets that are about several objects.
+const OTHER_TARGETS: &[Target] = &[("event-by-event", event_by_event)];
+
 #[test]
 fn fuzz() {
     // Objects that no check is there for have nothing to be wrong about.
     let judged = |(place, _): &(usize, &Target)| catalogue::by_name(objects()[*place].0.check()).is_some();
-    let targets: Vec<Target> = TARGETS.iter().enumerate().filter(judged).map(|(_, target)| *target).collect();
+    let of_objects = TARGETS.iter().enumerate().filter(judged).map(|(_, target)| target);
+    let targets: Vec<Target> = of_objects.chain(OTHER_TARGETS).copied().collect();
     assert_eq!(TARGETS.len(), objects().len());
     driver::run(&targets, 400);
 }
@@ -72,6 +77,50 @@ fn against_oracle<const OBJECT: usize>(seed: u64) -> Result<(), String> {
             let what = disagreement(&*check, step, &history).unwrap_or_default();
             Err(format!("{what}{}", text(&history)))
         }
+    }
+}
+
+/// What is said of one event after the other, and what the check says of everything up to there.
+fn event_by_event(seed: u64) -> Result<(), String> {
+    let random = &mut ChaCha8Rng::seed_from_u64(seed);
+    let (object, _, spoils, _) = objects()[random.random_range(0..objects().len())];
+    let check = catalogue::by_name(object.check()).ok_or("no such check")?.check(&Rules::default());
+    let Some(mut checker) = check.online() else { return Ok(()) };
+    let plan = Plan {
+        clients: random.random_range(1..=7),
+        operations: random.random_range(2..=60),
+        unknown: [0.0, 0.05, 0.2][random.random_range(0..3)],
+        pace: [Pace::Busy, Pace::Irregular][random.random_range(0..2)],
+        spoil: random.random_bool(0.3).then(|| spoils[random.random_range(0..spoils.len())]),
+        seed: random.random(),
+        ..Plan::of(object)
+    };
+    let mut history = simulate(&plan).history;
+    for _ in 0..random.random_range(0..3) {
+        history = falsified(&history, random);
+    }
+    let ops = history.clone().into_ops();
+    let mut reported = None;
+    for (position, op) in ops.iter().enumerate() {
+        match checker.event(op).map_err(|rule| rule.to_string())? {
+            Status::Fine => {}
+            Status::Violation(_) => {
+                reported = Some(position);
+                break;
+            }
+            // It may give up, if it says so.
+            Status::Undecided(_) => return Ok(()),
+        }
+    }
+    let invalid = |length: usize| {
+        let prefix: History = ops[..length].iter().cloned().collect();
+        check.decide(&prefix, &Budget::default()) == Decision::Invalid
+    };
+    let lengths: Vec<usize> = (1..=ops.len()).collect();
+    let first = Some(lengths.partition_point(|length| !invalid(*length))).filter(|at| *at < ops.len());
+    match reported == first {
+        true => Ok(()),
+        false => Err(format!("reported at {reported:?}, invalid from {first:?} on\n{}", text(&history))),
     }
 }
 
