@@ -9,6 +9,7 @@
 //! makes it; [`Row`] the same for whoever reads a file and has interned its parts already.
 
 pub(crate) mod ended;
+mod join;
 pub mod op;
 pub mod pair;
 mod processes;
@@ -331,7 +332,7 @@ impl History {
 
     /// Every client operation with its completion, in the order of invocation.
     pub fn calls(&self) -> Result<Calls<'_>, IllFormed> {
-        pair::calls(self)
+        join::calls(self)
     }
 
     /// The nemesis's ops with their positions, in order.

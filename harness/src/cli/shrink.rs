@@ -39,7 +39,8 @@ pub(super) struct Arguments {
     #[arg(value_name = "RUN")]
     case: PathBuf,
 
-    /// How long to look for something smaller: 90s, 15m
+    /// How long to look for something smaller: 90s, 15m. How often the whole fails, and the result, is
+    /// measured on top of that
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = budget)]
     budget: Duration,
 
@@ -313,6 +314,12 @@ impl Simulation {
         Simulation { needed: u64::MAX, baseline: Rate::default(), ..self.clone() }.rate(schedule)
     }
 
+    /// Whether no smaller one is to be looked for any more. How often the whole fails, and the result, is
+    /// measured all the same.
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline || self.interrupts.came()
+    }
+
     /// Tries until there are enough that fail, or there can't be any more.
     fn rate(&self, schedule: &Schedule) -> Rate {
         let (next, hits, tries) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
@@ -328,7 +335,8 @@ impl Simulation {
                         let found = hits.load(Ordering::Relaxed);
                         let hopeless = found + SEEDS.saturating_sub(number) < self.needed;
                         let enough = found >= self.needed && self.baseline.tries > 0;
-                        if number >= SEEDS || enough || hopeless && self.baseline.tries > 0 {
+                        let late = self.baseline.tries > 0 && self.is_over();
+                        if number >= SEEDS || late || enough || hopeless && self.baseline.tries > 0 {
                             return;
                         }
                         let seed = self.case.seed().wrapping_add(number);
@@ -349,9 +357,11 @@ impl Simulation {
 
 impl Oracle for Simulation {
     fn fails(&mut self, schedule: &Schedule) -> Option<bool> {
-        if Instant::now() >= self.deadline || self.interrupts.came() {
+        if self.is_over() {
             return None;
         }
-        Some(self.rate(schedule).hits >= self.needed)
+        let fails = self.rate(schedule).hits >= self.needed;
+        // One that was cut short has not failed too seldom.
+        (fails || !self.is_over()).then_some(fails)
     }
 }

@@ -228,8 +228,7 @@ fn harness(evidence: &Evidence<'_>) -> Part {
 mod tests {
     use super::*;
     use crate::run::liveness::Recovery;
-    use crate::schedule::Passed;
-    use crate::schedule::Schedule;
+    use crate::schedule::{Passed, Schedule};
     use checker::explain::witness::Window;
     use checker::{Anomaly, Witness};
 

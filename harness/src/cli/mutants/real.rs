@@ -22,11 +22,15 @@ pub(super) async fn trial(
     rates: u64,
 ) -> Result<Option<Trial>, Refused> {
     let simulated = Row::caught(row.simulated.as_ref()).map(|caught| caught.cell.clone());
+    // An earlier call that missed it is gone on from: its seeds are not tried again.
+    let missed = row.real.as_ref().map_or(0, |trial| trial.runs);
     let work = Work { planted, bench, tries, rates, eyes: Eyes::All };
-    let Some(mut trial) = work.look(work.cells(simulated.as_deref())).await? else { return Ok(None) };
+    let Some(mut trial) = work.look(work.cells(simulated.as_deref()), missed).await? else {
+        return Ok(None);
+    };
     if let Some(caught) = trial.caught.as_ref().filter(|caught| !caught.is_black_box()) {
         let work = Work { eyes: Eyes::ClientsAlone, ..work };
-        let Some(again) = work.look(work.cells(Some(&caught.cell))).await? else { return Ok(None) };
+        let Some(again) = work.look(work.cells(Some(&caught.cell)), 0).await? else { return Ok(None) };
         trial.by_clients = again.caught;
     }
     Ok(Some(trial))
@@ -52,9 +56,10 @@ struct Work {
 }
 
 impl Work {
-    async fn look(&self, cells: impl Iterator<Item = Cell>) -> Result<Option<Trial>, Refused> {
-        let mut trial = Trial::default();
-        for (cell, number) in cells.zip(0..self.tries) {
+    /// Tries these cells in turn, a seed each, but for the first `missed`, which were; none if interrupted.
+    async fn look(&self, cells: impl Iterator<Item = Cell>, missed: u64) -> Result<Option<Trial>, Refused> {
+        let mut trial = Trial { runs: missed, ..Trial::default() };
+        for (cell, number) in cells.zip(0..self.tries).filter(|(_, number)| *number >= missed) {
             let seed = self.bench.seed.wrapping_add(number);
             let Some((ended, seen)) = self.once(&cell, seed, true).await? else { return Ok(None) };
             trial.runs += 1;
