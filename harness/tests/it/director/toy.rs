@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use harness::schedule::{
-    Action, ActionSpec, Body, Condition, Contract, Coverage, Director, Fault, Guard, Kind, Lasts,
-    NetworkModel, Observed, Order, Phase, Preset, Schedule, Span, Start, Step, Target, Trigger, What, Who,
-    WorkloadSpec,
+    Action, ActionSpec, Body, Condition, Director, Fault, Guard, Kind, Lasts, Observed, Order, Preset,
+    Schedule, Span, Start, Step, Target, Trigger, What, Who,
 };
 use harness::system::NodeId;
 
@@ -142,25 +141,10 @@ pub(super) fn play(schedule: Schedule, seed: u64, nodes: u16) -> Toy {
 }
 
 pub(super) fn schedule(faults: Vec<Fault>, seconds: u64) -> Schedule {
-    Schedule {
-        name: "test".to_owned(),
-        story: String::new(),
-        nodes: None,
-        seed: None,
-        model: NetworkModel::MessageLossy,
-        contract: Contract::SafetyAndLiveness,
-        workload: WorkloadSpec::default(),
-        phases: vec![Phase {
-            name: "faults".to_owned(),
-            lasts: Duration::from_secs(seconds),
-            ok_rate_min: None,
-            faults,
-            mixes: Vec::new(),
-        }],
-        settle_max: None,
-        coverage: Coverage::default(),
-        found: None,
-    }
+    let nothing = Preset { kinds: Vec::new(), owed: Vec::new(), interval: ms(1_000) };
+    let mut schedule = nothing.schedule(Duration::from_secs(seconds), Duration::ZERO);
+    schedule.phases[0].faults = faults;
+    schedule
 }
 
 pub(super) fn kill(who: Who, lasts: Span) -> Body {
