@@ -2,7 +2,8 @@
 //!
 //! Read in this order: [`paxos`] is the essay and the protocol (pure: no IO, no clock, no
 //! randomness of its own), [`kv`] the state machine it replicates, [`service`] the two joined
-//! with the clients that wait, [`wal`] the disk, [`wire`] the bytes on a socket, [`trace`] what a node
+//! with the clients that wait, [`wal`] the log on disk and [`snapshot`] the states that
+//! let it be trimmed, [`wire`] the bytes on a socket, [`trace`] what a node
 //! tells of its steps, [`shell`] the tokio program around it all, [`sim`] whole clusters in virtual
 //! time, [`client`] a client.
 
@@ -10,6 +11,7 @@ pub mod paxos;
 
 pub mod kv;
 pub mod service;
+pub mod snapshot;
 
 pub mod trace;
 pub mod wal;

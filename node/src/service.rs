@@ -18,11 +18,13 @@ mod departed;
 mod forwarding;
 mod queue;
 mod reads;
+mod snapshots;
 mod status;
 
 pub use forwarding::FORWARDED_MAX;
 pub use queue::{QUEUED_BYTES_MAX, QUEUED_COMMANDS_MAX};
 pub use reads::WAITING_READS_MAX;
+pub use snapshots::{SnapshotDone, SnapshotOrder};
 pub use status::{LeaderStatus, Status};
 
 use crate::kv::{
@@ -30,13 +32,15 @@ use crate::kv::{
     Txn, TxnOp, TxnOutcome, UnknownReason,
 };
 use crate::paxos::{
-    AppliedHash, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Replica,
-    ReplicaConfig, RoleName, Send, Slot, Timing, Value,
+    AppliedHash, Base, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Recovered,
+    Replica, ReplicaConfig, RoleName, Send, Slot, Timing, Value,
 };
+use crate::snapshot::Loaded;
 use departed::Departed;
 use forwarding::Forwarded;
 use queue::Queue;
 use reads::Reads;
+use snapshots::Snapshots;
 use std::collections::BTreeMap;
 
 /// How a node takes part in its cluster.
@@ -57,6 +61,20 @@ pub struct Config {
     /// Different in each life of a node, so that nothing said to an earlier life is taken for an
     /// answer to this one.
     pub incarnation: u64,
+    /// A snapshot is taken when the log has grown by so many bytes since the last, and as many as
+    /// that is large.
+    pub snapshot_every_bytes: u64,
+}
+
+/// What a node's disk gave back.
+#[derive(Default)]
+pub struct Disk<'a> {
+    /// The newest snapshot.
+    pub snapshot: Option<Loaded>,
+    /// How many records have been trimmed from the log's beginning.
+    pub trimmed: u64,
+    /// Those that are left, in order.
+    pub records: &'a [Record],
 }
 
 /// One client connection.
@@ -87,6 +105,9 @@ pub struct Output {
     pub records: Vec<Record>,
     /// To send once durable enough.
     pub sends: Vec<Send>,
+    /// To do with snapshots' files, in order, beside the rest: nothing above waits for it, and each
+    /// of these is ordered only when all that it rests on is durable.
+    pub snapshots: Vec<SnapshotOrder>,
     /// Answers.
     pub replies: Vec<(ClientToken, ClientReply)>,
     /// The node must stop at once, loudly, with this evidence.
@@ -106,6 +127,7 @@ pub struct Service {
     /// The latest request id on each connection.
     latest_ids: BTreeMap<ClientToken, u64>,
     departed: Departed,
+    snapshots: Snapshots,
     now: u64,
     /// Tick and cluster time at which this node's leadership began to stamp.
     stamp_base: Option<(u64, u64)>,
@@ -113,29 +135,41 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service that continues where the `recovered` records left off.
+    /// A service that continues where a whole log left off, without a snapshot.
     ///
     /// # Errors
     /// If the records can't stem from a correct replica.
     pub fn new(config: Config, recovered: &[Record], seed: u64) -> Result<Service, LogContradiction> {
+        Service::restore(config, Disk { records: recovered, ..Disk::default() }, seed)
+    }
+
+    /// A service that continues where its disk left off.
+    ///
+    /// # Errors
+    /// If the records can't stem from a correct replica, or don't go with the snapshot.
+    pub fn restore(config: Config, disk: Disk<'_>, seed: u64) -> Result<Service, LogContradiction> {
+        let Disk { snapshot, trimmed, records } = disk;
         let replica_config = ReplicaConfig {
             id: config.id,
             nodes: config.nodes.clone(),
             timing: config.timing,
             election: config.election,
         };
-        let replica = Replica::new(&replica_config, recovered, seed)?;
+        let base = snapshot.as_ref().map_or(Base::NOTHING, |snapshot| snapshot.base);
+        let (kv, bytes) = snapshot.map_or((Kv::new(), 0), |snapshot| (snapshot.kv, snapshot.bytes));
+        let replica = Replica::restore(&replica_config, Recovered { base, trimmed, records }, seed)?;
         let mut service = Service {
             next_token: config.incarnation,
             config,
             replica,
-            kv: Kv::new(),
+            kv,
             queue: Queue::default(),
             in_flight: BTreeMap::new(),
             reads: Reads::default(),
             forwarded: BTreeMap::new(),
             latest_ids: BTreeMap::new(),
             departed: Departed::default(),
+            snapshots: Snapshots::new(bytes),
             now: 0,
             stamp_base: None,
             output: Output::default(),
@@ -149,6 +183,7 @@ impl Service {
         self.now += 1;
         self.replica.tick();
         self.give_up_forwards();
+        self.tick_snapshots();
     }
 
     /// A message of another replica.
@@ -156,6 +191,9 @@ impl Service {
         match message {
             Message::Forward { token, request } => self.on_forward(from, token, request),
             Message::ForwardReply { token, reply } => self.on_forward_reply(from, token, reply),
+            Message::SnapshotOffer { slot } => self.on_snapshot_offer(from, slot),
+            Message::SnapshotRequest { slot, part } => self.on_snapshot_request(from, slot, part),
+            Message::SnapshotPart { slot, part, bytes } => self.on_snapshot_part(slot, part, bytes),
             Message::Heartbeat { applied, .. } | Message::HeartbeatAck { applied, .. } => {
                 self.compare(from, applied);
                 self.replica.step(from, message);
@@ -211,6 +249,9 @@ impl Service {
         self.settle_leadership();
         self.propose_queued();
         self.settle();
+        if self.take_snapshot_if_due() {
+            self.settle();
+        }
         std::mem::take(&mut self.output)
     }
 
@@ -328,9 +369,10 @@ impl Service {
 
     /// Takes the replica's effects: applies, answers, and keeps what the caller has to do.
     fn settle(&mut self) {
-        let Effects { records, sends, chosen, reads } = self.replica.effects();
+        let Effects { records, sends, chosen, reads, trim } = self.replica.effects();
         self.output.records.extend(records);
         self.output.sends.extend(sends);
+        self.output.snapshots.extend(trim.map(SnapshotOrder::Trim));
         for (slot, value) in chosen {
             self.apply(slot, &value);
         }
@@ -441,6 +483,12 @@ impl Service {
     #[must_use]
     pub fn kv(&self) -> &Kv {
         &self.kv
+    }
+
+    /// Whether no snapshot is being taken or fetched, for observers.
+    #[must_use]
+    pub fn is_snapshot_idle(&self) -> bool {
+        self.snapshots.is_idle()
     }
 }
 

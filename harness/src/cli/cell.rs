@@ -44,11 +44,20 @@ pub(super) struct Load {
     pub(super) retries: Option<u32>,
     pub(super) op_timeout_ms: Option<u64>,
     pub(super) keys: Option<u64>,
+    /// How much a node's log grows from one snapshot to the next.
+    pub(super) snapshot_every_bytes: Option<u64>,
 }
 
 /// As the schedule has it.
-pub(super) const AS_GIVEN: Load =
-    Load { nodes: None, clients: None, rate: None, retries: None, op_timeout_ms: None, keys: None };
+pub(super) const AS_GIVEN: Load = Load {
+    nodes: None,
+    clients: None,
+    rate: None,
+    retries: None,
+    op_timeout_ms: None,
+    keys: None,
+    snapshot_every_bytes: None,
+};
 
 /// For cells of the pool, and wherever nothing else is said: a client that asks again.
 pub(super) const ASKING_AGAIN: Load = Load { retries: Some(2), ..AS_GIVEN };
@@ -79,6 +88,7 @@ impl Cell {
             retries: load.retries.unwrap_or(options.retries),
             op_timeout: load.op_timeout_ms.map_or(options.op_timeout, Duration::from_millis),
             keys: load.keys.unwrap_or(options.keys),
+            snapshot_every_bytes: load.snapshot_every_bytes.or(options.snapshot_every_bytes),
             seed,
             mutant: Some(mutant.to_owned()),
             stop_early: true,
@@ -118,7 +128,7 @@ fn mix(cell: &Cell, kinds: &[Kind], interval_ms: u64, binary: PathBuf, seed: u64
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Load { nodes, clients, rate, retries, op_timeout_ms, keys } = self.load;
+        let Load { nodes, clients, rate, retries, op_timeout_ms, keys, snapshot_every_bytes } = self.load;
         match self.source {
             Source::Mix { kinds, interval_ms } => {
                 write!(f, "{} under {} every {interval_ms} ms", self.workload, nemesis_words(kinds))?;
@@ -134,7 +144,8 @@ impl fmt::Display for Cell {
         also(rate.map(|n| n.to_string()), "op/s")?;
         also(retries.map(|n| n.to_string()), "retries")?;
         also(op_timeout_ms.map(|n| n.to_string()), "ms patience")?;
-        also(keys.map(|n| n.to_string()), "keys")
+        also(keys.map(|n| n.to_string()), "keys")?;
+        also(snapshot_every_bytes.map(|n| n.to_string()), "bytes of log to a snapshot")
     }
 }
 

@@ -71,7 +71,7 @@ enum Command {
     /// The main workloads in turn under every kind of fault, then a planted bug that must be found
     #[command(visible_alias = "campaign")]
     TestAll(test_all::Arguments),
-    /// Plants forty bugs, one after the other, and shows which are caught, by what, how fast
+    /// Plants forty-eight bugs, one after the other, and shows which are caught, by what, how fast
     #[command(after_help = mutants::EXAMPLES)]
     Mutants(mutants::Arguments),
     /// Judges recorded histories, ours or anybody's
@@ -157,6 +157,7 @@ fn paxos(options: &Options) -> PaxosSystem {
     PaxosSystem::new(PaxosOptions {
         mutant: options.mutant.clone(),
         retries: options.retries,
+        snapshot_every_bytes: options.snapshot_every_bytes,
         ..PaxosOptions::new(options.binary.clone(), cluster, options.seed)
     })
 }

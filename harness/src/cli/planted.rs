@@ -54,7 +54,7 @@ const fn mix(
 const THREE: Load = Load { nodes: Some(3), ..AS_GIVEN };
 
 /// All of them, in the order of the node's list.
-pub(super) const PLANTED: [Planted; 40] = [
+pub(super) const PLANTED: [Planted; 48] = [
     mix(
         "reply-on-accept",
         SEEN_OR_LOGGED,
@@ -148,6 +148,14 @@ pub(super) const PLANTED: [Planted; 40] = [
     library("forwarded-op-dropped-acked", "accepted-by-a-minority", "append", SEEN_OR_LOGGED).asking_again(),
     library("timeout-drawn-once", "far-apart", "set", OR_STUCK),
     library("timer-reset-by-anything", "accepted-by-a-minority", "append", OR_STUCK).asking_again(),
+    library("promise-omits-compacted", "snapshots", "append", SEEN_OR_LOGGED),
+    library("sessions-not-in-snapshot", "snapshots", "append", SEEN_OR_LOGGED),
+    library("applied-index-not-atomic", "snapshots", "append", SEEN_OR_LOGGED),
+    library("log-cut-before-snapshot-durable", "snapshots", "append", OR_STUCK),
+    library("snapshot-off-by-one", "snapshots", "append", SEEN_OR_LOGGED),
+    library("install-older-snapshot", "snapshots", "append", SEEN_OR_LOGGED),
+    library("install-resets-promise", "snapshots", "append", SEEN_OR_LOGGED),
+    library("promise-after-accept-order", "snapshots", "append", SEEN_OR_LOGGED),
     library("unbounded-peer-queue", "frozen-follower", "set", SEEN_OR_LOGGED),
 ];
 

@@ -8,7 +8,9 @@ use clap::Args;
 
 use super::seconds;
 use crate::run::options::{Faults, GET_GOING, Options};
-use crate::schedule::limits::{INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, RATE_MAX, RETRIES_MAX};
+use crate::schedule::limits::{
+    INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, RATE_MAX, RETRIES_MAX, SNAPSHOT_EVERY_BYTES_MIN,
+};
 use crate::schedule::{Concurrency, GAP_MIN, LENGTH_MIN, Preset, Schedule, Selection, unite};
 
 #[derive(Debug, Args)]
@@ -83,6 +85,10 @@ pub(super) struct Shape {
     /// Nodes in the cluster [default: 5]
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(NODES_MAX)), help_heading = "Cluster")]
     node_count: Option<u16>,
+
+    /// How many bytes a node's log grows by from one snapshot to the next [default: the node's own]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(SNAPSHOT_EVERY_BYTES_MIN..), help_heading = "Cluster")]
+    snapshot_every_bytes: Option<u64>,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -145,6 +151,7 @@ impl Shape {
             ops_per_key: self.ops_per_key.or(said.ops_per_key),
             op_timeout: self.op_timeout.unwrap_or(said.op_timeout),
             retries: self.retries.unwrap_or(said.retries),
+            snapshot_every_bytes: self.snapshot_every_bytes.or(said.snapshot_every_bytes),
             steer: !self.no_steer,
             ..said
         })

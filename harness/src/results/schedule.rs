@@ -32,6 +32,7 @@ pub fn resolved(options: &Options, facts: &Facts) -> Option<Schedule> {
         story,
         nodes: Some(options.nodes),
         seed: Some(options.seed),
+        snapshot_every_bytes: options.snapshot_every_bytes,
         workload,
         ..resolved
     })

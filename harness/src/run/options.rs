@@ -38,6 +38,8 @@ pub struct Options {
     pub op_timeout: Duration,
     /// How often a client tries again under the same request id.
     pub retries: u32,
+    /// How many bytes a node's log grows by from one snapshot to the next; none: the node's own choice.
+    pub snapshot_every_bytes: Option<u64>,
     /// The node's binary.
     pub binary: PathBuf,
     /// The rule to remove.
@@ -117,6 +119,7 @@ impl Options {
             ops_per_key: None,
             op_timeout: Duration::from_secs(2),
             retries: 0,
+            snapshot_every_bytes: None,
             binary,
             mutant: None,
             keep_data: false,
@@ -144,6 +147,7 @@ impl Options {
             ops_per_key: said.ops_per_key,
             op_timeout: said.op_timeout.unwrap_or(usual.op_timeout),
             retries: said.retries.unwrap_or(usual.retries),
+            snapshot_every_bytes: schedule.snapshot_every_bytes,
             faults: Faults::Schedule { file: file.map(Path::to_owned), schedule: Box::new(schedule) },
             ..usual
         }
@@ -229,6 +233,9 @@ impl Options {
         flag("--op-timeout", seconds(self.op_timeout));
         if self.retries > 0 || matches!(self.faults, Faults::Schedule { .. }) {
             flag("--retries", self.retries.to_string());
+        }
+        if let Some(bytes) = self.snapshot_every_bytes {
+            flag("--snapshot-every-bytes", bytes.to_string());
         }
         if !self.steer {
             words.push("--no-steer".to_owned());

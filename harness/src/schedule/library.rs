@@ -54,6 +54,7 @@ pub const LIBRARY: &[Entry] = library![
     "restart-storm",
     "rolling-restarts",
     "slow-and-half-open",
+    "snapshots",
     "swizzle",
     "tail-of-its-own",
     "two-candidates-one-voter",

@@ -33,3 +33,6 @@ pub const RETRIES_MAX: u32 = 1_000;
 pub const NAME_CHARS_MAX: usize = 80;
 /// How soon a fault may come again: faster than that nothing else is done.
 pub const EVERY_MIN: Duration = Duration::from_millis(10);
+
+/// A node that takes snapshots more often does little else; ours refuses to.
+pub const SNAPSHOT_EVERY_BYTES_MIN: u64 = 4 << 10;

@@ -80,6 +80,9 @@ pub struct Schedule {
     pub nodes: Option<u16>,
     /// Repeats the draws; `None`: the run's own choice.
     pub seed: Option<u64>,
+    /// How many bytes a node's log grows by from one snapshot to the next, of systems that take them;
+    /// `None`: the system's own choice.
+    pub snapshot_every_bytes: Option<u64>,
     /// What the network may do.
     pub model: NetworkModel,
     /// What may be demanded of the nodes, at most: the fault contract may allow less.

@@ -268,6 +268,7 @@ impl Preset {
             story: String::new(),
             nodes: None,
             seed: None,
+            snapshot_every_bytes: None,
             model: NetworkModel::MessageLossy,
             contract: Contract::SafetyAndLiveness,
             workload: WorkloadSpec::default(),

@@ -91,6 +91,7 @@ impl Schedule {
         }
         keys.some("nodes", self.nodes);
         keys.some("seed", self.seed);
+        keys.some("snapshot-every-bytes", self.snapshot_every_bytes);
         keys.text("model", word(MODELS, &self.model));
         keys.text("contract", word(CONTRACTS, &self.contract));
         keys.block(&mut out, "");

@@ -37,7 +37,7 @@ fn learned(slot: u64, value: &Value) -> Record {
 }
 
 fn log(node: u16, records: Vec<Record>) -> NodeLog {
-    NodeLog { node: NodeId(node), records }
+    NodeLog::whole(NodeId(node), records)
 }
 
 /// A log that accepted these values in ballot 1, slots 1, 2, …, and marked them as chosen.

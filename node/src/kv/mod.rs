@@ -9,14 +9,17 @@
 //!
 //! [`command`](Command) is what can be asked and answered, [`client`](ClientRequest) how a client
 //! wraps it, `codec` the bytes of both, `store` the transactions, `session` exactly-once,
-//! `limits` how large anything may be.
+//! `frozen` and `snapshot` how the state is written down while it goes on, `limits` how large
+//! anything may be.
 
 mod client;
 mod codec;
 mod command;
+mod frozen;
 mod hash;
 mod limits;
 mod session;
+mod snapshot;
 mod store;
 
 pub use client::{ClientReply, ClientRequest, ClientResult, DefiniteError, UnknownReason};
@@ -28,6 +31,8 @@ pub use limits::{
     HASHES_KEPT, MAX_BATCH_BYTES, MAX_BATCH_COMMANDS, MAX_COMMAND_BYTES, MAX_KEY_BYTES, MAX_LIST_BYTES,
     MAX_LIST_ITEMS, MAX_OUTCOME_BYTES, MAX_SESSIONS, MAX_TXN_OPS, MAX_VALUE_BYTES, SESSION_IDLE_MS,
 };
+
+pub use snapshot::{PIECE_BYTES, PIECE_BYTES_MAX, Restoring};
 
 use crate::paxos::{AppliedHash, Slot, Value};
 use codec::{Encode, Sink};
@@ -42,8 +47,12 @@ pub struct Kv {
     sessions: Sessions,
     /// The latest batch stamp seen; a new leader's clock may be behind the old one's.
     now_ms: u64,
-    /// The hash after each of the latest slots; the last is the current one, the first slots are 0, 1, …
+    /// The hash after each of the latest slots, one after the other; the last is the current one.
     hashes: VecDeque<AppliedHash>,
+    /// The state that this one goes on from: a snapshot's, or nothing.
+    origin: AppliedHash,
+    /// The snapshot being taken.
+    capture: Option<snapshot::Under>,
 }
 
 impl Default for Kv {
@@ -61,6 +70,8 @@ impl Kv {
             sessions: Sessions::default(),
             now_ms: 0,
             hashes: VecDeque::from([AppliedHash::default()]),
+            origin: AppliedHash::default(),
+            capture: None,
         }
     }
 
@@ -115,6 +126,12 @@ impl Kv {
         let first = self.hashes.front().expect("starts with slot 0 and never empties").slot;
         let offset = usize::try_from(slot.0.checked_sub(first.0)?).ok()?;
         self.hashes.get(offset).map(|applied| applied.hash)
+    }
+
+    /// The state that this one was restored from; slot 0 if from none.
+    #[must_use]
+    pub fn origin(&self) -> AppliedHash {
+        self.origin
     }
 
     /// The latest stamp seen in a batch: cluster time, in milliseconds.

@@ -7,14 +7,17 @@
 use super::limits::{MAX_SESSIONS, SESSION_IDLE_MS};
 use super::{Reply, RequestId, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+#[derive(Clone, Debug)]
 pub(super) struct Session {
     /// The latest request executed; 0 before the first.
-    sequence: u64,
-    /// Its reply; `None` before the first.
-    pub(super) reply: Option<Reply>,
+    pub(super) sequence: u64,
+    /// Its reply; `None` before the first. Shared, so that a snapshot can take the whole table at
+    /// once: it is bounded by [`MAX_SESSIONS`], and copies no reply.
+    pub(super) reply: Option<Arc<Reply>>,
     /// Its last use.
-    used_ms: u64,
+    pub(super) used_ms: u64,
 }
 
 /// What the table says about a request.
@@ -58,7 +61,7 @@ impl Sessions {
         }
         match &session.reply {
             Some(reply) if request.sequence == session.sequence || crate::mutant!(CachedReplyOfWrongSeq) => {
-                Admission::Answered(reply.clone())
+                Admission::Answered(Reply::clone(reply))
             }
             Some(_) if request.sequence < session.sequence => Admission::Answered(Reply::Superseded),
             Some(_) | None => Admission::Fresh,
@@ -69,7 +72,7 @@ impl Sessions {
     pub(super) fn executed(&mut self, request: RequestId, reply: &Reply) {
         let session = self.open.get_mut(&request.session).expect("admitted in this very step");
         session.sequence = request.sequence;
-        session.reply = Some(reply.clone());
+        session.reply = Some(Arc::new(reply.clone()));
     }
 
     /// Forgets who has been idle for too long.
@@ -84,6 +87,15 @@ impl Sessions {
     /// How many are open.
     pub(super) fn len(&self) -> usize {
         self.open.len()
+    }
+
+    /// Takes up a session from a snapshot; `false` if it is there already, or there are too many.
+    pub(super) fn restore(&mut self, id: SessionId, session: Session) -> bool {
+        if self.open.len() == MAX_SESSIONS {
+            return false;
+        }
+        self.by_use.insert((session.used_ms, id));
+        self.open.insert(id, session).is_none()
     }
 
     fn forget_first(&mut self) {

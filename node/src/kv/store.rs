@@ -1,6 +1,10 @@
 //! Keys and what they hold, and transactions over them.
+//!
+//! What is stored is copied out of the batch that brought it: a small value must not keep a large
+//! batch's bytes alive when the log that held them is trimmed.
 
 use super::codec::{ByteCount, Encode};
+use super::frozen::Frozen;
 use super::limits::{MAX_LIST_BYTES, MAX_LIST_ITEMS, MAX_OUTCOME_BYTES};
 use super::{AbortReason, OpResult, Txn, TxnOp, TxnOutcome};
 use bytes::Bytes;
@@ -8,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// What a key that is present holds.
 #[derive(Clone, Eq, PartialEq, Debug)]
-enum Held {
+pub(super) enum Held {
     Bytes(Bytes),
     List(List),
     Integer(i64),
@@ -17,8 +21,8 @@ enum Held {
 /// A list that knows its size. Grows at its end; shrinks at its front, and at its end where an append
 /// is taken back.
 #[derive(Clone, Eq, PartialEq, Debug, Default)]
-struct List {
-    items: VecDeque<Bytes>,
+pub(super) struct List {
+    pub(super) items: VecDeque<Bytes>,
     /// Encoded size of the items, each with its length prefix.
     bytes: usize,
 }
@@ -37,7 +41,9 @@ enum Undo {
 /// The keys. Ordered, so that no walk over it depends on a hash function.
 #[derive(Default, Debug)]
 pub(super) struct Store {
-    keys: BTreeMap<Bytes, Held>,
+    pub(super) keys: BTreeMap<Bytes, Held>,
+    /// What a snapshot under way must still see as it was.
+    pub(super) frozen: Option<Frozen>,
 }
 
 impl Store {
@@ -72,7 +78,7 @@ impl Store {
     fn step(&mut self, op: &TxnOp, undo: &mut Vec<Undo>) -> Result<OpResult, AbortReason> {
         match op {
             TxnOp::Get { key } => return Ok(self.get(key)),
-            TxnOp::Put { key, value } => self.replace(key, Some(Held::Bytes(value.clone())), undo),
+            TxnOp::Put { key, value } => self.replace(key, Some(Held::Bytes(own(value))), undo),
             TxnOp::Cas { key, expect, value } => {
                 let found = match self.keys.get(key) {
                     None => None,
@@ -82,7 +88,7 @@ impl Store {
                 if found != expect.as_ref() {
                     return Err(AbortReason::CasMismatch);
                 }
-                self.replace(key, Some(Held::Bytes(value.clone())), undo);
+                self.replace(key, Some(Held::Bytes(own(value))), undo);
             }
             TxnOp::Append { key, value } => self.append(key, value, undo)?,
             TxnOp::Pop { key } => return self.pop(key, undo),
@@ -106,18 +112,29 @@ impl Store {
     }
 
     fn replace(&mut self, key: &Bytes, held: Option<Held>, undo: &mut Vec<Undo>) {
+        self.keep(key);
         let before = self.set(key.clone(), held);
         undo.push(Undo::Restore(key.clone(), before));
     }
 
+    /// This key is about to change, or to be taken back to what it was: a snapshot under way that
+    /// has not come to it yet remembers what it holds.
+    fn keep(&mut self, key: &Bytes) {
+        if let Some(frozen) = &mut self.frozen {
+            frozen.keep(key, &self.keys);
+        }
+    }
+
     fn set(&mut self, key: Bytes, held: Option<Held>) -> Option<Held> {
-        match held {
-            Some(held) => self.keys.insert(key, held),
-            None => self.keys.remove(&key),
+        let Some(held) = held else { return self.keys.remove(&key) };
+        match self.keys.get_mut(&key) {
+            Some(place) => Some(std::mem::replace(place, held)),
+            None => self.keys.insert(own(&key), held),
         }
     }
 
     fn append(&mut self, key: &Bytes, value: &Bytes, undo: &mut Vec<Undo>) -> Result<(), AbortReason> {
+        self.keep(key);
         match self.keys.get_mut(key) {
             None => {
                 let mut list = List::default();
@@ -134,6 +151,7 @@ impl Store {
     }
 
     fn pop(&mut self, key: &Bytes, undo: &mut Vec<Undo>) -> Result<OpResult, AbortReason> {
+        self.keep(key);
         let first = match self.keys.get_mut(key) {
             None => None,
             Some(Held::List(list)) => list.pop_front(),
@@ -170,14 +188,19 @@ impl Store {
     }
 }
 
+/// The same bytes in a buffer of their own.
+fn own(bytes: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
 impl List {
-    fn push(&mut self, item: &Bytes) -> Result<(), AbortReason> {
+    pub(super) fn push(&mut self, item: &Bytes) -> Result<(), AbortReason> {
         let bytes = self.bytes + Self::size(item);
         if bytes > MAX_LIST_BYTES || self.items.len() == MAX_LIST_ITEMS {
             return Err(AbortReason::TooLarge);
         }
         self.bytes = bytes;
-        self.items.push_back(item.clone());
+        self.items.push_back(own(item));
         Ok(())
     }
 

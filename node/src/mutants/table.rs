@@ -147,6 +147,14 @@ mutants! {
         seen_by: "lost write; divergence; trace",
         precedent: "paxi HandleP1a; paxos-rs prepare",
     }
+    PromiseOmitsCompacted {
+        number: 10,
+        name: "promise-omits-compacted",
+        rule: "a promise over a trimmed range does not say so",
+        exposed_by: "a node cut off while the others take snapshots, that then stands for leader",
+        seen_by: "divergence; a node that stops itself; trace",
+        precedent: "RedisLabs/raft #49: snapshot index arithmetic; and those of promise-omits-chosen",
+    }
     PromiseFirstChunkCounts {
         number: 11,
         name: "promise-first-chunk-counts",
@@ -358,6 +366,16 @@ mutants! {
         seen_by: "applied twice",
         precedent: "curvine #676",
     }
+    /// A request is never executed twice for it: who finds no session says so. But whoever began with
+    /// the snapshot answers otherwise than the others, and the state's hash covers answers.
+    SessionsNotInSnapshot {
+        number: 44,
+        name: "sessions-not-in-snapshot",
+        rule: "a snapshot leaves out the sessions",
+        exposed_by: "restart from a snapshot, or a fetched one, then a request in an old session",
+        seen_by: "divergence; a node that stops itself; trace",
+        precedent: "iggy #3934, curvine #676: a dedup table that is lost",
+    }
     /// To answer only *earlier* numbers with the last reply would harm nobody here: a session has one
     /// request under way at a time, so nobody waits for those. So the number is not looked at.
     CachedReplyOfWrongSeq {
@@ -377,6 +395,14 @@ mutants! {
         seen_by: "divergence; trace",
         precedent: "-",
     }
+    AppliedIndexNotAtomic {
+        number: 48,
+        name: "applied-index-not-atomic",
+        rule: "a snapshot under way sees what is applied meanwhile, and says that it does not",
+        exposed_by: "restart from a snapshot that was taken under load",
+        seen_by: "applied twice; divergence",
+        precedent: "etcd 3.5 (#13766): applied index and state persisted apart",
+    }
     ForwardedOpDroppedAcked {
         number: 49,
         name: "forwarded-op-dropped-acked",
@@ -384,6 +410,50 @@ mutants! {
         exposed_by: "partition of a follower",
         seen_by: "lost write",
         precedent: "omnipaxos #136",
+    }
+    LogCutBeforeSnapshotDurable {
+        number: 58,
+        name: "log-cut-before-snapshot-durable",
+        rule: "the log is trimmed when a snapshot is begun, not when it is durable",
+        exposed_by: "power loss or kill while a snapshot is written",
+        seen_by: "a node that stops itself",
+        precedent: "-",
+    }
+    SnapshotOffByOne {
+        number: 59,
+        name: "snapshot-off-by-one",
+        rule: "a snapshot says that it covers one slot more than it does",
+        exposed_by: "restart from a snapshot, or a fetched one",
+        seen_by: "divergence; trace",
+        precedent: "RedisLabs/raft #49: snapshot index arithmetic",
+    }
+    /// The replica itself does not go back; the state machine under it does, and the next thing to
+    /// apply does not follow.
+    InstallOlderSnapshot {
+        number: 60,
+        name: "install-older-snapshot",
+        rule: "a fetched state is installed although the node has come further meanwhile",
+        exposed_by: "a slow fetch beside a catch-up by the log",
+        seen_by: "a node that stops itself",
+        precedent: "openraft 674e78aa",
+    }
+    InstallResetsPromise {
+        number: 61,
+        name: "install-resets-promise",
+        rule: "a node that installs a snapshot forgets what it promised and accepted",
+        exposed_by: "a laggard that votes while it fetches, with an older leader's Accept under way",
+        seen_by: "divergence; a node that stops itself; trace",
+        precedent: "-",
+    }
+    /// There is no second file here that could come in another order. But the checkpoint takes the
+    /// place of everything before it, and is as good a place to forget the promise.
+    PromiseAfterAcceptOrder {
+        number: 62,
+        name: "promise-after-accept-order",
+        rule: "what is said again before the log is trimmed are the values accepted, not the promise",
+        exposed_by: "kill and restart of an acceptor that has trimmed, with an older leader's Accept under way",
+        seen_by: "divergence; a node that stops itself; trace",
+        precedent: "openraft io_ordering: vote and log written out of order",
     }
     /// Equal timeouts alone do not duel for ever here: of two ballots of one round the higher node's
     /// wins. Without back-off, a network slower than half the timeout does it.

@@ -38,15 +38,19 @@ impl Acceptor {
         Acceptor { promised: Ballot::ZERO, promised_lsn: Lsn::ZERO, accepted: BTreeMap::new() }
     }
 
-    /// Takes up a record of an earlier life.
-    pub(crate) fn recover(&mut self, record: &Record, lsn: Lsn) {
+    /// Takes up a record of an earlier life; what a snapshot covers up to `base` is not held again.
+    pub(crate) fn recover(&mut self, record: &Record, lsn: Lsn, base: Slot) {
         match record {
             Record::Promised(_) if crate::mutant!(ForgetPromiseOnRestart) => {}
-            Record::Promised(ballot) => self.raise_promise(*ballot, lsn),
-            Record::Accepted { slot, ballot, value } => {
+            Record::Promised(ballot) | Record::Checkpoint { promised: ballot, .. } => {
                 self.raise_promise(*ballot, lsn);
-                let accepted = AcceptedValue { ballot: *ballot, value: value.clone(), lsn };
-                self.accepted.insert(*slot, accepted);
+            }
+            Record::Accepted { slot, ballot, value } | Record::Kept { slot, ballot, value } => {
+                self.raise_promise(*ballot, lsn);
+                if *slot > base {
+                    let accepted = AcceptedValue { ballot: *ballot, value: value.clone(), lsn };
+                    self.accepted.insert(*slot, accepted);
+                }
             }
             Record::BallotUsed(_) | Record::Learned { .. } | Record::ChosenUpto(_) => {}
         }
@@ -97,6 +101,26 @@ impl Acceptor {
 
     pub(crate) fn promised(&self) -> Ballot {
         self.promised
+    }
+
+    /// Says again what it holds above `slot`, so that all said of it before may be removed.
+    pub(crate) fn restate(&self, slot: Slot, journal: &mut Journal) {
+        let held = |(slot, accepted): (Slot, &AcceptedValue)| {
+            let AcceptedValue { ballot, value, .. } = accepted.clone();
+            Record::Kept { slot, ballot, value }
+        };
+        self.accepted_from(slot.next()).map(held).for_each(|record| _ = journal.append(record));
+    }
+
+    /// Lets go of what it holds up to `slot`, which is chosen, at most so much at once. The promise
+    /// stands: it is for all slots.
+    pub(crate) fn trim(&mut self, slot: Slot, most: usize) {
+        for _ in 0..most {
+            match self.accepted.first_entry() {
+                Some(first) if *first.key() <= slot => _ = first.remove(),
+                Some(_) | None => return,
+            }
+        }
     }
 
     pub(crate) fn refused(&self) -> Refused {

@@ -6,7 +6,8 @@
 //! 2. hold each of `sends` until the log is durable up to its `after`, then send it. This is the
 //!    lectures' "replicas write to disk prior to sending ACK", as a type;
 //! 3. apply `chosen` to the state machine, in order, and answer the clients that wait for it;
-//! 4. when the disk reports, call [`Replica::durable`](super::Replica::durable).
+//! 4. remove records that `trim` releases, or don't: nothing depends on it;
+//! 5. when the disk reports, call [`Replica::durable`](super::Replica::durable).
 //!
 //! Nothing else may happen in between that reveals a record before it is durable. Sending late or
 //! never is always allowed.
@@ -42,6 +43,25 @@ pub enum Record {
     /// the latest `Accepted` before this record, which then stems from the ballot in which the
     /// value was chosen or a later one. Saves asking again after a restart; safe to lose.
     ChosenUpto(Slot),
+    /// From here on this log says again whatever the records before it say that a snapshot of the
+    /// state after `slot` does not: so those may be removed once that snapshot is durable, and
+    /// everything up to here is.
+    Checkpoint {
+        /// The last slot that the snapshot covers.
+        slot: Slot,
+        /// What the acceptor has promised by now. It may have used that ballot itself, and none
+        /// above.
+        promised: Ballot,
+    },
+    /// What this node accepted before, and holds still: said again behind a [`Record::Checkpoint`].
+    Kept {
+        /// The slot, above the checkpoint's.
+        slot: Slot,
+        /// The ballot it was accepted in.
+        ballot: Ballot,
+        /// The value.
+        value: Value,
+    },
 }
 
 /// A message and the condition under which it may leave.
@@ -68,4 +88,6 @@ pub struct Effects {
     /// Read barriers confirmed: reads holding these tokens may be served once everything up to
     /// the slot is applied.
     pub reads: Vec<(u64, Slot)>,
+    /// Records before this one are needed no more, and may be removed from the log.
+    pub trim: Option<Lsn>,
 }

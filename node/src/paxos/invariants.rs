@@ -95,6 +95,10 @@ impl Observer {
                 self.invariant_chosen_value_stays(*slot, proposal)
             }
             Record::Learned { slot, value, .. } => self.invariant_learned_is_chosen(by, *slot, value),
+            Record::Checkpoint { promised, .. } => self.invariant_promise_is_said_again(by, *promised),
+            Record::Kept { slot, ballot, value } => {
+                self.invariant_kept_was_accepted(by, *slot, *ballot, value)
+            }
             Record::ChosenUpto(_) => Ok(()),
         }
     }
@@ -116,7 +120,10 @@ impl Observer {
                 self.slot(*slot).proposals[proposal].acceptors.insert(by);
                 self.invariant_one_value_per_slot(*slot, proposal)?;
             }
-            Record::Learned { .. } | Record::ChosenUpto(_) => {}
+            Record::Learned { .. }
+            | Record::ChosenUpto(_)
+            | Record::Checkpoint { .. }
+            | Record::Kept { .. } => {}
         }
         Ok(())
     }
@@ -139,6 +146,9 @@ impl Observer {
             | Message::HeartbeatAck { .. }
             | Message::LearnRequest { .. }
             | Message::LearnReply { .. }
+            | Message::SnapshotOffer { .. }
+            | Message::SnapshotRequest { .. }
+            | Message::SnapshotPart { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => true,
         };
@@ -160,6 +170,9 @@ impl Observer {
             | Message::HeartbeatAck { .. }
             | Message::LearnRequest { .. }
             | Message::LearnReply { .. }
+            | Message::SnapshotOffer { .. }
+            | Message::SnapshotRequest { .. }
+            | Message::SnapshotPart { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => return,
         };
@@ -184,8 +197,14 @@ impl Observer {
         watched.promised = replica.promised();
         let heard = watched.heard;
         invariant_told_is_deposed(replica, heard)?;
+        let trimmed = replica.trimmed_upto();
         while self.watched(node).learned_upto < replica.chosen_upto() {
             let slot = self.watched(node).learned_upto.next();
+            if slot <= trimmed {
+                self.invariant_trimmed_is_chosen(node, slot)?;
+                self.watched(node).learned_upto = slot;
+                continue;
+            }
             let Some(learned) = replica.learned(slot) else {
                 return Err(format!("I7: {node} knows {slot:?} to be chosen, but not what"));
             };
@@ -300,6 +319,38 @@ impl Observer {
                 Err(format!("I2: {node} learned another value in {slot:?} than was chosen"))
             }
             Some(_) => Ok(()),
+        }
+    }
+
+    /// I3, of what came in a snapshot.
+    fn invariant_trimmed_is_chosen(&self, node: NodeId, slot: Slot) -> Result<(), String> {
+        match self.chosen(slot) {
+            None => Err(format!("I3: {node} has a snapshot that covers {slot:?}, where nothing is chosen")),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// I4 across trimming: a checkpoint takes the place of all promises before it.
+    fn invariant_promise_is_said_again(&mut self, node: NodeId, promised: Ballot) -> Result<(), String> {
+        let bound = self.watched(node).promised;
+        match promised < bound {
+            true => Err(format!("I4: {node} promised {bound}, and its checkpoint keeps only {promised}")),
+            false => Ok(()),
+        }
+    }
+
+    /// A node says only that again which it accepted.
+    fn invariant_kept_was_accepted(
+        &mut self,
+        node: NodeId,
+        slot: Slot,
+        ballot: Ballot,
+        value: &Value,
+    ) -> Result<(), String> {
+        let proposals = &self.slot(slot).proposals;
+        match proposals.iter().find(|proposal| proposal.ballot == ballot) {
+            Some(proposal) if proposal.value == *value => Ok(()),
+            Some(_) | None => Err(format!("I6: {node} keeps in {slot:?} what {ballot} never proposed there")),
         }
     }
 

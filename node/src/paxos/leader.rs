@@ -87,6 +87,13 @@ impl Leader {
         self.votes.len()
     }
 
+    /// Everything up to here is known to be chosen, whoever counted the votes.
+    pub(crate) fn forget_upto(&mut self, slot: Slot) {
+        while self.votes.first_key_value().is_some_and(|(first, _)| *first <= slot) {
+            self.votes.pop_first();
+        }
+    }
+
     /// Proposals to be sent again, each to those who have not voted; marks them as sent.
     pub(crate) fn take_overdue(&mut self, now: u64, after_ticks: u64) -> Vec<(Slot, NodeSet)> {
         /// A few of the oldest are enough: they hold up all others.

@@ -6,7 +6,7 @@
 
 use super::acceptor::Acceptor;
 use super::journal::Journal;
-use super::{Ballot, Record, Slot, SlotReport, Value};
+use super::{Ballot, Base, Record, Slot, SlotReport, Value};
 use std::collections::BTreeMap;
 
 /// Why a log can't be the log of a correct replica.
@@ -18,6 +18,21 @@ pub enum LogContradiction {
     /// I2, broken within one log.
     #[error("slot {0} is recorded as chosen with two different values")]
     TwoValues(Slot),
+    /// Records were removed, and what is left does not say again what they said.
+    #[error(
+        "the first {0} records are gone, and no checkpoint follows: what was promised and accepted in them is lost"
+    )]
+    NoCheckpoint(u64),
+    /// Records were removed because a snapshot made them superfluous, and there is no such snapshot.
+    #[error(
+        "the log was trimmed for a snapshot of slot {trimmed}, but the newest snapshot there is covers slot {snapshot}"
+    )]
+    NoSnapshot {
+        /// The slot that the log's first checkpoint names.
+        trimmed: Slot,
+        /// What there is; 0: none.
+        snapshot: Slot,
+    },
 }
 
 #[derive(Debug)]
@@ -27,23 +42,34 @@ pub(crate) struct Learner {
     chosen_upto: Slot,
     /// Everything up to here has been handed on for execution.
     handed_upto: Slot,
+    /// No slot up to there was learned under a higher ballot.
+    handed_ballot: Ballot,
     /// How far the log's last chosen mark reaches.
     marked_upto: Slot,
+    /// The values up to here are gone: they are in a snapshot.
+    base: Base,
+    /// The values up to here are on their way out.
+    trim_upto: Slot,
 }
 
 impl Learner {
-    pub(crate) fn new() -> Learner {
+    /// A learner that knows what `base` covers, and nothing else.
+    pub(crate) fn new(base: Base) -> Learner {
         Learner {
             learned: BTreeMap::new(),
-            chosen_upto: Slot::ZERO,
-            handed_upto: Slot::ZERO,
-            marked_upto: Slot::ZERO,
+            chosen_upto: base.slot,
+            handed_upto: base.slot,
+            handed_ballot: base.ballot,
+            marked_upto: base.slot,
+            base,
+            trim_upto: base.slot,
         }
     }
 
     /// Takes up a record of an earlier life; `acceptor` has taken up all records before it.
     pub(crate) fn recover(&mut self, record: &Record, acceptor: &Acceptor) -> Result<(), LogContradiction> {
         match record {
+            Record::Learned { slot, .. } if *slot <= self.base.slot => {}
             Record::Learned { slot, ballot, value } => {
                 if self.learned.get(slot).is_some_and(|(_, known)| known != value) {
                     return Err(LogContradiction::TwoValues(*slot));
@@ -62,7 +88,11 @@ impl Learner {
                 }
                 self.marked_upto = self.marked_upto.max(*upto);
             }
-            Record::BallotUsed(_) | Record::Promised(_) | Record::Accepted { .. } => {}
+            Record::BallotUsed(_)
+            | Record::Promised(_)
+            | Record::Accepted { .. }
+            | Record::Checkpoint { .. }
+            | Record::Kept { .. } => {}
         }
         Ok(())
     }
@@ -79,15 +109,74 @@ impl Learner {
         acceptor: &Acceptor,
         journal: &mut Journal,
     ) {
-        if !self.learned.contains_key(&slot) {
-            let held = acceptor
-                .accepted(slot)
-                .is_some_and(|accepted| accepted.ballot >= ballot && accepted.value == *value);
-            if !held {
-                journal.append(Record::Learned { slot, ballot, value: value.clone() });
-            }
+        if slot <= self.base.slot {
+            return;
+        }
+        if !self.learned.contains_key(&slot) && !is_held(acceptor, slot, ballot, value) {
+            journal.append(Record::Learned { slot, ballot, value: value.clone() });
         }
         self.insert(slot, ballot, value);
+    }
+
+    /// Says again what it knows above `slot`, as far as the acceptor's own records don't.
+    pub(crate) fn restate(&self, slot: Slot, acceptor: &Acceptor, journal: &mut Journal) {
+        for (slot, (ballot, value)) in self.learned.range(slot.next()..) {
+            if !is_held(acceptor, *slot, *ballot, value) {
+                journal.append(Record::Learned { slot: *slot, ballot: *ballot, value: value.clone() });
+            }
+        }
+    }
+
+    /// Everything up to here has been handed on, and is in a durable snapshot: values up to there
+    /// may go, but for the latest, about so many bytes of them. A laggard that lacks only those
+    /// need not fetch all of the state.
+    pub(crate) fn release(&mut self, upto: Slot, kept_bytes: u64) {
+        assert!(upto <= self.handed_upto, "I7: only what was executed can be in a snapshot");
+        let mut bytes = 0;
+        let kept = self.learned.range(..=upto).rev().take_while(|(_, (_, value))| {
+            bytes += 1 + value.len() as u64;
+            bytes <= kept_bytes
+        });
+        let first_kept = kept.last().map_or(upto.next(), |(slot, _)| *slot);
+        self.trim_upto = self.trim_upto.max(Slot(first_kept.0 - 1));
+    }
+
+    /// Lets go of released values, at most so many at once: dropping a million in one turn would
+    /// stop the node for as long.
+    pub(crate) fn trim(&mut self, most: usize) {
+        for _ in 0..most {
+            match self.learned.first_entry() {
+                Some(first) if *first.key() <= self.trim_upto => _ = first.remove(),
+                Some(_) | None => break,
+            }
+        }
+        let left = self.learned.first_key_value().map_or(self.trim_upto, |(slot, _)| Slot(slot.0 - 1));
+        let slot = left.min(self.trim_upto);
+        if slot > self.base.slot {
+            self.base = Base { slot, ballot: self.handed_ballot };
+        }
+    }
+
+    /// The state after everything that `base` covers has come from elsewhere, and is durable here.
+    pub(crate) fn install(&mut self, base: Base) {
+        self.learned = self.learned.split_off(&base.slot.next());
+        let ballot = self.handed_ballot.max(base.ballot);
+        self.base = Base { slot: base.slot, ballot };
+        (self.handed_upto, self.handed_ballot) = (base.slot, ballot);
+        self.chosen_upto = base.slot;
+        self.trim_upto = base.slot;
+        self.marked_upto = self.marked_upto.max(base.slot);
+        self.find_gap();
+    }
+
+    /// What a snapshot of everything handed on so far covers.
+    pub(crate) fn handed(&self) -> Base {
+        Base { slot: self.handed_upto, ballot: self.handed_ballot }
+    }
+
+    /// The values up to here are gone.
+    pub(crate) fn base(&self) -> Base {
+        self.base
     }
 
     /// The leader of `ballot` knows everything up to `upto` to be chosen. That says something
@@ -125,7 +214,8 @@ impl Learner {
         }
         while self.handed_upto < self.chosen_upto {
             self.handed_upto = self.handed_upto.next();
-            let (_, value) = &self.learned[&self.handed_upto];
+            let (ballot, value) = &self.learned[&self.handed_upto];
+            self.handed_ballot = self.handed_ballot.max(*ballot);
             ready.push((self.handed_upto, value.clone()));
         }
         ready
@@ -144,7 +234,7 @@ impl Learner {
     }
 
     pub(crate) fn is_marked(&self) -> bool {
-        self.marked_upto == self.chosen_upto
+        self.marked_upto >= self.chosen_upto
     }
 
     pub(crate) fn get(&self, slot: Slot) -> Option<&(Ballot, Value)> {
@@ -161,7 +251,7 @@ impl Learner {
     }
 
     pub(crate) fn last_learned(&self) -> Slot {
-        self.learned.last_key_value().map_or(Slot::ZERO, |(slot, _)| *slot)
+        self.learned.last_key_value().map_or(self.chosen_upto, |(slot, _)| *slot)
     }
 
     fn insert(&mut self, slot: Slot, ballot: Ballot, value: &Value) {
@@ -173,8 +263,17 @@ impl Learner {
             return;
         }
         self.learned.insert(slot, (ballot, value.clone()));
+        self.find_gap();
+    }
+
+    fn find_gap(&mut self) {
         while self.learned.contains_key(&self.chosen_upto.next()) {
             self.chosen_upto = self.chosen_upto.next();
         }
     }
+}
+
+/// Whether the log holds the value as accepted in `ballot` or above: see [`Learner::learn`].
+fn is_held(acceptor: &Acceptor, slot: Slot, ballot: Ballot, value: &Value) -> bool {
+    acceptor.accepted(slot).is_some_and(|accepted| accepted.ballot >= ballot && accepted.value == *value)
 }

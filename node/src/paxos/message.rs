@@ -78,6 +78,9 @@ pub enum Message {
         /// Where the next chunk starts, or `None`: this was the last, and only then does the
         /// sender count as promised.
         next: Option<Slot>,
+        /// If not below `from`: everything up to here is chosen, and the sender holds it only as a
+        /// snapshot. A candidate that does not know all of that has to fetch it before it leads.
+        trimmed: Slot,
     },
     /// Phase 2a: "accept `value` in `slot`".
     Accept {
@@ -137,6 +140,29 @@ pub enum Message {
         slots: Vec<SlotReport>,
         /// The sender knows every slot up to this one to be chosen.
         chosen_upto: Slot,
+    },
+    /// "What you ask for I hold only as a snapshot": the answer to a [`Message::LearnRequest`] for a
+    /// slot that is trimmed, or to a [`Message::SnapshotRequest`] for a snapshot that is gone.
+    SnapshotOffer {
+        /// The last slot that the sender's newest durable snapshot covers.
+        slot: Slot,
+    },
+    /// "Send me that part of that snapshot." One at a time: the asker sets the pace.
+    SnapshotRequest {
+        /// The last slot that the snapshot covers.
+        slot: Slot,
+        /// Which part, counted from 0.
+        part: u32,
+    },
+    /// A part of a snapshot.
+    SnapshotPart {
+        /// The last slot that the snapshot covers.
+        slot: Slot,
+        /// Which part, counted from 0.
+        part: u32,
+        /// As it stands in the sender's file, checksums and all (see [`crate::snapshot`]): what is
+        /// damaged there or on the way is noticed where it is taken in.
+        bytes: Bytes,
     },
     /// A client's request handed to the leader by a follower.
     Forward {

@@ -59,6 +59,22 @@
 //! answer to a question asked *after* the read arrived, that nobody was promised a higher ballot,
 //! and after the barrier is chosen and applied.
 //!
+//! # Snapshots, and a log that ends at both ends
+//!
+//! Once a snapshot of the state after slot s is durable, the values up to s are needed no more:
+//! not for a restart, which begins with the snapshot, and not for laggards, which fetch it. What
+//! *is* needed of the old records is the acceptor's: its promise, and its votes above s. So the
+//! records behind a [`Record::Checkpoint`] say those again, written when the snapshot is taken, and
+//! the log is cut before that record once snapshot and record are both durable. Whichever comes
+//! first at a crash: snapshot and log may overlap, and never leave a hole ([`LogContradiction`]).
+//!
+//! A promise over a trimmed range says so: everything up to there is chosen. A candidate that knows
+//! less gives up and fetches the snapshot first. (It could lead from there on, since nobody's
+//! promise leaves out anything above. But it could execute nothing before it had the state, and
+//! whoever told it could lead better.) A proposal for a trimmed slot is voted for like any other if
+//! its ballot is not below all that were chosen there: its value is then the one chosen (I9), and
+//! a leader may need the vote. See `base.rs`; how a snapshot travels, [`crate::service`].
+//!
 //! # Progress
 //!
 //! Safety never depends on time; progress does (FLP leaves no choice). See `election.rs`. A leader
@@ -82,12 +98,12 @@
 //!
 //! # What is left out, and what it costs
 //!
-//! The log is never trimmed: memory and disk grow with history, and a laggard reads it all. The
-//! set of nodes is fixed. There is no pre-vote, so a node that was cut off deposes a healthy leader when
+//! The set of nodes is fixed. There is no pre-vote, so a node that was cut off deposes a healthy leader when
 //! it returns. Nothing is learned by broadcast. Reads cost a round trip, since there are no leases.
 
 mod acceptor;
 mod ballot;
+mod base;
 mod candidate;
 mod effects;
 mod election;
@@ -102,6 +118,7 @@ mod replica;
 mod slot;
 
 pub use ballot::{Ballot, NodeId};
+pub use base::{Base, Recovered};
 pub use effects::{Effects, Record, Send};
 pub use election::{ElectionMode, Timing};
 pub use learner::LogContradiction;

@@ -23,6 +23,14 @@ impl NodeSet {
         new
     }
 
+    /// Takes a node out, if it is in.
+    ///
+    /// # Panics
+    /// As [`insert`](Self::insert).
+    pub fn remove(&mut self, node: NodeId) {
+        self.0 &= !Self::bit(node);
+    }
+
     /// Whether a node is in the set.
     #[must_use]
     pub fn contains(self, node: NodeId) -> bool {

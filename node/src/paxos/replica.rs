@@ -12,6 +12,7 @@ mod heartbeat;
 mod looking_in;
 mod phase1;
 mod phase2;
+mod trimming;
 
 pub use chunk::{CHUNK_BYTES_MAX, CHUNK_SLOTS_MAX};
 
@@ -21,7 +22,8 @@ use super::election::{Election, ElectionMode, Timing};
 use super::journal::Journal;
 use super::leader::Leader;
 use super::learner::{Learner, LogContradiction};
-use super::{AppliedHash, Ballot, Effects, Lsn, Message, NodeId, Record, Send, Slot, Value};
+use super::{AppliedHash, Ballot, Effects, Lsn, Message, NodeId, Record, Recovered, Send, Slot, Value};
+use trimming::Trimming;
 
 /// Slots that a leader may have in flight beyond what is chosen: enough to keep network and disks
 /// busy, few enough for a take-over to stay short.
@@ -92,27 +94,44 @@ pub struct Replica {
     learn_asked_at: Option<u64>,
     /// The latest chunk that a candidate asked for.
     asked: (Ballot, Slot),
+    trimming: Trimming,
     deposed: bool,
     effects: Effects,
 }
 
 impl Replica {
-    /// A replica that continues where `recovered` left off; `seed` feeds its election timeouts.
+    /// A replica that continues where a whole log left off; `seed` feeds its election timeouts.
     ///
     /// # Errors
     /// If the records can't stem from a correct replica.
     pub fn new(config: &ReplicaConfig, recovered: &[Record], seed: u64) -> Result<Replica, LogContradiction> {
+        Replica::restore(config, Recovered::whole(recovered), seed)
+    }
+
+    /// The same from what is left of a log that was trimmed, and the snapshot that it stands on.
+    ///
+    /// # Errors
+    /// If the records can't stem from a correct replica, or don't go with the snapshot.
+    pub fn restore(
+        config: &ReplicaConfig,
+        recovered: Recovered<'_>,
+        seed: u64,
+    ) -> Result<Replica, LogContradiction> {
+        trimming::check(&recovered)?;
+        let Recovered { base, trimmed, records } = recovered;
         let mut acceptor = Acceptor::new();
-        let mut learner = Learner::new();
-        let mut round_max = 0;
-        let mut replayed = recovered;
+        let mut learner = Learner::new(base);
+        let mut journal = Journal::new(Lsn(trimmed + records.len() as u64));
+        let mut round_max = base.ballot.round;
+        let mut replayed = records;
         if crate::mutant!(ForgetAcceptedOnRestart) {
-            let last = recovered.iter().rposition(|record| matches!(record, Record::ChosenUpto(_)));
-            replayed = &recovered[..last.map_or(0, |last| last + 1)];
+            let last = records.iter().rposition(|record| matches!(record, Record::ChosenUpto(_)));
+            replayed = &records[..last.map_or(0, |last| last + 1)];
         }
-        for (index, record) in replayed.iter().enumerate() {
-            acceptor.recover(record, Lsn(index as u64 + 1));
+        for (lsn, record) in (trimmed + 1..).zip(replayed) {
+            acceptor.recover(record, Lsn(lsn), base.slot);
             learner.recover(record, &acceptor)?;
+            journal.recover(record);
             if let Record::BallotUsed(ballot) = record {
                 round_max = round_max.max(ballot.round);
             }
@@ -125,7 +144,7 @@ impl Replica {
             id: config.id,
             others: config.nodes.iter().copied().filter(|node| *node != config.id).collect(),
             timing: config.timing,
-            journal: Journal::new(recovered.len() as u64),
+            journal,
             acceptor,
             learner,
             election: Election::new(config.election, config.timing, seed),
@@ -137,6 +156,7 @@ impl Replica {
             marked_at: 0,
             learn_asked_at: None,
             asked: (Ballot::ZERO, Slot::ZERO),
+            trimming: Trimming::new(base.slot),
             deposed: false,
             effects: Effects::default(),
         };
@@ -176,8 +196,8 @@ impl Replica {
         assert!(from != self.id, "a replica does not write to itself");
         match message {
             Message::Prepare { ballot, from: first } => self.on_prepare(from, ballot, first),
-            Message::Promise { ballot, from: first, slots, next } => {
-                self.on_promise(from, ballot, first, &slots, next);
+            Message::Promise { ballot, from: first, slots, next, trimmed } => {
+                self.on_promise(from, ballot, first, &slots, next, trimmed);
             }
             Message::Accept { ballot, slot, value, chosen_upto } => {
                 self.on_accept(from, ballot, slot, &value, chosen_upto);
@@ -190,8 +210,12 @@ impl Replica {
             Message::HeartbeatAck { ballot, read_seq, .. } => self.on_heartbeat_ack(from, ballot, read_seq),
             Message::LearnRequest { from: first } => self.on_learn_request(from, first),
             Message::LearnReply { slots, chosen_upto } => self.on_learn_reply(from, &slots, chosen_upto),
-            Message::Forward { .. } | Message::ForwardReply { .. } => {
-                unreachable!("requests travel above the protocol")
+            Message::Forward { .. }
+            | Message::ForwardReply { .. }
+            | Message::SnapshotOffer { .. }
+            | Message::SnapshotRequest { .. }
+            | Message::SnapshotPart { .. } => {
+                unreachable!("requests and snapshots travel above the protocol")
             }
         }
     }
@@ -199,6 +223,7 @@ impl Replica {
     /// The log is durable up to `lsn`.
     pub fn durable(&mut self, lsn: Lsn) {
         self.journal.confirm(lsn);
+        self.cut_log();
         let durable = self.journal.durable();
         match &mut self.role {
             Role::Follower => {}
@@ -250,7 +275,6 @@ impl Replica {
     }
 
     /// Waits for a leader as if one had just been heard.
-    #[cfg(feature = "mutants")]
     pub(crate) fn postpone_election(&mut self) {
         self.election.postpone(self.now);
     }
@@ -275,6 +299,7 @@ impl Replica {
     /// Hands out everything asked for since the last call.
     pub fn effects(&mut self) -> Effects {
         self.confirm_reads();
+        self.drop_trimmed();
         let overdue = self.now >= self.marked_at + MARK_TICKS && !self.learner.is_marked();
         if !self.journal.is_idle() || overdue {
             self.learner.mark(&mut self.journal);

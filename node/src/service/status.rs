@@ -34,6 +34,14 @@ pub struct Status {
     pub applied: u64,
     /// The state's rolling hash after it, in hex.
     pub applied_hash: String,
+    /// Its newest durable snapshot covers everything up to this slot; 0: it has none.
+    pub snapshot: u64,
+    /// Values up to this slot are told to nobody any more: a laggard fetches the snapshot.
+    pub trimmed_upto: u64,
+    /// The slot of the snapshot that it is fetching from another node.
+    pub fetching: Option<u64>,
+    /// Roughly how many bytes the log has grown by since the last checkpoint.
+    pub log_bytes: u64,
     /// The highest slot it holds anything for.
     pub last_slot: u64,
     /// The last log record produced.
@@ -69,6 +77,10 @@ impl Service {
             chosen_upto: self.replica.chosen_upto().0,
             applied: applied.slot.0,
             applied_hash: format!("{:016x}", applied.hash),
+            snapshot: self.replica.snapshot().0,
+            trimmed_upto: self.replica.trimmed_upto().0,
+            fetching: self.snapshots.fetching().map(|slot| slot.0),
+            log_bytes: self.replica.log_bytes(),
             last_slot: self.replica.last_slot().0,
             lsn_written: written.0,
             lsn_durable: durable.0,

@@ -60,6 +60,11 @@ pub struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "randomised")]
     election: Election,
 
+    /// Take a snapshot of the state when the log has grown by so many bytes (and by as many as the last
+    /// snapshot has), then trim the log. A node that was away for longer fetches the snapshot
+    #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u64).range(SNAPSHOT_EVERY_BYTES_MIN..))]
+    snapshot_every_bytes: u64,
+
     /// A file to append an account of every step of the protocol to, for programs: what was written,
     /// durable, sent, learned and applied, and what came in. Each turn's is there before anything that
     /// it tells of leaves. Not synced; costs a write per turn
@@ -80,6 +85,9 @@ pub struct Arguments {
     #[arg(long, exclusive = true)]
     list_mutants: bool,
 }
+
+/// Below, a node would do little else than take snapshots.
+const SNAPSHOT_EVERY_BYTES_MIN: u64 = 4 << 10;
 
 const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal · 64 bad arguments · 65 the log can't be trusted · \
                           70 the node found itself wrong · 74 the disk or the network said no";
@@ -110,6 +118,8 @@ pub struct Options {
     pub timing: Timing,
     /// How election timeouts are chosen.
     pub election: ElectionMode,
+    /// How much the log grows from one snapshot to the next.
+    pub snapshot_every_bytes: u64,
     /// Where to append the event trace; `None`: nowhere.
     pub trace: Option<PathBuf>,
     /// For the random choices; `None`: any.
@@ -158,6 +168,7 @@ impl Arguments {
             tick: Duration::from_millis(self.tick_ms),
             timing,
             election: self.election.0,
+            snapshot_every_bytes: self.snapshot_every_bytes,
             trace: self.trace,
             seed: self.seed,
             mutant: self.mutant,
@@ -307,6 +318,7 @@ mod tests {
             (&["--election-ticks", "5..9"], "--heartbeat-ticks 5 must be below"),
             (&["--election", "rigged"], "`rigged` is neither"),
             (&["--tick-ms", "0"], "0 is not in 1..=10000"),
+            (&["--snapshot-every-bytes", "4095"], "4095 is not in 4096.."),
             (&["--id", "1"], "cannot be used multiple times"),
         ] {
             let found = parse(arguments).unwrap_err();

@@ -1,8 +1,10 @@
 //! Everything that can happen to a node, and the one place where it is waited for.
 
+use super::filing::Filed;
 use crate::kv::ClientRequest;
 use crate::paxos::{Lsn, Message, NodeId};
-use crate::service::ClientToken;
+use crate::service::{ClientToken, SnapshotDone};
+use crate::snapshot::SnapshotError;
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -37,6 +39,10 @@ pub(super) enum Event {
     Durable(Lsn),
     /// The log failed and takes nothing more.
     LogFailed(String),
+    /// Something was done with snapshots' files.
+    Filed(SnapshotDone),
+    /// They can't be relied on any more.
+    FilingFailed(SnapshotError),
     /// A tick of the clock.
     Tick,
     /// A signal asks the node to stop.
@@ -67,6 +73,7 @@ pub(super) struct Inbox {
     events: mpsc::Receiver<Event>,
     status: mpsc::Receiver<oneshot::Sender<Bytes>>,
     log: watch::Receiver<LogProgress>,
+    filed: mpsc::UnboundedReceiver<Filed>,
     /// Keeps the channel open when the log's thread has ended: its last word is still to be read.
     _log_sender: Arc<watch::Sender<LogProgress>>,
     terminate: Signal,
@@ -77,13 +84,18 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// An inbox whose clock ticks from now on.
-    pub(super) fn new(log: Arc<watch::Sender<LogProgress>>, tick: Duration) -> io::Result<(Senders, Inbox)> {
+    pub(super) fn new(
+        log: Arc<watch::Sender<LogProgress>>,
+        filed: mpsc::UnboundedReceiver<Filed>,
+        tick: Duration,
+    ) -> io::Result<(Senders, Inbox)> {
         let (events_in, events) = mpsc::channel(EVENTS_QUEUED_MAX);
         let (status_in, status) = mpsc::channel(STATUS_QUEUED_MAX);
         let inbox = Inbox {
             events,
             status,
             log: log.subscribe(),
+            filed,
             _log_sender: log,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -103,6 +115,7 @@ impl Inbox {
             _ = self.terminate.recv() => burst.push(Event::Stop { signal: "SIGTERM" }),
             _ = self.interrupt.recv() => burst.push(Event::Stop { signal: "SIGINT" }),
             Ok(()) = self.log.changed() => burst.push(self.log_event()),
+            Some(filed) = self.filed.recv() => burst.push(filed_event(filed)),
             Some(answer) = self.status.recv() => burst.push(Event::Status { answer }),
             Some(event) = self.events.recv(), if !busy => burst.push(event),
             () = sleep_until(self.next_tick) => {}
@@ -122,6 +135,16 @@ impl Inbox {
     /// What the log's thread failed with, if it did.
     pub(super) fn log_failure(&self) -> Option<String> {
         self.log.borrow().failed.clone()
+    }
+
+    /// What the snapshots' thread failed with, if it did.
+    pub(super) fn filing_failure(&mut self) -> Option<String> {
+        while let Ok(filed) = self.filed.try_recv() {
+            if let Err(error) = filed {
+                return Some(error.to_string());
+            }
+        }
+        None
     }
 
     fn log_event(&mut self) -> Event {
@@ -144,5 +167,12 @@ impl Inbox {
         if self.next_tick <= now {
             self.next_tick = now + self.tick;
         }
+    }
+}
+
+fn filed_event(filed: Filed) -> Event {
+    match filed {
+        Ok(done) => Event::Filed(done),
+        Err(error) => Event::FilingFailed(error),
     }
 }

@@ -168,12 +168,16 @@ fn payload_bytes(message: &Message) -> usize {
         Message::Promise { slots, .. } | Message::LearnReply { slots, .. } => {
             slots.iter().map(|report| size_of_val(report) + report.value.len()).sum()
         }
-        Message::Forward { request: bytes, .. } | Message::ForwardReply { reply: bytes, .. } => bytes.len(),
+        Message::Forward { request: bytes, .. }
+        | Message::ForwardReply { reply: bytes, .. }
+        | Message::SnapshotPart { bytes, .. } => bytes.len(),
         Message::Prepare { .. }
         | Message::Accepted { .. }
         | Message::Reject { .. }
         | Message::Heartbeat { .. }
         | Message::HeartbeatAck { .. }
+        | Message::SnapshotOffer { .. }
+        | Message::SnapshotRequest { .. }
         | Message::LearnRequest { .. } => 0,
     }
 }

@@ -9,6 +9,7 @@
 //! * [`clients`]: a task and a bounded queue per client that writes replies;
 //! * [`links`]: a task and a bounded queue per peer that dials, and writes messages;
 //! * [`held`]: messages that wait for the disk;
+//! * [`filing`]: the thread that writes, reads and sends on snapshots;
 //! * [`tracer`]: the file that the event trace goes to, if one was asked for;
 //! * the log's thread ([`crate::wal::LogThread`]), which answers through a watch channel.
 //!
@@ -23,6 +24,7 @@ mod clients;
 pub mod console;
 mod event;
 pub mod failure;
+mod filing;
 mod held;
 mod incoming;
 mod links;

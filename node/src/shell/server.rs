@@ -4,6 +4,7 @@ use super::clients::Clients;
 use super::console;
 use super::event::{EVENTS_QUEUED_MAX, Event, Inbox, Senders};
 use super::failure::Failure;
+use super::filing::Filing;
 use super::held::Held;
 use super::incoming::Gate;
 use super::links::Links;
@@ -11,7 +12,7 @@ use super::status::{NodeStatus, ShellStatus};
 use super::tracer::Tracer;
 use crate::BUILD_ID;
 use crate::paxos::{Ballot, NodeId, RoleName, Send};
-use crate::service::{Output, Service};
+use crate::service::{Output, Service, SnapshotDone};
 use crate::wal::LogThread;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub(super) struct Server {
     pub(super) id: NodeId,
     pub(super) service: Service,
     pub(super) log: LogThread,
+    pub(super) filing: Filing,
     pub(super) held: Held,
     /// Released by the disk, and leaving at the end of this turn.
     pub(super) released: Vec<Send>,
@@ -88,6 +90,13 @@ impl Server {
                 self.service.durable(lsn);
             }
             Event::LogFailed(failure) => return Err(Failure::Io(failure)),
+            Event::Filed(done) => {
+                if let SnapshotDone::Durable { bytes, .. } = &done {
+                    console::say(self.id, format_args!("a snapshot of {bytes} bytes is durable"));
+                }
+                self.service.snapshot_done(done);
+            }
+            Event::FilingFailed(error) => return Err(Failure::Io(error.to_string())),
             Event::Tick => self.service.tick(),
             Event::Stop { .. } => unreachable!("the loop takes it"),
         }
@@ -98,7 +107,7 @@ impl Server {
     /// it does not tell of; then the records: a message that waits for one of them must find its
     /// place in the log taken.
     fn act(&mut self) -> Result<(), Failure> {
-        let Output { records, sends, replies, fatal } = self.service.output();
+        let Output { records, sends, replies, fatal, snapshots } = self.service.output();
         let leaving: Vec<Send> = sends.into_iter().filter_map(|send| self.held.admit(send)).collect();
         if let Some(tracer) = &mut self.tracer {
             tracer.tell_turn(&self.service, &records, &leaving, &replies)?;
@@ -108,6 +117,9 @@ impl Server {
         }
         if !records.is_empty() && self.log.submit(records).is_err() {
             return Err(Failure::Io("the log takes no more records".to_owned()));
+        }
+        for order in snapshots {
+            self.filing.order(order)?;
         }
         for send in self.released.drain(..).chain(leaving) {
             self.links.send(send.to, send.message);
@@ -122,14 +134,15 @@ impl Server {
     ///
     /// # Errors
     /// If the log fails at the last moment.
-    pub(super) async fn stop(mut self, signal: &str, inbox: &Inbox) -> Result<(), Failure> {
+    pub(super) async fn stop(mut self, signal: &str, inbox: &mut Inbox) -> Result<(), Failure> {
         console::say(self.id, format_args!("stopping on {signal}"));
         self.service.stop();
         self.act()?;
         self.clients.close().await;
-        // Ends the log's thread after its last write.
+        // Ends the threads after their last writes. The log's has the folder's lock: it goes last.
+        drop(self.filing);
         drop(self.log);
-        if let Some(failure) = inbox.log_failure() {
+        if let Some(failure) = inbox.log_failure().or_else(|| inbox.filing_failure()) {
             return Err(Failure::Io(failure));
         }
         console::say(self.id, "stopped");

@@ -5,6 +5,7 @@ use super::clients::Clients;
 use super::console;
 use super::event::{Inbox, LogProgress};
 use super::failure::Failure;
+use super::filing::Filing;
 use super::held::Held;
 use super::incoming::Gate;
 use super::links::Links;
@@ -12,7 +13,8 @@ use super::server::Server;
 use super::tracer::Tracer;
 use crate::BUILD_ID;
 use crate::paxos::{Lsn, NodeId};
-use crate::service::{Config, Service};
+use crate::service::{Config, Disk, Service};
+use crate::snapshot::{Files, Found, Loaded};
 use crate::trace::Life;
 use crate::wal::{self, Folder, Identity, LogThread, Outcome, Recovery, Wal, WalError};
 use std::fs::File;
@@ -24,6 +26,12 @@ use std::time::Instant;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+/// How many segments the log fills between two snapshots, about.
+const SEGMENTS_PER_SNAPSHOT: u64 = 4;
+
+/// Segments are never shorter: each costs a new file.
+const SEGMENT_BYTES_MIN: u64 = 64 << 10;
+
 /// Runs a node until a signal stops it.
 ///
 /// # Errors
@@ -31,20 +39,22 @@ use tokio::sync::watch;
 pub fn run(options: Options) -> Result<(), Failure> {
     remove_rule(&options)?;
     retract(&options)?;
-    let (wal, recovery) = recover(&options)?;
+    let (wal, recovery, files, snapshot) = recover(&options)?;
     // One thread for everything but the disk: the core is one state machine, and a node that
     // leaves the other processors to its neighbours is the better neighbour.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Io(format!("can't start the runtime: {error}")))?;
-    runtime.block_on(serve(options, wal, recovery.records))
+    runtime.block_on(serve(options, wal, recovery, files, snapshot))
 }
 
 async fn serve(
     options: Options,
     wal: Wal<Folder>,
-    records: Vec<crate::paxos::Record>,
+    recovery: Recovery,
+    files: Files<Folder>,
+    snapshot: Found,
 ) -> Result<(), Failure> {
     let Options { id, cluster, .. } = options;
     let incarnation = random_bits();
@@ -57,13 +67,15 @@ async fn serve(
         election: options.election,
         tick_ms: u64::try_from(options.tick.as_millis()).unwrap_or(u64::MAX),
         incarnation,
+        snapshot_every_bytes: options.snapshot_every_bytes,
     };
-    let durable = Lsn(records.len() as u64);
+    let durable = wal.durable();
     let seed = options.seed.unwrap_or(incarnation ^ u64::from(id.0) << 48);
-    let service = Service::new(config, &records, seed).map_err(|error| {
+    let disk = Disk { snapshot, trimmed: recovery.trimmed, records: &recovery.records };
+    let service = Service::restore(config, disk, seed).map_err(|error| {
         Failure::LogRefused(format!("{}: the log contradicts itself: {error}", options.data.display()))
     })?;
-    drop(records);
+    drop(recovery);
     let life = Life { node: id, nodes: &nodes, pid: std::process::id(), incarnation };
     let trace = |file| Tracer::open(file, life, durable, &service);
     let tracer = options.trace.as_deref().map(trace).transpose()?;
@@ -76,7 +88,9 @@ async fn serve(
         .map_err(|error| Failure::Io(format!("can't tell where {} is: {error}", options.listen)))?;
 
     let progress = Arc::new(watch::Sender::new(LogProgress { durable, failed: None }));
-    let (senders, mut inbox) = Inbox::new(Arc::clone(&progress), options.tick)
+    let (filing, filed) = Filing::start(files)
+        .map_err(|error| Failure::Io(format!("can't start the snapshots' thread: {error}")))?;
+    let (senders, mut inbox) = Inbox::new(Arc::clone(&progress), filed, options.tick)
         .map_err(|error| Failure::Io(format!("can't wait for signals: {error}")))?;
     let log = LogThread::spawn(wal, Box::new(move |result| tell(&progress, result)))
         .map_err(|error| Failure::Io(format!("can't start the log's thread: {error}")))?;
@@ -90,10 +104,23 @@ async fn serve(
     let said = (service.replica().role(), service.replica().leader());
     let (held, started) = (Held::new(durable), Instant::now());
     let released = Vec::new();
-    let mut server =
-        Server { id, service, log, held, released, tracer, links, clients, gate, senders, started, said };
+    let mut server = Server {
+        id,
+        service,
+        log,
+        filing,
+        held,
+        released,
+        tracer,
+        links,
+        clients,
+        gate,
+        senders,
+        started,
+        said,
+    };
     match server.run(&mut inbox).await {
-        Ok(signal) => server.stop(signal, &inbox).await,
+        Ok(signal) => server.stop(signal, &mut inbox).await,
         Err(failure) => {
             // At once: a disk that hangs must not keep a node alive that knows itself to be wrong.
             std::mem::forget(server);
@@ -123,15 +150,31 @@ fn random_bits() -> u64 {
     RandomState::new().hash_one(std::process::id()) >> 1
 }
 
-/// Opens the log and says what was found.
-fn recover(options: &Options) -> Result<(Wal<Folder>, Recovery), Failure> {
+/// Opens snapshots and log and says what was found.
+fn recover(options: &Options) -> Result<(Wal<Folder>, Recovery, Files<Folder>, Found), Failure> {
+    let refused = |error: WalError| {
+        let text = error.to_string();
+        if error.is_refusal() { Failure::LogRefused(text) } else { Failure::Io(text) }
+    };
     let identity = Identity { cluster: options.cluster, node: options.id };
-    let opened =
-        Folder::open(&options.data).and_then(|folder| Wal::open(folder, identity, wal::Options::default()));
-    let (wal, recovery) = opened.map_err(|error| {
+    let folder = Folder::open(&options.data).map_err(refused)?;
+    let (files, snapshot) = Files::open(folder.beside(), identity).map_err(|error| {
         let text = error.to_string();
         if error.is_refusal() { Failure::LogRefused(text) } else { Failure::Io(text) }
     })?;
+    // A segment is removed as a whole, so several make up what lies between two snapshots.
+    let segment_bytes = (options.snapshot_every_bytes / SEGMENTS_PER_SNAPSHOT)
+        .clamp(SEGMENT_BYTES_MIN, wal::Options::default().segment_bytes);
+    let (wal, recovery) = Wal::open(folder, identity, wal::Options { segment_bytes }).map_err(refused)?;
+    if let Some(Loaded { base, bytes, .. }) = &snapshot {
+        let (slot, trimmed) = (base.slot, recovery.trimmed);
+        console::say(
+            options.id,
+            format_args!(
+                "recovery: a snapshot of slot {slot}, {bytes} bytes; {trimmed} records were trimmed"
+            ),
+        );
+    }
     let count = recovery.records.len();
     let place = options.data.display();
     match (&recovery.outcome, recovery.fresh) {
@@ -146,7 +189,7 @@ fn recover(options: &Options) -> Result<(Wal<Folder>, Recovery), Failure> {
             format_args!("recovery: {count} records; a torn tail, never acknowledged, was cut: {tail}"),
         ),
     }
-    Ok((wal, recovery))
+    Ok((wal, recovery, files, snapshot))
 }
 
 /// Removes what an earlier life announced: until this one serves, nobody should look for it there.

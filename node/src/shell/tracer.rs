@@ -56,6 +56,8 @@ impl Tracer {
             Event::ClientGone { .. }
             | Event::Status { .. }
             | Event::LogFailed(_)
+            | Event::Filed(_)
+            | Event::FilingFailed(_)
             | Event::Tick
             | Event::Stop { .. } => {}
         }
@@ -137,6 +139,7 @@ mod tests {
             election: ElectionMode::Fixed,
             tick_ms: 10,
             incarnation: 1,
+            snapshot_every_bytes: u64::MAX,
         };
         Service::new(config, &[], 1).unwrap()
     }

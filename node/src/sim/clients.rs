@@ -136,6 +136,12 @@ impl Clients {
         self.finishing = true;
     }
 
+    /// The largest value that any of them writes, in bytes.
+    #[must_use]
+    pub fn largest_bytes(&self) -> usize {
+        if self.habits.large == 0 { 0 } else { self.habits.large_bytes }
+    }
+
     /// Whether nobody waits for anything.
     #[must_use]
     pub fn are_done(&self) -> bool {

@@ -17,6 +17,8 @@ pub struct Conditions {
     pub tick_ms: u64,
     /// Bytes in a segment of the log.
     pub segment_bytes: u64,
+    /// A snapshot is taken when the log has grown by so many bytes.
+    pub snapshot_every_bytes: u64,
     /// The network at the start.
     pub weather: Weather,
     /// The way between clients and nodes; it is never late.
@@ -43,6 +45,7 @@ impl Conditions {
             election: ElectionMode::Randomised,
             tick_ms: 10,
             segment_bytes: 64 << 10,
+            snapshot_every_bytes: u64::MAX,
             weather: Weather::CALM,
             client_weather: Weather::CALM,
             sync_us: (200, 400),

@@ -194,6 +194,14 @@ impl Disk for SimDisk {
         Ok(self.call()?.file(name)?.content.clone())
     }
 
+    fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut folder = self.call()?;
+        let content = &folder.file(name)?.content;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
+        let end = start.saturating_add(length).min(content.len());
+        Ok(content[start..end].to_vec())
+    }
+
     fn create(&mut self, name: &str) -> io::Result<()> {
         let mut folder = self.call()?;
         if folder.entries.contains_key(name) {

@@ -4,7 +4,8 @@
 
 use super::disk::SimDisk;
 use crate::paxos::{Lsn, Record, Send};
-use crate::service::{ClientToken, Service};
+use crate::service::{ClientToken, Service, SnapshotOrder};
+use crate::snapshot::Files;
 use crate::trace::Recorder;
 use crate::wal::Wal;
 use std::collections::{BTreeSet, VecDeque};
@@ -38,6 +39,10 @@ pub(crate) struct Running {
     pub(crate) wal: Wal<SimDisk>,
     /// Records for the next batch: all that came while the last one was being written.
     pub(crate) queued: Vec<Record>,
+    /// The snapshots, and what is to be done with them: one order at a time, beside the log.
+    pub(crate) files: Files<SimDisk>,
+    pub(crate) orders: VecDeque<SnapshotOrder>,
+    pub(crate) is_filing: bool,
     /// A batch is on its way to the platter.
     pub(crate) is_syncing: bool,
     pub(crate) durable: Lsn,
@@ -54,12 +59,15 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(service: Service, wal: Wal<SimDisk>) -> Running {
+    pub(crate) fn new(service: Service, wal: Wal<SimDisk>, files: Files<SimDisk>) -> Running {
         let durable = wal.durable();
         Running {
             service,
             wal,
             queued: Vec::new(),
+            files,
+            orders: VecDeque::new(),
+            is_filing: false,
             is_syncing: false,
             durable,
             held_sends: VecDeque::new(),
@@ -102,24 +110,27 @@ impl Archive {
         &self.records[before..self.confirmed]
     }
 
-    /// A restart brought these records back: all that was confirmed, and of the rest a prefix.
+    /// A restart brought these records back, all but those trimmed from the front: all that was
+    /// confirmed, and of the rest a prefix.
     /// Returns how many had not been confirmed.
     ///
     /// # Errors
     /// Says what the log lost or invented.
-    pub(crate) fn recovered(&mut self, records: &[Record]) -> Result<usize, String> {
-        if records.len() < self.confirmed {
-            return Err(format!("of {} records confirmed the log kept {}", self.confirmed, records.len()));
+    pub(crate) fn recovered(&mut self, trimmed: u64, records: &[Record]) -> Result<usize, String> {
+        let trimmed = usize::try_from(trimmed).expect("a log in memory");
+        let last = trimmed + records.len();
+        if last < self.confirmed {
+            return Err(format!("of {} records confirmed the log kept {last}", self.confirmed));
         }
-        if records.len() > self.records.len() {
-            return Err(format!("of {} records written the log kept {}", self.records.len(), records.len()));
+        if last > self.records.len() {
+            return Err(format!("of {} records written the log kept {last}", self.records.len()));
         }
-        let differs = records.iter().zip(&self.records).position(|(now, before)| now != before);
+        let differs = records.iter().zip(&self.records[trimmed..]).position(|(now, before)| now != before);
         if let Some(index) = differs {
-            return Err(format!("record {} came back changed", index + 1));
+            return Err(format!("record {} came back changed", trimmed + index + 1));
         }
-        let unconfirmed = records.len() - self.confirmed;
-        self.records.truncate(records.len());
+        let unconfirmed = last - self.confirmed;
+        self.records.truncate(last);
         Ok(unconfirmed)
     }
 }

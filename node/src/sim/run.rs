@@ -16,6 +16,7 @@ use super::trace::{Show, Trace};
 use super::world::{Happening, World};
 use crate::kv::{OpResult, Txn, TxnOp, TxnOutcome};
 use crate::paxos::{AppliedHash, Ballot, NodeId, RoleName, Slot};
+use crate::service::Service;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,6 +43,10 @@ pub struct Summary {
     pub ballots: u64,
     /// Slots chosen.
     pub slots: u64,
+    /// Snapshots that nodes fetched from others.
+    pub installs: u64,
+    /// Snapshots that became durable, fetched ones included.
+    pub snapshots: u64,
     /// Faults that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }
@@ -129,6 +134,7 @@ impl Run {
         self.heal()?;
         self.every_node_serves()?;
         self.all_nodes_agree()?;
+        self.logs_are_short()?;
         self.judge()
     }
 
@@ -140,6 +146,8 @@ impl Run {
             calls: self.clients.history().counts(),
             ballots: self.world.observer().ballots_used(),
             slots: self.world.observer().chosen_slots(),
+            installs: self.world.snapshots().1,
+            snapshots: self.world.snapshots().0,
             faults: self.schedule.struck.clone(),
         }
     }
@@ -213,6 +221,28 @@ impl Run {
 
     fn all_nodes_agree(&mut self) -> Result<(), String> {
         self.demand("the same state everywhere", |run| run.common_state().is_some())
+    }
+
+    /// However much was written, what is left of a node's log is what it grows by between two
+    /// snapshots, and while one is written; a few segments at its ends; and headers.
+    fn logs_are_short(&mut self) -> Result<(), String> {
+        /// A record of no value, in a batch of its own, takes so many times what is counted for it.
+        const OVERHEAD: u64 = 3;
+        let conditions = self.world.conditions();
+        let (every, segment) = (conditions.snapshot_every_bytes, conditions.segment_bytes);
+        if every == u64::MAX {
+            return Ok(());
+        }
+        let values = self.clients.largest_bytes() as u64;
+        let is_short = move |run: &Run, node| {
+            let (log, snapshot) = run.world.disk_bytes(node);
+            log <= OVERHEAD * 2 * every.max(snapshot) + 3 * (segment + values)
+        };
+        self.demand("logs as short as snapshots allow", |run| {
+            run.world.conditions().ids().all(|node| {
+                run.world.service(node).is_some_and(Service::is_snapshot_idle) && is_short(run, node)
+            })
+        })
     }
 
     fn demand(&mut self, what: &str, holds: impl Fn(&Run) -> bool) -> Result<(), String> {

@@ -27,7 +27,8 @@ impl Setup {
     #[must_use]
     pub fn draw(seed: u64) -> Setup {
         let mut dice = Dice::new(seed, "setup");
-        let conditions = draw_conditions(&mut dice);
+        let mut conditions = draw_conditions(&mut dice);
+        conditions.snapshot_every_bytes = draw_snapshots(seed);
         let patience_us = conditions.election_us_max();
         let faults_us = patience_us * dice.within(8..=25);
         let habits = draw_habits(&mut dice, patience_us);
@@ -81,6 +82,7 @@ fn draw_conditions(dice: &mut Dice) -> Conditions {
         election: ElectionMode::Randomised,
         tick_ms,
         segment_bytes: dice.scattered(512..=32 << 10),
+        snapshot_every_bytes: u64::MAX,
         weather: draw_weather(dice, patience_us),
         client_weather: Weather { lose: rate(dice, 20_000), ..draw_weather(dice, patience_us / 4) },
         sync_us: (sync_us_min, sync_us_min * dice.within(1..=4)),
@@ -102,6 +104,13 @@ pub(crate) fn draw_weather(dice: &mut Dice, patience_us: u64) -> Weather {
         late: rate(dice, 50_000),
         late_us_max: dice.scattered(patience_us / 20..=patience_us * 3),
     }
+}
+
+/// Most clusters take snapshots every few, or few dozen, updates. A stream of its own: the others'
+/// stories go on as they would without.
+fn draw_snapshots(seed: u64) -> u64 {
+    let mut dice = Dice::new(seed, "snapshots");
+    if dice.chance(700_000) { dice.scattered(200..=50_000) } else { u64::MAX }
 }
 
 /// Often nothing, else anything up to `max`.

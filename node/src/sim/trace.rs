@@ -2,8 +2,8 @@
 
 use super::clock::Time;
 use crate::kv::{Batch, ClientReply, ClientResult, Command, OpResult, Reply, TxnOp, TxnOutcome};
-use crate::paxos::{Message, Record, SlotReport, Value};
-use crate::service::ClientToken;
+use crate::paxos::{Message, Record, Slot, SlotReport, Value};
+use crate::service::{ClientToken, SnapshotOrder};
 use bytes::Bytes;
 use std::fmt;
 
@@ -167,6 +167,10 @@ impl fmt::Display for Show<'_, Record> {
                 write!(f, "learned {slot:?} {ballot} {}", Show(value))
             }
             Record::ChosenUpto(slot) => write!(f, "chosen up to {slot:?}"),
+            Record::Checkpoint { slot, promised } => {
+                write!(f, "checkpoint for a snapshot of {slot:?}, promised {promised}")
+            }
+            Record::Kept { slot, ballot, value } => write!(f, "kept {slot:?} {ballot} {}", Show(value)),
         }
     }
 }
@@ -175,8 +179,11 @@ impl fmt::Display for Show<'_, Message> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Message::Prepare { ballot, from } => write!(f, "Prepare {ballot} from {from:?}"),
-            Message::Promise { ballot, from, slots, next } => {
+            Message::Promise { ballot, from, slots, next, trimmed } => {
                 write!(f, "Promise {ballot} from {from:?} ")?;
+                if *trimmed > Slot::ZERO {
+                    write!(f, "trimmed up to {trimmed:?} ")?;
+                }
                 list(f, slots)?;
                 next.map_or(Ok(()), |next| write!(f, ", more from {next:?}"))
             }
@@ -201,8 +208,28 @@ impl fmt::Display for Show<'_, Message> {
                 list(f, slots)?;
                 write!(f, ", chosen up to {chosen_upto:?}")
             }
+            Message::SnapshotOffer { slot } => write!(f, "SnapshotOffer {slot:?}"),
+            Message::SnapshotRequest { slot, part } => write!(f, "SnapshotRequest {slot:?} part {part}"),
+            Message::SnapshotPart { slot, part, bytes } => {
+                write!(f, "SnapshotPart {slot:?} part {part}, {} bytes", bytes.len())
+            }
             Message::Forward { token, .. } => write!(f, "Forward {token:x}"),
             Message::ForwardReply { token, .. } => write!(f, "ForwardReply {token:x}"),
+        }
+    }
+}
+
+impl fmt::Display for Show<'_, SnapshotOrder> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            SnapshotOrder::Begin { slot, .. } => write!(f, "begins the file of a snapshot of {slot:?}"),
+            SnapshotOrder::Part { bytes, .. } => write!(f, "wrote {} bytes of a snapshot", bytes.len()),
+            SnapshotOrder::Finish { .. } => f.write_str("makes a snapshot durable"),
+            SnapshotOrder::Abandon => f.write_str("gives up a snapshot"),
+            SnapshotOrder::Read { to, slot, part } => {
+                write!(f, "reads part {part} of the snapshot of {slot:?} for {to}")
+            }
+            SnapshotOrder::Trim(lsn) => write!(f, "trims the log before record {lsn}"),
         }
     }
 }

@@ -11,7 +11,8 @@ use super::trace::{Show, Trace};
 use super::{Failure, Summary, Time};
 use crate::paxos::invariants::Observer;
 use crate::paxos::{
-    Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig, Send, Slot, Timing, Value,
+    Base, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Recovered, Replica,
+    ReplicaConfig, Send, Slot, Timing, Value,
 };
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -40,6 +41,10 @@ enum Step {
     Stand,
     Sync,
     Propose,
+    /// A snapshot is begun: the log gets its checkpoint.
+    Snapshot,
+    /// The snapshot begun last is durable.
+    Save,
     Crash,
     /// Everything under way is lost, as by a long silence.
     Silence,
@@ -93,10 +98,14 @@ struct Walk {
 
 struct Node {
     replica: Replica,
-    /// Written, and not all of it durable.
+    /// Written, and not all of it durable; those trimmed stay here, for the count.
     records: Vec<Record>,
     durable: usize,
+    trimmed: usize,
     executed: Slot,
+    /// What the snapshot begun last covers, and the durable one.
+    begun: Base,
+    saved: Base,
 }
 
 impl Walk {
@@ -115,6 +124,8 @@ impl Walk {
             (Step::Propose, weight(8)),
             (Step::Crash, weight(6)),
             (Step::Silence, weight(2) - 1),
+            (Step::Snapshot, weight(8) - 1),
+            (Step::Save, weight(8)),
         ];
         let mut walk = Walk {
             dice,
@@ -133,8 +144,16 @@ impl Walk {
         };
         walk.epoch_steps_max = walk.dice.scattered(10..=200);
         for node in walk.config.clone() {
-            let replica = walk.replica(node, &[]).expect("nothing contradicts nothing");
-            walk.nodes.push(Node { replica, records: Vec::new(), durable: 0, executed: Slot::ZERO });
+            let replica = walk.replica(node, Recovered::whole(&[])).expect("nothing contradicts nothing");
+            walk.nodes.push(Node {
+                replica,
+                records: Vec::new(),
+                durable: 0,
+                trimmed: 0,
+                executed: Slot::ZERO,
+                begun: Base::NOTHING,
+                saved: Base::NOTHING,
+            });
         }
         walk
     }
@@ -202,6 +221,21 @@ impl Walk {
                     self.proposed += 1;
                 }
             }
+            Step::Snapshot => {
+                let Node { replica, begun, saved, .. } = &mut self.nodes[index];
+                let covered = replica.covered();
+                if covered.slot > saved.slot {
+                    *begun = covered;
+                    replica.checkpoint(covered.slot);
+                }
+            }
+            Step::Save => {
+                let Node { replica, begun, saved, .. } = &mut self.nodes[index];
+                if begun.slot > saved.slot {
+                    *saved = *begun;
+                    replica.snapshot_is_durable(saved.slot, self.steps % 3);
+                }
+            }
             Step::Crash => return self.crash(index),
             Step::Silence => self.bag.clear(),
         }
@@ -234,8 +268,22 @@ impl Walk {
         }
         self.observer.left(from, &message)?;
         self.observer.heard(to, &message);
-        self.nodes[index_of(to)].replica.step(from, message);
+        match message {
+            Message::SnapshotOffer { .. } => self.fetch(from, to),
+            message => self.nodes[index_of(to)].replica.step(from, message),
+        }
         self.collect(index_of(to))
+    }
+
+    /// Who is offered a snapshot has it, at once: how it travels is no matter of the replicas.
+    fn fetch(&mut self, from: NodeId, to: NodeId) {
+        let base = self.nodes[index_of(from)].saved;
+        let Node { replica, executed, begun, saved, .. } = &mut self.nodes[index_of(to)];
+        if replica.install(base) {
+            (*executed, *begun, *saved) = (base.slot, base, base);
+            replica.checkpoint(base.slot);
+            replica.snapshot_is_durable(base.slot, 0);
+        }
     }
 
     /// The disk catches up: to the end, or somewhere on the way.
@@ -268,17 +316,21 @@ impl Walk {
         *durable = kept;
         records.truncate(kept);
         let records = records.clone();
+        let Node { trimmed, saved, .. } = &mut self.nodes[index];
+        let (trimmed, base) = (*trimmed, *saved);
         self.trace.line(Time(self.steps), format_args!("{node} restarts with {kept} records"));
         self.observer.crashed(node);
         // What waited for the disk died with the node.
         self.bag.retain(|(from, send)| *from != node || send.after.0 <= before as u64);
-        let replica = self.replica(node, &records)?;
+        let recovered = Recovered { base, trimmed: trimmed as u64, records: &records[trimmed..] };
+        let replica = self.replica(node, recovered).map_err(|error| format!("{node}: {error}"))?;
         self.nodes[index].replica = replica;
-        self.nodes[index].executed = Slot::ZERO;
+        self.nodes[index].executed = base.slot;
+        self.nodes[index].begun = base;
         self.collect(index)
     }
 
-    fn replica(&mut self, node: NodeId, records: &[Record]) -> Result<Replica, String> {
+    fn replica(&mut self, node: NodeId, recovered: Recovered<'_>) -> Result<Replica, LogContradiction> {
         self.lives += 1;
         let config = ReplicaConfig {
             id: node,
@@ -286,13 +338,16 @@ impl Walk {
             timing: TIMING,
             election: ElectionMode::Randomised,
         };
-        Replica::new(&config, records, self.lives).map_err(|error| format!("{node}: {error}"))
+        Replica::restore(&config, recovered, self.lives)
     }
 
     /// Takes what a replica wants done, and looks at it.
     fn collect(&mut self, index: usize) -> Result<(), String> {
         let node = self.config[index];
-        let Effects { records, sends, chosen, reads: _ } = self.nodes[index].replica.effects();
+        let Effects { records, sends, chosen, reads: _, trim } = self.nodes[index].replica.effects();
+        if let Some(first) = trim {
+            self.nodes[index].trimmed = usize::try_from(first.0).expect("a log in memory") - 1;
+        }
         for record in records {
             self.trace.line(Time(self.steps), format_args!("{node} writes {}", show_record(&record)));
             self.observer.wrote(node, &record)?;
@@ -334,7 +389,7 @@ fn show(message: &Message) -> String {
         Message::Accept { ballot, slot, value, chosen_upto } => {
             format!("Accept {ballot} {slot:?} {}, chosen up to {chosen_upto:?}", text(value))
         }
-        Message::Promise { ballot, from, slots, next } => {
+        Message::Promise { ballot, from, slots, next, trimmed } => {
             let slots: Vec<String> = slots
                 .iter()
                 .map(|report| {
@@ -342,7 +397,7 @@ fn show(message: &Message) -> String {
                     format!("{:?} {} {}{learned}", report.slot, report.ballot, text(&report.value))
                 })
                 .collect();
-            format!("Promise {ballot} from {from:?} {slots:?} next {next:?}")
+            format!("Promise {ballot} from {from:?} {slots:?} next {next:?} trimmed up to {trimmed:?}")
         }
         Message::LearnReply { slots, chosen_upto } => {
             let slots: Vec<String> =
@@ -356,6 +411,7 @@ fn show(message: &Message) -> String {
 fn show_record(record: &Record) -> String {
     match record {
         Record::Accepted { slot, ballot, value } => format!("accepted {slot:?} {ballot} {}", text(value)),
+        Record::Kept { slot, ballot, value } => format!("kept {slot:?} {ballot} {}", text(value)),
         Record::Learned { slot, ballot, value } => format!("learned {slot:?} {ballot} {}", text(value)),
         other => Show(other).to_string(),
     }

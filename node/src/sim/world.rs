@@ -20,6 +20,7 @@ use crate::kv::{ClientReply, ClientRequest, Command};
 use crate::paxos::invariants::Observer;
 use crate::paxos::{Message, NodeId, RoleName};
 use crate::service::{ClientToken, Service};
+use crate::wal::Disk as _;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,6 +46,7 @@ enum Event {
     Tick { node: NodeId, life: u64 },
     Deliver { from: NodeId, to: NodeId, message: Message },
     Synced { node: NodeId, life: u64 },
+    Filed { node: NodeId, life: u64 },
     Wake { node: NodeId, life: u64 },
     Request { node: NodeId, life: u64, client: ClientToken, request: ClientRequest },
     HangUp { node: NodeId, life: u64, client: ClientToken },
@@ -69,11 +71,14 @@ pub struct World {
     seed: u64,
     network_dice: Dice,
     disk_dice: Dice,
+    file_dice: Dice,
     machine_dice: Dice,
     message_id: u64,
     events: u64,
     trace: Trace,
     keeps_event_traces: bool,
+    /// Snapshots that became durable, and states that came from others'.
+    snapshots: (u64, u64),
 }
 
 impl World {
@@ -106,11 +111,13 @@ impl World {
             seed,
             network_dice: Dice::new(seed, "network"),
             disk_dice: Dice::new(seed, "disk"),
+            file_dice: Dice::new(seed, "files"),
             machine_dice: Dice::new(seed, "machine"),
             message_id: 0,
             events: 0,
             trace,
             keeps_event_traces: false,
+            snapshots: (0, 0),
             conditions,
         };
         for node in world.conditions.ids() {
@@ -219,6 +226,24 @@ impl World {
         self.machine(node).running.as_ref().map(|running| &running.service)
     }
 
+    /// Bytes of a node's log on its disk, and of its newest snapshot.
+    #[must_use]
+    pub fn disk_bytes(&self, node: NodeId) -> (u64, u64) {
+        let mut disk = self.machine(node).disk.clone();
+        let mut bytes = |suffix: &str| -> Vec<u64> {
+            let names = disk.list().unwrap_or_default();
+            let names = names.iter().filter(|name| name.ends_with(suffix));
+            names.map(|name| disk.read(name).map_or(0, |content| content.len() as u64)).collect()
+        };
+        (bytes(".wal").iter().sum(), bytes(".snap").last().copied().unwrap_or_default())
+    }
+
+    /// How many snapshots became durable, and how many states came from others'.
+    #[must_use]
+    pub fn snapshots(&self) -> (u64, u64) {
+        self.snapshots
+    }
+
     /// Whether a node is frozen.
     #[must_use]
     pub fn is_paused(&self, node: NodeId) -> bool {
@@ -251,6 +276,7 @@ impl World {
             Event::Tick { node, life } => return self.on_tick(node, life),
             Event::Deliver { to: node, .. }
             | Event::Synced { node, .. }
+            | Event::Filed { node, .. }
             | Event::Wake { node, .. }
             | Event::Request { node, .. }
             | Event::HangUp { node, .. } => {
@@ -293,12 +319,17 @@ impl World {
                 running.service.client_gone(client);
             }
             Event::Synced { life, .. } if life == current => return self.on_synced(node),
+            Event::Filed { life, .. } if life == current => return self.on_filed(node),
             Event::Wake { life, .. } if life == current => {
                 running.wake_is_due = false;
                 return self.respond(node);
             }
             // Connections end with the process, or when the client closes them.
-            Event::Synced { .. } | Event::Wake { .. } | Event::Request { .. } | Event::HangUp { .. } => {
+            Event::Synced { .. }
+            | Event::Filed { .. }
+            | Event::Wake { .. }
+            | Event::Request { .. }
+            | Event::HangUp { .. } => {
                 return Ok(());
             }
             Event::Tick { .. } | Event::Answer { .. } | Event::Alarm(_) | Event::Fault(_) => {

@@ -57,6 +57,18 @@ pub(super) fn encode(event: &Event, out: &mut Vec<u8>) {
             number(after.0, out);
             say(said, out);
         }
+        Event::Restored(applied) => {
+            out.push(11);
+            applied_hash(*applied, out);
+        }
+        Event::Saved(slot) => {
+            out.push(12);
+            number(slot.0, out);
+        }
+        Event::Installed(applied) => {
+            out.push(13);
+            applied_hash(*applied, out);
+        }
         Event::Replied { client, id, slot } => {
             out.push(10);
             number(*client, out);
@@ -76,6 +88,12 @@ fn enter(entry: &Entry, out: &mut Vec<u8>) {
     match *entry {
         Entry::Accepted { slot, ballot, value } => voted(3, slot, ballot, value),
         Entry::Learned { slot, ballot, value } => voted(4, slot, ballot, value),
+        Entry::Kept { slot, ballot, value } => voted(7, slot, ballot, value),
+        Entry::Checkpoint { slot, promised } => {
+            out.push(6);
+            number(slot.0, out);
+            ballot(promised, out);
+        }
         Entry::BallotUsed(used) => {
             out.push(1);
             ballot(used, out);
@@ -98,13 +116,18 @@ fn say(said: &Said, out: &mut Vec<u8>) {
             ballot(*asked, out);
             number(from.0, out);
         }
-        Said::Promise { ballot: promised, from, slots, next } => {
-            out.push(2);
+        Said::Promise { ballot: promised, from, slots, next, trimmed } => {
+            // One over a trimmed range is a kind of its own: an old reader must not take it for
+            // one that tells all.
+            out.push(if *trimmed > Slot::ZERO { 8 } else { 2 });
             ballot(*promised, out);
             number(from.0, out);
             reports(slots, out);
             // A next chunk never starts at 0.
             number(next.map_or(0, |next| next.0), out);
+            if *trimmed > Slot::ZERO {
+                number(trimmed.0, out);
+            }
         }
         Said::Accept { ballot: leads, slot, value, chosen_upto } => {
             out.push(3);
@@ -200,6 +223,9 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Option<Event> {
         8 => Event::Applied(read.applied()?),
         9 => Event::Sent { to: read.nodes()?, after: Lsn(read.number()?), said: read.said()? },
         10 => Event::Replied { client: read.number()?, id: read.number()?, slot: read.slot()? },
+        11 => Event::Restored(read.applied()?),
+        12 => Event::Saved(read.slot()?),
+        13 => Event::Installed(read.applied()?),
         _ => return None,
     })
 }
@@ -272,6 +298,8 @@ impl Read<'_, '_> {
             3 => Entry::Accepted { slot: self.slot()?, ballot: self.ballot()?, value: self.value()? },
             4 => Entry::Learned { slot: self.slot()?, ballot: self.ballot()?, value: self.value()? },
             5 => Entry::ChosenUpto(self.slot()?),
+            6 => Entry::Checkpoint { slot: self.slot()?, promised: self.ballot()? },
+            7 => Entry::Kept { slot: self.slot()?, ballot: self.ballot()?, value: self.value()? },
             _ => return None,
         })
     }
@@ -279,12 +307,8 @@ impl Read<'_, '_> {
     fn said(&mut self) -> Option<Said> {
         Some(match self.byte()? {
             1 => Said::Prepare { ballot: self.ballot()?, from: self.slot()? },
-            2 => Said::Promise {
-                ballot: self.ballot()?,
-                from: self.slot()?,
-                slots: self.reports()?,
-                next: Some(self.slot()?).filter(|next| *next > Slot::ZERO),
-            },
+            2 => self.promise(false)?,
+            8 => self.promise(true)?,
             3 => Said::Accept {
                 ballot: self.ballot()?,
                 slot: self.slot()?,
@@ -297,6 +321,14 @@ impl Read<'_, '_> {
             7 => Said::LearnReply { slots: self.reports()? },
             _ => return None,
         })
+    }
+
+    fn promise(&mut self, over_trimmed: bool) -> Option<Said> {
+        let (ballot, from, slots) = (self.ballot()?, self.slot()?, self.reports()?);
+        let next = Some(self.slot()?).filter(|next| *next > Slot::ZERO);
+        let trimmed = if over_trimmed { self.slot()? } else { Slot::ZERO };
+        let is_canonical = over_trimmed == (trimmed > Slot::ZERO);
+        is_canonical.then_some(Said::Promise { ballot, from, slots, next, trimmed })
     }
 
     fn reports(&mut self) -> Option<Vec<Report>> {
@@ -337,11 +369,24 @@ mod tests {
         );
         let to = [NodeId(1), NodeId(3)].into_iter().collect();
         let slots = vec![Report { slot: Slot(9), ballot, value: ValueId::NOOP, learned: true }];
-        let said = Said::Promise { ballot, from: Slot(9), slots, next: None };
+        let promise =
+            |trimmed| Said::Promise { ballot, from: Slot(9), slots: slots.clone(), next: None, trimmed };
         assert_eq!(
-            bytes(&Event::Sent { to, after: Lsn(128), said }),
+            bytes(&Event::Sent { to, after: Lsn(128), said: promise(Slot::ZERO) }),
             [9, 0b1010, 0x80, 1, 2, 0xac, 2, 2, 9, 1, 9, 0xac, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
         );
+        assert_eq!(
+            bytes(&Event::Sent { to, after: Lsn(128), said: promise(Slot(8)) }),
+            [9, 0b1010, 0x80, 1, 8, 0xac, 2, 2, 9, 1, 9, 0xac, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 8]
+        );
+        assert_eq!(bytes(&Event::Saved(Slot(7))), [12, 7]);
+        let kept = Entry::Kept { slot: Slot(7), ballot, value };
+        assert_eq!(
+            bytes(&Event::Wrote { lsn: Lsn(5), entry: kept }),
+            [6, 5, 7, 7, 0xac, 2, 2, 8, 7, 6, 5, 4, 3, 2, 1]
+        );
+        let checkpoint = Entry::Checkpoint { slot: Slot(7), promised: ballot };
+        assert_eq!(bytes(&Event::Wrote { lsn: Lsn(5), entry: checkpoint }), [6, 5, 6, 7, 0xac, 2, 2]);
     }
 
     #[test]

@@ -47,9 +47,10 @@ pub enum Event {
         /// Differs in each life.
         incarnation: u64,
     },
-    /// What the log gave back, and what the node makes of it. Always follows [`Event::Started`].
+    /// What the log gave back, and what the node makes of it. Always follows [`Event::Started`], with
+    /// nothing between them but [`Event::Restored`].
     Recovered {
-        /// So many records: the next one written is the one after.
+        /// The last record, trimmed ones counted: the next one written is the one after.
         records: Lsn,
         /// What the node holds itself to have promised.
         promised: Ballot,
@@ -60,6 +61,13 @@ pub enum Event {
         /// Its state machine.
         applied: AppliedHash,
     },
+    /// The life begins with a snapshot: everything up to its slot is chosen, and gone from the log.
+    Restored(AppliedHash),
+    /// A snapshot of this node's own or another's state is durable, and begins its next life.
+    Saved(Slot),
+    /// The state is now that of a snapshot fetched from another node: everything up to its slot is
+    /// known to be chosen, and applied.
+    Installed(AppliedHash),
     /// A message came in.
     Received {
         /// The sender.
@@ -140,6 +148,22 @@ pub enum Entry {
     },
     /// See [`Record::ChosenUpto`].
     ChosenUpto(Slot),
+    /// See [`Record::Checkpoint`].
+    Checkpoint {
+        /// The slot that the snapshot covers.
+        slot: Slot,
+        /// The promise said again.
+        promised: Ballot,
+    },
+    /// See [`Record::Kept`].
+    Kept {
+        /// The slot.
+        slot: Slot,
+        /// The ballot.
+        ballot: Ballot,
+        /// The value.
+        value: ValueId,
+    },
 }
 
 impl Entry {
@@ -156,6 +180,10 @@ impl Entry {
                 Entry::Learned { slot: *slot, ballot: *ballot, value: ValueId::of(value) }
             }
             Record::ChosenUpto(slot) => Entry::ChosenUpto(*slot),
+            Record::Checkpoint { slot, promised } => Entry::Checkpoint { slot: *slot, promised: *promised },
+            Record::Kept { slot, ballot, value } => {
+                Entry::Kept { slot: *slot, ballot: *ballot, value: ValueId::of(value) }
+            }
         }
     }
 }
@@ -204,6 +232,8 @@ pub enum Said {
         slots: Vec<Report>,
         /// Where the next chunk starts.
         next: Option<Slot>,
+        /// Everything up to here is chosen, and not reported; 0: nothing is left out.
+        trimmed: Slot,
     },
     /// See [`Message::Accept`].
     Accept {
@@ -251,9 +281,13 @@ impl Said {
         let reports = |slots: &[SlotReport]| slots.iter().map(Report::of).collect();
         Some(match message {
             Message::Prepare { ballot, from } => Said::Prepare { ballot: *ballot, from: *from },
-            Message::Promise { ballot, from, slots, next } => {
-                Said::Promise { ballot: *ballot, from: *from, slots: reports(slots), next: *next }
-            }
+            Message::Promise { ballot, from, slots, next, trimmed } => Said::Promise {
+                ballot: *ballot,
+                from: *from,
+                slots: reports(slots),
+                next: *next,
+                trimmed: *trimmed,
+            },
             Message::Accept { ballot, slot, value, chosen_upto } => Said::Accept {
                 ballot: *ballot,
                 slot: *slot,
@@ -268,6 +302,9 @@ impl Said {
             Message::LearnReply { slots, .. } => Said::LearnReply { slots: reports(slots) },
             Message::HeartbeatAck { .. }
             | Message::LearnRequest { .. }
+            | Message::SnapshotOffer { .. }
+            | Message::SnapshotRequest { .. }
+            | Message::SnapshotPart { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => return None,
         })
@@ -285,11 +322,11 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// What a replica holds.
+    /// What a replica holds above what it has trimmed.
     #[must_use]
     pub fn of(replica: &Replica) -> Holding {
         let mut holding = Holding::default();
-        let mut slot = Slot::ZERO;
+        let mut slot = replica.trimmed_upto();
         while slot < replica.last_slot() {
             slot = slot.next();
             if let Some((ballot, value)) = replica.accepted(slot) {

@@ -17,7 +17,9 @@
 //!   only what nobody was told. (The file is not synced: it survives the process, not the machine.)
 //! - What left a turn late, because it waited for the disk, is noted where it left.
 //! - The next life appends to the same file, after cutting off a frame that was left unfinished
-//!   ([`intact_bytes`]). It begins with [`Event::Started`] and [`Event::Recovered`].
+//!   ([`intact_bytes`]). It begins with [`Event::Started`], [`Event::Restored`] if there was a snapshot,
+//!   and [`Event::Recovered`].
+//! - The file is never trimmed: what a log no longer holds is told here all the same.
 //! - Times are those of a clock that all processes of one machine share and that only runs
 //!   forward: a turn took in nothing before `began_ns`, and did nothing after `written_ns`.
 //!

@@ -29,6 +29,8 @@ pub struct Recorder {
     written: Lsn,
     chosen_upto: Slot,
     applied: AppliedHash,
+    /// The newest snapshot that it told of.
+    saved: Slot,
     /// What was said last, as long as it may be said to others too.
     saying: Option<(NodeSet, Lsn, Said)>,
 }
@@ -39,14 +41,23 @@ impl Recorder {
     pub fn new(life: Life<'_>, records: Lsn, service: &Service) -> Recorder {
         let replica = service.replica();
         let (chosen_upto, applied) = (replica.chosen_upto(), service.kv().applied());
-        let mut recorder =
-            Recorder { frame: vec![0; HEADER_BYTES], written: records, chosen_upto, applied, saying: None };
+        let mut recorder = Recorder {
+            frame: vec![0; HEADER_BYTES],
+            written: records,
+            chosen_upto,
+            applied,
+            saved: replica.snapshot(),
+            saying: None,
+        };
         recorder.note(&Event::Started {
             node: life.node,
             nodes: life.nodes.iter().copied().collect(),
             pid: life.pid,
             incarnation: life.incarnation,
         });
+        if replica.snapshot() > Slot::ZERO {
+            recorder.note(&Event::Restored(service.kv().origin()));
+        }
         let (promised, holding) = (replica.promised(), Holding::of(replica));
         recorder.note(&Event::Recovered { records, promised, holding, chosen_upto, applied });
         recorder
@@ -82,6 +93,17 @@ impl Recorder {
     /// What the node newly knows to be chosen, and has applied.
     pub fn look(&mut self, service: &Service) {
         let replica = service.replica();
+        if replica.snapshot() > self.saved {
+            self.saved = replica.snapshot();
+            self.note(&Event::Saved(self.saved));
+        }
+        // Values go only after they were told of here, but for those that never came.
+        if replica.trimmed_upto() > self.chosen_upto {
+            let installed = service.kv().origin();
+            self.note(&Event::Installed(installed));
+            self.chosen_upto = installed.slot;
+            self.applied = installed;
+        }
         while self.chosen_upto < replica.chosen_upto() {
             self.chosen_upto = self.chosen_upto.next();
             // The prefix is gap-free; if it is not, the reader finds the gap.

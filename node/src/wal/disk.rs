@@ -25,6 +25,9 @@ pub trait Disk {
     /// The whole content of a file.
     fn read(&mut self, name: &str) -> io::Result<Vec<u8>>;
 
+    /// Up to `length` bytes of a file from `offset` on: fewer only where the file ends.
+    fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+
     /// Creates an empty file; fails if the name is taken.
     fn create(&mut self, name: &str) -> io::Result<()>;
 
@@ -66,6 +69,9 @@ impl<D: Disk + ?Sized> Disk for &mut D {
     }
     fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
         (**self).read(name)
+    }
+    fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        (**self).read_part(name, offset, length)
     }
     fn create(&mut self, name: &str) -> io::Result<()> {
         (**self).create(name)

@@ -110,7 +110,8 @@ pub enum Refusal {
         /// By the end of the segment before.
         expected_lsn: Lsn,
     },
-    /// Segments are numbered without gaps from 1.
+    /// Segments are numbered without gaps from 1, and the first ones are missing only where a
+    /// checkpoint in those that are left says again what they said.
     #[error("segment {expected} is missing: this is segment {found}")]
     SegmentMissing {
         /// The number that should come here.

@@ -4,7 +4,7 @@ use super::{Disk, WalError};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, PosixFadviseAdvice, posix_fadvise};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Held (flock) as long as a process uses the folder; the kernel lets go when the process dies,
@@ -20,7 +20,7 @@ pub struct Folder {
     path: PathBuf,
     /// The file appended to last, kept open: one system call per append and one per sync.
     open: Option<(String, File)>,
-    /// `None` for a reader, which changes nothing and needs no lock.
+    /// `None` for a reader, which changes nothing and needs no lock, and beside a handle that has it.
     _lock: Option<Flock<File>>,
 }
 
@@ -41,8 +41,15 @@ impl Folder {
         Ok(Folder { path, open: None, _lock: Some(lock) })
     }
 
-    /// Opens the folder to look at it only: no lock, nothing created. Only [`Disk::list`] and
-    /// [`Disk::read`] are for such a folder.
+    /// Another handle of a folder that is open, for another thread of the same process. Whoever
+    /// has the first keeps the lock, and must outlive this one; the two write different files.
+    #[must_use]
+    pub fn beside(&self) -> Folder {
+        Folder { path: self.path.clone(), open: None, _lock: None }
+    }
+
+    /// Opens the folder to look at it only: no lock, nothing created. Only [`Disk::list`],
+    /// [`Disk::read`] and [`Disk::read_part`] are for such a folder.
     pub(crate) fn look(path: &Path) -> Folder {
         Folder { path: path.to_owned(), open: None, _lock: None }
     }
@@ -85,6 +92,14 @@ impl Disk for Folder {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
         }
         fs::read(path)
+    }
+
+    fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(self.path.join(name))?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut bytes = Vec::new();
+        file.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {

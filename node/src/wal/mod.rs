@@ -55,6 +55,13 @@
 //! returns: the last segment is synced *before* it is read (see [`Disk::settle`]), for a process
 //! killed between write and fdatasync leaves a batch that is visible, and not durable.
 //!
+//! # Trimming
+//! Whole segments go from the front, when all their records are released ([`trim`]): the oldest
+//! first, and the next only when the folder's entries are durable without it, so that what a crash
+//! leaves is always an unbroken row. A log that does not begin with segment 1 is good only if what
+//! is left holds a [`Record::Checkpoint`](crate::paxos::Record::Checkpoint), which says again
+//! whatever of the records before it is still needed.
+//!
 //! # Errors are final
 //! After a failed write or fdatasync nobody knows what is on the disk, and Linux forgets the
 //! failure once it is reported: a second fdatasync succeeds over lost pages. So the first error
@@ -63,8 +70,7 @@
 //! # Left out
 //! Segments grow as they are written. Pre-zeroed ones would save each fdatasync the file system's
 //! journal; the sequence in every batch already makes a recycled file safe to read, but the rule
-//! of the bytes behind a damaged batch would have to learn about zeros. Nothing is trimmed yet:
-//! the first segment is always number 1.
+//! of the bytes behind a damaged batch would have to learn about zeros.
 
 mod batch;
 mod disk;
@@ -74,6 +80,7 @@ mod log_thread;
 mod record;
 mod recovery;
 mod segment;
+mod trim;
 mod writer;
 
 pub use disk::Disk;
@@ -82,7 +89,11 @@ pub use folder::Folder;
 pub use log_thread::{Completion, Limits, LogStopped, LogThread, TrySubmitError};
 pub use record::RecordError;
 pub use recovery::{Outcome, Recovery, Survey, TornTail, read_only, survey};
+pub use trim::trim;
 pub use writer::{Options, Wal};
+
+pub(crate) use record::{u32_at, u64_at};
+pub(crate) use recovery::is_there;
 
 #[cfg(doc)]
 use crate::paxos::Lsn;

@@ -4,7 +4,7 @@
 //!
 //! | at | what |
 //! |---|---|
-//! | 0 | u8 kind: 1 `BallotUsed`, 2 `Promised`, 3 `Accepted`, 4 `Learned`, 5 `ChosenUpto` |
+//! | 0 | u8 kind: 1 `BallotUsed`, 2 `Promised`, 3 `Accepted`, 4 `Learned`, 5 `ChosenUpto`, 6 `Checkpoint`, 7 `Kept` |
 //! | 1 | u8 value: 0 none, 1 no-op, 2 batch |
 //! | 2 | u16 node of the ballot |
 //! | 4 | u32 length of the value in bytes |
@@ -30,6 +30,8 @@ const PROMISED: u8 = 2;
 const ACCEPTED: u8 = 3;
 const LEARNED: u8 = 4;
 const CHOSEN_UPTO: u8 = 5;
+const CHECKPOINT: u8 = 6;
+const KEPT: u8 = 7;
 
 const NO_VALUE: u8 = 0;
 const NOOP: u8 = 1;
@@ -58,8 +60,10 @@ pub enum RecordError {
 /// How many bytes [`encode`] adds.
 pub(crate) fn encoded_len(record: &Record) -> usize {
     let value = match record {
-        Record::Accepted { value, .. } | Record::Learned { value, .. } => value.len(),
-        Record::BallotUsed(_) | Record::Promised(_) | Record::ChosenUpto(_) => 0,
+        Record::Accepted { value, .. } | Record::Learned { value, .. } | Record::Kept { value, .. } => {
+            value.len()
+        }
+        Record::BallotUsed(_) | Record::Promised(_) | Record::ChosenUpto(_) | Record::Checkpoint { .. } => 0,
     };
     FIXED_BYTES + value.next_multiple_of(ALIGNMENT)
 }
@@ -72,6 +76,8 @@ pub(crate) fn encode(record: &Record, out: &mut Vec<u8>) {
         Record::Accepted { slot, ballot, value } => fixed(ACCEPTED, *ballot, *slot, Some(value), out),
         Record::Learned { slot, ballot, value } => fixed(LEARNED, *ballot, *slot, Some(value), out),
         Record::ChosenUpto(slot) => fixed(CHOSEN_UPTO, Ballot::ZERO, *slot, None, out),
+        Record::Checkpoint { slot, promised } => fixed(CHECKPOINT, *promised, *slot, None, out),
+        Record::Kept { slot, ballot, value } => fixed(KEPT, *ballot, *slot, Some(value), out),
     }
 }
 
@@ -121,9 +127,11 @@ pub(crate) fn decode(body: &mut Bytes) -> Result<Record, RecordError> {
         (BALLOT_USED, None) => Record::BallotUsed(ballot),
         (PROMISED, None) => Record::Promised(ballot),
         (CHOSEN_UPTO, None) => Record::ChosenUpto(slot),
+        (CHECKPOINT, None) => Record::Checkpoint { slot, promised: ballot },
+        (KEPT, Some(value)) => Record::Kept { slot, ballot, value },
         (ACCEPTED, Some(value)) => Record::Accepted { slot, ballot, value },
         (LEARNED, Some(value)) => Record::Learned { slot, ballot, value },
-        (BALLOT_USED | PROMISED | CHOSEN_UPTO | ACCEPTED | LEARNED, _) => {
+        (BALLOT_USED | PROMISED | CHOSEN_UPTO | ACCEPTED | LEARNED | CHECKPOINT | KEPT, _) => {
             return Err(RecordError::UnknownValue(form));
         }
         (unknown, _) => return Err(RecordError::UnknownKind(unknown)),
@@ -154,7 +162,7 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let batch = Value::Batch(Bytes::from_static(b"abc"));
-        let table: [(Record, &[u8]); 6] = [
+        let table: [(Record, &[u8]); 8] = [
             (
                 Record::BallotUsed(B),
                 &[1, 0, 9, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0],
@@ -177,6 +185,14 @@ mod tests {
                     4, 2, 9, 0, 3, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, b'a', b'b', b'c',
                     0, 0, 0, 0, 0,
                 ],
+            ),
+            (
+                Record::Checkpoint { slot: Slot(0x1122), promised: B },
+                &[6, 0, 9, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0x22, 0x11, 0, 0, 0, 0, 0, 0],
+            ),
+            (
+                Record::Kept { slot: Slot(0x1122), ballot: B, value: Value::Noop },
+                &[7, 1, 9, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0x22, 0x11, 0, 0, 0, 0, 0, 0],
             ),
             (
                 Record::ChosenUpto(Slot(u64::MAX)),
@@ -207,7 +223,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_decodes_encodes_to_the_same_bytes(
-            kind in 0u8..7, form in 0u8..4, node in 0u16..3, length in 0u32..20,
+            kind in 0u8..9, form in 0u8..4, node in 0u16..3, length in 0u32..20,
             round in 0u64..3, slot in 0u64..3, rest in prop::collection::vec(0u8..2, 0..32),
         ) {
             let mut bytes = vec![kind, form];

@@ -12,7 +12,10 @@ use std::path::Path;
 /// What opening a log brought back.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub struct Recovery {
-    /// Every record, in order: the one at index `i` has `Lsn(i + 1)`. All of them are durable.
+    /// How many records have been trimmed from the log's beginning.
+    pub trimmed: u64,
+    /// Every record that is left, in order: the one at index `i` has `Lsn(trimmed + i + 1)`. All of
+    /// them are durable.
     pub records: Vec<Record>,
     /// How the log ended.
     pub outcome: Outcome,
@@ -61,12 +64,15 @@ impl fmt::Display for TornTail {
 pub struct Survey {
     /// Whose log it is; `None` if there is none.
     pub identity: Option<Identity>,
-    /// Every record, in order: the one at index `i` has `Lsn(i + 1)`. The last batch may not be
-    /// durable yet; whether it is can't be seen.
+    /// How many records have been trimmed from the log's beginning.
+    pub trimmed: u64,
+    /// Every record that is left, in order: the one at index `i` has `Lsn(trimmed + i + 1)`. The last
+    /// batch may not be durable yet; whether it is can't be seen.
     pub records: Vec<Record>,
     /// A torn tail that the next [`Wal::open`](super::Wal::open) would cut.
     pub torn: Option<TornTail>,
-    /// How many segments the log has; they are numbered from 1.
+    /// How many segments the log has ever had; they are numbered from 1, and the first ones may have
+    /// been trimmed.
     pub segments: u64,
     /// Length in bytes of the last segment's good part.
     pub(crate) last_bytes: u64,
@@ -90,7 +96,7 @@ pub fn survey(disk: &mut impl Disk, expected: Option<Identity>) -> Result<Survey
     let segments = segments(disk)?;
     let mut survey = Survey { identity: expected, ..Survey::default() };
     for (position, &sequence) in segments.iter().enumerate() {
-        let due = survey.segments + 1;
+        let due = if position == 0 { sequence } else { survey.segments + 1 };
         if sequence != due {
             let reason = Refusal::SegmentMissing { expected: due, found: sequence };
             return Err(refused(disk, sequence, 0, reason));
@@ -107,7 +113,15 @@ pub fn survey(disk: &mut impl Disk, expected: Option<Identity>) -> Result<Survey
     if segments.is_empty() {
         survey.identity = None;
     }
-    Ok(survey)
+    let is_checkpoint = |record: &Record| matches!(record, Record::Checkpoint { .. });
+    match segments.first() {
+        // Whatever was removed before a checkpoint is said again behind it. (Whether the snapshot is
+        // there that it was written for is for whoever knows of snapshots to say.)
+        Some(&first) if first > 1 && !survey.records.iter().any(is_checkpoint) => {
+            Err(refused(disk, first, 0, Refusal::SegmentMissing { expected: 1, found: first }))
+        }
+        Some(_) | None => Ok(survey),
+    }
 }
 
 /// The numbers of the segments there are, ascending.
@@ -116,6 +130,11 @@ pub(crate) fn segments(disk: &mut impl Disk) -> Result<Vec<u64>, WalError> {
     let mut segments: Vec<u64> = names.iter().filter_map(|name| segment::sequence(name)).collect();
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// Whether there is a log at all: any segment of one.
+pub(crate) fn is_there(disk: &mut impl Disk) -> std::io::Result<bool> {
+    Ok(disk.list()?.iter().any(|name| segment::sequence(name).is_some()))
 }
 
 pub(crate) fn io(disk: &impl Disk, operation: &'static str, name: &str, source: std::io::Error) -> WalError {
@@ -165,6 +184,9 @@ impl Walk<'_> {
         if header.identity != expected {
             return Err(Refusal::ForeignIdentity { expected, found: header.identity });
         }
+        if self.survey.segments == 0 && self.sequence > 1 {
+            self.survey.trimmed = header.first_lsn.0.saturating_sub(1);
+        }
         let expected_lsn = self.next_lsn();
         if header.sequence != self.sequence || header.first_lsn != expected_lsn {
             return Err(Refusal::SegmentOutOfPlace {
@@ -199,6 +221,6 @@ impl Walk<'_> {
     }
 
     fn next_lsn(&self) -> Lsn {
-        Lsn(self.survey.records.len() as u64 + 1)
+        Lsn((self.survey.trimmed + self.survey.records.len() as u64).saturating_add(1))
     }
 }

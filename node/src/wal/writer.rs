@@ -74,7 +74,7 @@ impl<D: Disk> Wal<D> {
         }
         Self::clear_unfinished(&mut disk)?;
 
-        let last = Lsn(survey.records.len() as u64);
+        let last = Lsn(survey.trimmed + survey.records.len() as u64);
         let fresh = survey.segments == 0;
         let mut wal = Wal {
             disk,
@@ -92,7 +92,7 @@ impl<D: Disk> Wal<D> {
             wal.next_segment()?;
         }
         let outcome = survey.torn.map_or(Outcome::Clean, Outcome::TornTailCut);
-        Ok((wal, Recovery { records: survey.records, outcome, fresh }))
+        Ok((wal, Recovery { trimmed: survey.trimmed, records: survey.records, outcome, fresh }))
     }
 
     /// Writes records as one batch and returns the LSN of the last. It is not durable yet, and

@@ -72,6 +72,12 @@ pub enum Kind {
     Forward = 10,
     /// Its answer.
     ForwardReply = 11,
+    /// A laggard is offered a snapshot.
+    SnapshotOffer = 12,
+    /// It asks for a part of one.
+    SnapshotRequest = 13,
+    /// It gets it.
+    SnapshotPart = 14,
     /// A client asks.
     ClientRequest = 32,
     /// Its answer.
@@ -86,7 +92,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their bytes.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 19] = [
         Kind::Prepare,
         Kind::Promise,
         Kind::Accept,
@@ -98,6 +104,9 @@ impl Kind {
         Kind::LearnReply,
         Kind::Forward,
         Kind::ForwardReply,
+        Kind::SnapshotOffer,
+        Kind::SnapshotRequest,
+        Kind::SnapshotPart,
         Kind::ClientRequest,
         Kind::ClientReply,
         Kind::StatusRequest,
@@ -126,6 +135,9 @@ impl Kind {
             Kind::LearnReply => "learn-reply",
             Kind::Forward => "forward",
             Kind::ForwardReply => "forward-reply",
+            Kind::SnapshotOffer => "snapshot-offer",
+            Kind::SnapshotRequest => "snapshot-request",
+            Kind::SnapshotPart => "snapshot-part",
             Kind::ClientRequest => "client-request",
             Kind::ClientReply => "client-reply",
             Kind::StatusRequest => "status-request",
@@ -137,7 +149,7 @@ impl Kind {
     /// Whether only replicas say this to each other.
     #[must_use]
     pub fn is_peer(self) -> bool {
-        self <= Kind::ForwardReply
+        self <= Kind::SnapshotPart
     }
 }
 

@@ -6,7 +6,7 @@
 //! | kind | ballot | slots | body |
 //! |---|---|---|---|
 //! | prepare | the candidate's | `from` … 2⁶⁴−1: it is for all slots from there on | |
-//! | promise | promised | `from` … highest reported, 0 if none | next: u8 + u64, reports |
+//! | promise | promised | `from` … highest reported, 0 if none | next: u8 + u64, reports, trimmed: u64 unless 0 |
 //! | accept | the leader's | the slot | chosen_upto: u64, value |
 //! | accepted | accepted | the slot | |
 //! | reject | refused | — | promised: u64 + u16 |
@@ -16,9 +16,16 @@
 //! | learn-reply | — | lowest … highest reported, 0 … 0 if none | chosen_upto: u64, reports |
 //! | forward | — | — | token: u64, the request to the end |
 //! | forward-reply | — | — | token: u64, the reply to the end |
+//! | snapshot-offer | — | the slot | |
+//! | snapshot-request | — | the slot | part: u32 |
+//! | snapshot-part | — | the slot | part: u32, its bytes to the end |
 //!
 //! A *value* is a u8 (0 noop, 1 batch), a u32 length and that many bytes. *Reports* are a u32
 //! count and as many of: slot u64, ballot u64 + u16, learned u8, value.
+//!
+//! Programs from before there were snapshots know neither the last three kinds nor a promise's last
+//! field, and refuse them: a promise over a trimmed range can't be mistaken for one that tells all.
+//! As long as nothing is trimmed, both understand each other.
 
 use super::body::Body;
 use super::frame::{self, Frame, FrameError, Header, Kind};
@@ -101,6 +108,9 @@ pub fn kind(message: &Message) -> Kind {
         Message::LearnReply { .. } => Kind::LearnReply,
         Message::Forward { .. } => Kind::Forward,
         Message::ForwardReply { .. } => Kind::ForwardReply,
+        Message::SnapshotOffer { .. } => Kind::SnapshotOffer,
+        Message::SnapshotRequest { .. } => Kind::SnapshotRequest,
+        Message::SnapshotPart { .. } => Kind::SnapshotPart,
     }
 }
 
@@ -116,6 +126,9 @@ fn ballot(message: &Message) -> Ballot {
         | Message::HeartbeatAck { ballot, .. } => *ballot,
         Message::LearnRequest { .. }
         | Message::LearnReply { .. }
+        | Message::SnapshotOffer { .. }
+        | Message::SnapshotRequest { .. }
+        | Message::SnapshotPart { .. }
         | Message::Forward { .. }
         | Message::ForwardReply { .. } => Ballot::ZERO,
     }
@@ -128,7 +141,11 @@ fn slots(message: &Message) -> (Slot, Slot) {
     match message {
         Message::Prepare { from, .. } | Message::LearnRequest { from } => (*from, Slot(u64::MAX)),
         Message::Promise { from, slots, .. } => (*from, highest(slots)),
-        Message::Accept { slot, .. } | Message::Accepted { slot, .. } => (*slot, *slot),
+        Message::Accept { slot, .. }
+        | Message::Accepted { slot, .. }
+        | Message::SnapshotOffer { slot }
+        | Message::SnapshotRequest { slot, .. }
+        | Message::SnapshotPart { slot, .. } => (*slot, *slot),
         Message::Heartbeat { chosen_upto, .. } | Message::HeartbeatAck { chosen_upto, .. } => {
             (*chosen_upto, *chosen_upto)
         }
@@ -141,11 +158,22 @@ fn slots(message: &Message) -> (Slot, Slot) {
 
 fn write_body(out: &mut BytesMut, message: &Message) {
     match message {
-        Message::Prepare { .. } | Message::Accepted { .. } | Message::LearnRequest { .. } => {}
-        Message::Promise { slots, next, .. } => {
+        Message::Prepare { .. }
+        | Message::Accepted { .. }
+        | Message::LearnRequest { .. }
+        | Message::SnapshotOffer { .. } => {}
+        Message::Promise { slots, next, trimmed, .. } => {
             out.put_u8(u8::from(next.is_some()));
             out.put_u64_le(next.unwrap_or_default().0);
             write_reports(out, slots);
+            if *trimmed > Slot::ZERO {
+                out.put_u64_le(trimmed.0);
+            }
+        }
+        Message::SnapshotRequest { part, .. } => out.put_u32_le(*part),
+        Message::SnapshotPart { part, bytes, .. } => {
+            out.put_u32_le(*part);
+            out.put_slice(bytes);
         }
         Message::Accept { value, chosen_upto, .. } => {
             out.put_u64_le(chosen_upto.0);
@@ -175,7 +203,8 @@ fn read_body(header: &Header, body: &mut Body) -> Result<Message, FrameError> {
         Kind::Prepare => Message::Prepare { ballot, from: slot },
         Kind::Promise => {
             let next = read_next(body)?;
-            Message::Promise { ballot, from: slot, slots: read_reports(body)?, next }
+            let slots = read_reports(body)?;
+            Message::Promise { ballot, from: slot, slots, next, trimmed: read_trimmed(body)? }
         }
         Kind::Accept => {
             let chosen_upto = Slot(body.u64("chosen_upto")?);
@@ -198,6 +227,9 @@ fn read_body(header: &Header, body: &mut Body) -> Result<Message, FrameError> {
         }
         Kind::Forward => Message::Forward { token: body.u64("token")?, request: body.rest() },
         Kind::ForwardReply => Message::ForwardReply { token: body.u64("token")?, reply: body.rest() },
+        Kind::SnapshotOffer => Message::SnapshotOffer { slot },
+        Kind::SnapshotRequest => Message::SnapshotRequest { slot, part: body.u32("part")? },
+        Kind::SnapshotPart => Message::SnapshotPart { slot, part: body.u32("part")?, bytes: body.rest() },
         Kind::ClientRequest | Kind::ClientReply | Kind::StatusRequest | Kind::StatusReply | Kind::Error => {
             return Err(FrameError::UnknownKind { found: header.kind as u8 });
         }
@@ -210,6 +242,18 @@ fn read_next(body: &mut Body) -> Result<Option<Slot>, FrameError> {
         (0, 0) => Ok(None),
         (1, slot) => Ok(Some(Slot(slot))),
         _ => Err(refusal),
+    }
+}
+
+/// Where a promise ends, or how far its sender has trimmed: 0 is said by saying nothing.
+fn read_trimmed(body: &mut Body) -> Result<Slot, FrameError> {
+    if body.remaining() == 0 {
+        return Ok(Slot::ZERO);
+    }
+    let refusal = body.malformed("trimmed");
+    match body.u64("trimmed")? {
+        0 => Err(refusal),
+        slot => Ok(Slot(slot)),
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::kv::MAX_BATCH_BYTES;
 use crate::paxos::{Ballot, Message, NodeId, Slot, SlotReport, Value};
+use crate::snapshot::part::PART_BYTES_MAX;
 
 /// No cluster gets this far: a new ballot every microsecond for nine years.
 pub const ROUND_MAX: u64 = 1 << 48;
@@ -34,6 +35,9 @@ pub enum Implausible {
     /// A value above [`MAX_BATCH_BYTES`].
     #[error("a value of {0} bytes is more than a slot holds")]
     Value(usize),
+    /// A part of a snapshot above [`PART_BYTES_MAX`].
+    #[error("a part of {0} bytes is more than a snapshot's part holds")]
+    Part(usize),
     /// A report that has no place in this message.
     #[error("a report of slot {0} that has no place here")]
     Report(Slot),
@@ -49,9 +53,10 @@ pub fn check(message: &Message, from: NodeId, to: NodeId) -> Result<(), Implausi
             owned(*ballot, from)?;
             slot(*first)
         }
-        Message::Promise { ballot, from: first, slots, next } => {
+        Message::Promise { ballot, from: first, slots, next, trimmed } => {
             owned(*ballot, to)?;
             slot(*first)?;
+            slot(*trimmed)?;
             next.map_or(Ok(()), slot)?;
             reports(slots, |report| report.slot >= *first)
         }
@@ -81,6 +86,11 @@ pub fn check(message: &Message, from: NodeId, to: NodeId) -> Result<(), Implausi
         Message::LearnReply { slots, chosen_upto } => {
             slot(*chosen_upto)?;
             reports(slots, |report| report.learned)
+        }
+        Message::SnapshotOffer { slot: upto } | Message::SnapshotRequest { slot: upto, .. } => slot(*upto),
+        Message::SnapshotPart { slot: upto, bytes, .. } => {
+            slot(*upto)?;
+            if bytes.len() > PART_BYTES_MAX { Err(Implausible::Part(bytes.len())) } else { Ok(()) }
         }
         Message::Forward { .. } | Message::ForwardReply { .. } => Ok(()),
     }
@@ -143,6 +153,7 @@ mod tests {
                 from: Slot(2),
                 slots: vec![report(2, false)],
                 next: Some(Slot(9)),
+                trimmed: Slot(2),
             },
             Message::Accept { ballot: theirs, slot: Slot(1), value: Value::Noop, chosen_upto: Slot(0) },
             Message::Accepted { ballot: mine, slot: Slot(1) },
@@ -162,13 +173,35 @@ mod tests {
             Message::Prepare { ballot: mine, from: Slot(1) },
             Message::Prepare { ballot: ballot(u64::MAX, PEER), from: Slot(1) },
             Message::Prepare { ballot: ballot(3, NodeId(0)), from: Slot(1) },
-            Message::Promise { ballot: theirs, from: Slot(1), slots: vec![], next: None },
-            Message::Promise { ballot: mine, from: Slot(2), slots: vec![report(1, false)], next: None },
+            Message::Promise {
+                ballot: theirs,
+                from: Slot(1),
+                slots: vec![],
+                next: None,
+                trimmed: Slot::ZERO,
+            },
+            Message::Promise {
+                ballot: mine,
+                from: Slot(2),
+                slots: vec![report(1, false)],
+                next: None,
+                trimmed: Slot::ZERO,
+            },
+            Message::Promise {
+                ballot: mine,
+                from: Slot(2),
+                slots: vec![],
+                next: None,
+                trimmed: Slot(u64::MAX),
+            },
+            Message::SnapshotOffer { slot: Slot(u64::MAX) },
+            Message::SnapshotPart { slot: Slot(1), part: 0, bytes: Bytes::from(vec![0; PART_BYTES_MAX + 1]) },
             Message::Promise {
                 ballot: mine,
                 from: Slot(1),
                 slots: vec![report(u64::MAX, false)],
                 next: None,
+                trimmed: Slot::ZERO,
             },
             Message::Accept { ballot: mine, slot: Slot(1), value: Value::Noop, chosen_upto: Slot(0) },
             Message::Accept {

@@ -213,7 +213,7 @@ impl Lab {
     fn with<T>(&mut self, node: NodeId, act: impl FnOnce(&mut Replica) -> T) -> T {
         let replica = self.replicas.get_mut(&node).expect("a node");
         let result = act(replica);
-        let Effects { records, sends, chosen, reads: _ } = replica.effects();
+        let Effects { records, sends, chosen, reads: _, trim: _ } = replica.effects();
         self.records.get_mut(&node).expect("a node").extend(records);
         self.executed.get_mut(&node).expect("a node").extend(chosen);
         self.under_way.extend(sends.into_iter().map(|send| (node, send)));

@@ -14,6 +14,7 @@ mod recovery;
 mod scripts;
 mod service;
 mod sim;
+mod snapshots;
 mod stories;
 mod trace;
 mod wire;

@@ -143,6 +143,14 @@ mod by_chance {
         (Mutant::NondeterministicApply, 0, "I8"),
         (Mutant::ForwardedOpDroppedAcked, 0, "a read after appending"),
         (Mutant::TimerResetByAnything, 10, "liveness"),
+        (Mutant::PromiseOmitsCompacted, 12, "I9"),
+        (Mutant::SessionsNotInSnapshot, 0, "I8"),
+        (Mutant::AppliedIndexNotAtomic, 0, "I8"),
+        (Mutant::LogCutBeforeSnapshotDurable, 0, "the log was trimmed for a snapshot"),
+        (Mutant::SnapshotOffByOne, 0, "I7"),
+        (Mutant::InstallOlderSnapshot, 0, "I7"),
+        (Mutant::InstallResetsPromise, 0, "I4"),
+        (Mutant::PromiseAfterAcceptOrder, 0, "I4"),
     ];
 
     /// The same for the random walks.

@@ -8,11 +8,11 @@ mod log_thread;
 mod power_loss;
 
 use bytes::Bytes;
-use crash_disk::CrashDisk;
+pub(crate) use crash_disk::{CrashDisk, Fault};
 use paxos_node::paxos::{Ballot, NodeId, Record, Slot, Value};
 use paxos_node::wal::{Disk, Identity, Options, Recovery, Wal, WalError};
 
-const ME: Identity = Identity { cluster: 77, node: NodeId(2) };
+pub(crate) const ME: Identity = Identity { cluster: 77, node: NodeId(2) };
 
 /// Small segments, so that a few batches make several.
 const OPTIONS: Options = Options { segment_bytes: 400 };
@@ -22,7 +22,7 @@ fn ballot(round: u64) -> Ballot {
 }
 
 /// A record that no other `number` gives, with `value_bytes` of payload.
-fn record(number: u64, value_bytes: usize) -> Record {
+pub(crate) fn record(number: u64, value_bytes: usize) -> Record {
     let value = Value::Batch(Bytes::from(vec![number as u8 | 1; value_bytes]));
     match number % 6 {
         0 => Record::BallotUsed(ballot(number)),

@@ -154,7 +154,7 @@ impl Cluster {
 
     /// The node's effects: records are written, sends are under way, the rest is said.
     fn collect(&mut self, node: NodeId) {
-        let Effects { records, sends, chosen, reads } = self.replica_of(node).effects();
+        let Effects { records, sends, chosen, reads, trim: _ } = self.replica_of(node).effects();
         for record in records {
             let lsn = self.records[&node].len() + 1;
             self.say(&format!("{node} writes {lsn}: {}", show_record(&record)));
@@ -323,14 +323,19 @@ fn show_record(record: &Record) -> String {
         }
         Record::Learned { slot, value, .. } => format!("learned {} in {slot:?}", show_value(value)),
         Record::ChosenUpto(slot) => format!("chosen up to {slot:?}"),
+        Record::Checkpoint { slot, promised } => format!("checkpoint at {slot:?}, promised {promised}"),
+        Record::Kept { slot, ballot, value } => format!("kept {} in {slot:?}, {ballot}", show_value(value)),
     }
 }
 
 fn show(message: &Message) -> String {
     match message {
         Message::Prepare { ballot, from } => format!("Prepare {ballot} from {from:?}"),
-        Message::Promise { ballot, from, slots, next } => {
-            let rest = next.map_or(String::new(), |next| format!(", more from {next:?}"));
+        Message::Promise { ballot, from, slots, next, trimmed } => {
+            let mut rest = next.map_or(String::new(), |next| format!(", more from {next:?}"));
+            if *trimmed > Slot::ZERO {
+                rest.push_str(&format!(", trimmed up to {trimmed:?}"));
+            }
             format!("Promise {ballot} from {from:?}: [{}]{rest}", show_reports(slots))
         }
         Message::Accept { ballot, slot, value, chosen_upto } => {
@@ -350,5 +355,8 @@ fn show(message: &Message) -> String {
         }
         Message::Forward { token, .. } => format!("Forward {token}"),
         Message::ForwardReply { token, .. } => format!("ForwardReply {token}"),
+        Message::SnapshotOffer { slot } => format!("SnapshotOffer {slot:?}"),
+        Message::SnapshotRequest { slot, part } => format!("SnapshotRequest {slot:?} part {part}"),
+        Message::SnapshotPart { slot, part, .. } => format!("SnapshotPart {slot:?} part {part}"),
     }
 }

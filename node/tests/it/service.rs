@@ -14,6 +14,7 @@ fn alone() -> Service {
         election: ElectionMode::Randomised,
         tick_ms: 10,
         incarnation: 1,
+        snapshot_every_bytes: u64::MAX,
     };
     Service::new(config, &[], 1).unwrap()
 }

@@ -41,6 +41,8 @@ fn entry() -> impl Strategy<Value = Entry> {
         (slot(), ballot(), value()).prop_map(|(slot, ballot, value)| Entry::Accepted { slot, ballot, value }),
         (slot(), ballot(), value()).prop_map(|(slot, ballot, value)| Entry::Learned { slot, ballot, value }),
         slot().prop_map(Entry::ChosenUpto),
+        (slot(), ballot()).prop_map(|(slot, promised)| Entry::Checkpoint { slot, promised }),
+        (slot(), ballot(), value()).prop_map(|(slot, ballot, value)| Entry::Kept { slot, ballot, value }),
     ]
 }
 
@@ -54,11 +56,8 @@ fn said() -> impl Strategy<Value = Said> {
     let next = prop::option::of(1..u64::MAX).prop_map(|next| next.map(Slot));
     prop_oneof![
         (ballot(), slot()).prop_map(|(ballot, from)| Said::Prepare { ballot, from }),
-        (ballot(), slot(), reports(), next).prop_map(|(ballot, from, slots, next)| Said::Promise {
-            ballot,
-            from,
-            slots,
-            next
+        (ballot(), slot(), reports(), next, slot()).prop_map(|(ballot, from, slots, next, trimmed)| {
+            Said::Promise { ballot, from, slots, next, trimmed }
         }),
         (ballot(), slot(), value(), slot()).prop_map(|(ballot, slot, value, chosen_upto)| Said::Accept {
             ballot,
@@ -91,6 +90,9 @@ fn event() -> impl Strategy<Value = Event> {
         (number(), entry()).prop_map(|(lsn, entry)| Event::Wrote { lsn: Lsn(lsn), entry }),
         (slot(), value()).prop_map(|(slot, value)| Event::Chosen { slot, value }),
         applied().prop_map(Event::Applied),
+        applied().prop_map(Event::Restored),
+        applied().prop_map(Event::Installed),
+        slot().prop_map(Event::Saved),
         (nodes(), number(), said()).prop_map(|(to, after, said)| Event::Sent { to, after: Lsn(after), said }),
         (number(), number(), slot()).prop_map(|(client, id, slot)| Event::Replied { client, id, slot }),
     ]

@@ -61,6 +61,7 @@ fn one_of_each() -> Vec<Message> {
             from: Slot(135),
             slots: vec![report(135, true, batch(b"x")), report(138, false, Value::Noop)],
             next: Some(Slot(139)),
+            trimmed: Slot::ZERO,
         },
         Message::Accept {
             ballot: ballot(4, 1),
@@ -76,6 +77,16 @@ fn one_of_each() -> Vec<Message> {
         Message::LearnReply { slots: vec![report(135, true, batch(b"y"))], chosen_upto: Slot(140) },
         Message::Forward { token: 11, request: Bytes::from_static(b"ask") },
         Message::ForwardReply { token: 11, reply: Bytes::from_static(b"say") },
+        Message::SnapshotOffer { slot: Slot(120) },
+        Message::SnapshotRequest { slot: Slot(120), part: 7 },
+        Message::SnapshotPart { slot: Slot(120), part: 7, bytes: Bytes::from_static(b"part") },
+        Message::Promise {
+            ballot: ballot(4, 1),
+            from: Slot(100),
+            slots: vec![report(121, false, batch(b"x"))],
+            next: None,
+            trimmed: Slot(120),
+        },
     ]
 }
 
@@ -194,6 +205,10 @@ fn the_header_tells_a_proxy_kind_ballot_and_slots() {
         (none, 135, 135),
         (none, 0, 0),
         (none, 0, 0),
+        (none, 120, 120),
+        (none, 120, 120),
+        (none, 120, 120),
+        (b, 100, 121),
     ];
     assert_eq!(found, expected);
 }
@@ -350,8 +365,13 @@ fn arbitrary_message() -> impl Strategy<Value = Message> {
     let applied = || (slot(), any::<u64>()).prop_map(|(slot, hash)| AppliedHash { slot, hash });
     prop_oneof![
         (arbitrary_ballot(), slot()).prop_map(|(ballot, from)| Message::Prepare { ballot, from }),
-        (arbitrary_ballot(), slot(), arbitrary_reports(), proptest::option::of(slot()))
-            .prop_map(|(ballot, from, slots, next)| Message::Promise { ballot, from, slots, next }),
+        (arbitrary_ballot(), slot(), arbitrary_reports(), proptest::option::of(slot()), slot()).prop_map(
+            |(ballot, from, slots, next, trimmed)| Message::Promise { ballot, from, slots, next, trimmed }
+        ),
+        slot().prop_map(|slot| Message::SnapshotOffer { slot }),
+        (slot(), any::<u32>()).prop_map(|(slot, part)| Message::SnapshotRequest { slot, part }),
+        (slot(), any::<u32>(), proptest::collection::vec(any::<u8>(), 0..40))
+            .prop_map(|(slot, part, bytes)| Message::SnapshotPart { slot, part, bytes: bytes.into() }),
         (arbitrary_ballot(), slot(), arbitrary_value(), slot()).prop_map(
             |(ballot, slot, value, chosen_upto)| Message::Accept { ballot, slot, value, chosen_upto }
         ),

@@ -24,6 +24,9 @@ impl Dialect {
             "learn-reply",
             "forward",
             "forward-reply",
+            "snapshot-offer",
+            "snapshot-request",
+            "snapshot-part",
         ],
         with_clients: &["client-request", "client-reply", "status-request", "status-reply", "error"],
     };

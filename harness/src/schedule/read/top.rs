@@ -7,7 +7,7 @@ use super::remark::quoted;
 use super::table::{Table, Value};
 use crate::schedule::limits::{
     CLIENTS_MAX, DURATION_MAX, FAULTS_MAX, INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, PHASES_MAX, RATE_MAX,
-    RETRIES_MAX,
+    RETRIES_MAX, SNAPSHOT_EVERY_BYTES_MIN,
 };
 use crate::schedule::words::{CONTRACTS, FAILURES, MODELS, Time};
 use crate::schedule::{Concurrency, Coverage, Found, NoConcurrency, Phase, SCHEMA, Schedule, WorkloadSpec};
@@ -32,6 +32,8 @@ impl<'a> Reader<'a> {
         let story =
             table.get("story").and_then(|value| self.string(value, "story", "a few sentences for people"));
         let seed = self.integer(&mut table, "seed", 0..=u64::MAX);
+        let snapshot_every_bytes =
+            self.integer(&mut table, "snapshot-every-bytes", SNAPSHOT_EVERY_BYTES_MIN..=u64::MAX);
         let contract = self.contract(&mut table);
         let workload = self.workload(&mut table);
         let phases = self.phases(&mut table);
@@ -45,6 +47,7 @@ impl<'a> Reader<'a> {
             story: story.unwrap_or_default().trim().to_owned(),
             nodes: self.nodes,
             seed,
+            snapshot_every_bytes,
             model: self.model,
             contract,
             workload,

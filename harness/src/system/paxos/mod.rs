@@ -42,6 +42,9 @@ pub struct PaxosOptions {
     pub heartbeat_ticks: Option<u32>,
     /// Least and most ticks without a leader before a node stands; the node's own default if `None`.
     pub election_ticks: Option<(u32, u32)>,
+    /// How much a node's log grows from one snapshot to the next, in bytes; the node's own default if
+    /// `None`.
+    pub snapshot_every_bytes: Option<u64>,
     /// Elections without random timeouts: shows the lectures' duel.
     pub fixed_election: bool,
     /// Seeds the nodes' randomness, differently for each node.
@@ -63,6 +66,7 @@ impl PaxosOptions {
             tick_ms: None,
             heartbeat_ticks: None,
             election_ticks: None,
+            snapshot_every_bytes: None,
             fixed_election: false,
             seed,
             mutant: None,
@@ -127,6 +131,9 @@ impl System for PaxosSystem {
         }
         if let Some((min, max)) = options.election_ticks {
             flag("--election-ticks", format!("{min}..{max}").into());
+        }
+        if let Some(bytes) = options.snapshot_every_bytes {
+            flag("--snapshot-every-bytes", bytes.to_string().into());
         }
         if options.fixed_election {
             flag("--election", "fixed".into());

@@ -41,6 +41,7 @@ pub(super) fn schedule(seed: u64) -> Schedule {
         story: (*stories.choose(&mut draw.rng).unwrap()).to_owned(),
         nodes: Some(nodes),
         seed: draw.maybe(|draw| draw.rng.random()),
+        snapshot_every_bytes: draw.maybe(|draw| draw.rng.random_range(4_096..=1 << 40)),
         model,
         contract: if draw.rng.random() { Contract::Safety } else { Contract::SafetyAndLiveness },
         workload: draw.workload(),

@@ -152,7 +152,8 @@ fn rule_5_the_value_of_the_highest_ballot_reported_is_proposed() {
 fn rule_5_nobody_leads_without_a_quorum_of_whole_promises_of_its_own_ballot_and_life() {
     let later = ballot(2, 3);
     let whole = promise(later, 3, &[]);
-    let in_parts = Said::Promise { ballot: later, from: Slot(3), slots: vec![], next: Some(Slot(4)) };
+    let in_parts =
+        Said::Promise { ballot: later, from: Slot(3), slots: vec![], next: Some(Slot(4)), trimmed: Slot(0) };
     for (comes, words) in [
         (promise(ballot(1, 3), 3, &[]), "promised only by {} and itself"),
         (promise(later, 4, &[]), "promised only by {} and itself"),

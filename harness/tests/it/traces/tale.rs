@@ -55,7 +55,7 @@ pub(crate) fn prepare(ballot: Ballot, from: u64) -> Said {
 }
 
 pub(crate) fn promise(ballot: Ballot, from: u64, slots: &[Report]) -> Said {
-    Said::Promise { ballot, from: Slot(from), slots: slots.to_vec(), next: None }
+    Said::Promise { ballot, from: Slot(from), slots: slots.to_vec(), next: None, trimmed: Slot(0) }
 }
 
 pub(crate) fn reported(slot: u64, ballot: Ballot, value: ValueId) -> Report {

@@ -6,7 +6,7 @@
 //!
 //! Decoders never panic, whatever they are given, and never allocate more than a small multiple
 //! of the bytes they were given. Byte strings are slices of the input, shared and not copied.
-//! A key kept in the store thus keeps its batch's bytes alive; the log holds those anyway.
+//! What outlives the batch is copied out of it (see `store`).
 
 mod answers;
 mod questions;
@@ -222,26 +222,51 @@ fn encode(value: &impl Encode) -> Bytes {
 }
 
 fn decode<T: Decode>(bytes: Bytes) -> Result<T, CodecError> {
-    let mut reader = Reader { left: bytes };
+    let mut reader = Reader::new(bytes);
     let value = T::decode(&mut reader)?;
-    if reader.left.is_empty() { Ok(value) } else { Err(CodecError::Trailing { count: reader.left.len() }) }
+    reader.finish()?;
+    Ok(value)
 }
 
 fn limit(what: &'static str, found: usize, limit: usize) -> Result<(), CodecError> {
     if found <= limit { Ok(()) } else { Err(CodecError::TooLarge { what, found, limit }) }
 }
 
+/// So many bytes, written by `write`.
+pub(super) fn encode_with(bytes: usize, write: impl FnOnce(&mut BytesMut)) -> Bytes {
+    let mut buffer = BytesMut::with_capacity(bytes);
+    write(&mut buffer);
+    buffer.freeze()
+}
+
 /// Takes a message apart from the front.
-struct Reader {
+pub(super) struct Reader {
     left: Bytes,
 }
 
 impl Reader {
+    pub(super) fn new(bytes: Bytes) -> Reader {
+        Reader { left: bytes }
+    }
+
+    /// Nothing may be left.
+    pub(super) fn finish(self) -> Result<(), CodecError> {
+        match self.left.len() {
+            0 => Ok(()),
+            count => Err(CodecError::Trailing { count }),
+        }
+    }
+
+    #[expect(private_bounds, reason = "what can be decoded is the codec's own")]
+    pub(super) fn decode<T: Decode>(&mut self) -> Result<T, CodecError> {
+        T::decode(self)
+    }
+
     fn need(&self, what: &'static str, length: usize) -> Result<(), CodecError> {
         if self.left.len() >= length { Ok(()) } else { Err(CodecError::Short { what }) }
     }
 
-    fn u8(&mut self, what: &'static str) -> Result<u8, CodecError> {
+    pub(super) fn u8(&mut self, what: &'static str) -> Result<u8, CodecError> {
         self.need(what, 1)?;
         Ok(self.left.get_u8())
     }
@@ -251,12 +276,12 @@ impl Reader {
         Ok(self.left.get_u16_le())
     }
 
-    fn u32(&mut self, what: &'static str) -> Result<u32, CodecError> {
+    pub(super) fn u32(&mut self, what: &'static str) -> Result<u32, CodecError> {
         self.need(what, 4)?;
         Ok(self.left.get_u32_le())
     }
 
-    fn u64(&mut self, what: &'static str) -> Result<u64, CodecError> {
+    pub(super) fn u64(&mut self, what: &'static str) -> Result<u64, CodecError> {
         self.need(what, 8)?;
         Ok(self.left.get_u64_le())
     }
@@ -268,11 +293,11 @@ impl Reader {
         Ok(self.left.split_to(length))
     }
 
-    fn key(&mut self) -> Result<Bytes, CodecError> {
+    pub(super) fn key(&mut self) -> Result<Bytes, CodecError> {
         self.bytes("key", MAX_KEY_BYTES)
     }
 
-    fn value(&mut self) -> Result<Bytes, CodecError> {
+    pub(super) fn value(&mut self) -> Result<Bytes, CodecError> {
         self.bytes("value", MAX_VALUE_BYTES)
     }
 

@@ -15,13 +15,18 @@ impl Replica {
         }
     }
 
-    fn ask_to_learn(&mut self, from: NodeId) {
+    pub(super) fn ask_to_learn(&mut self, from: NodeId) {
         self.learn_asked_at = Some(self.now);
         let first = self.learner.chosen_upto().next();
         self.send(from, Message::LearnRequest { from: first }, Lsn::ZERO);
     }
 
     pub(super) fn on_learn_request(&mut self, from: NodeId, first: Slot) {
+        if first <= self.learner.base().slot {
+            let slot = self.trimming.snapshot();
+            self.send(from, Message::SnapshotOffer { slot }, Lsn::ZERO);
+            return;
+        }
         let chosen_upto = self.learner.chosen_upto();
         let known = self.learner.learned_from(first).take_while(|report| report.slot <= chosen_upto);
         let (slots, _) = chunk(known.take(CHUNK_SLOTS_MAX + 1));

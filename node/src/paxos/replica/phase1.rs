@@ -55,10 +55,26 @@ impl Replica {
                     self.election.postpone(self.now);
                 }
                 let (slots, next) = self.report(first);
+                let trimmed = self.trimmed_from(first);
                 let after = if crate::mutant!(PromiseBeforeFsync) { Lsn::ZERO } else { after };
-                self.send(from, Message::Promise { ballot, from: first, slots, next }, after);
+                self.send(from, Message::Promise { ballot, from: first, slots, next, trimmed }, after);
             }
         }
+    }
+
+    /// How far a promise from `first` on has to say that everything is chosen and gone: whatever
+    /// the report leaves out was never accepted here.
+    fn trimmed_from(&self, first: Slot) -> Slot {
+        let base = self.learner.base().slot;
+        if base < first || crate::mutant!(PromiseOmitsCompacted) { Slot::ZERO } else { base }
+    }
+
+    /// Everything up to some slot is chosen, and this candidate does not know all of it: to go on
+    /// would be to fill with no-ops what others have executed. Whoever told it has the snapshot.
+    fn give_up_to_fetch(&mut self, from: NodeId) {
+        self.step_down(None);
+        self.election.postpone(self.now);
+        self.ask_to_learn(from);
     }
 
     /// What this node holds from `first` on: learned values (also the executed ones: a candidate
@@ -66,7 +82,7 @@ impl Replica {
     /// rest starts.
     fn report(&self, first: Slot) -> (Vec<SlotReport>, Option<Slot>) {
         let mut reports: BTreeMap<Slot, SlotReport> = BTreeMap::new();
-        let mut first = first;
+        let mut first = first.max(self.learner.base().slot.next());
         if crate::mutant!(PromiseOmitsChosen) {
             first = first.max(self.learner.chosen_upto().next());
         }
@@ -90,9 +106,14 @@ impl Replica {
         first: Slot,
         slots: &[SlotReport],
         next: Option<Slot>,
+        trimmed: Slot,
     ) {
         let Role::Candidate(candidate) = &mut self.role else { return };
         if candidate.ballot != ballot && !crate::mutant!(StalePromiseCounted) {
+            return;
+        }
+        if trimmed > self.learner.chosen_upto() {
+            self.give_up_to_fetch(from);
             return;
         }
         let progress = candidate.promise(from, first, slots, next);

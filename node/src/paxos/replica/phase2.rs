@@ -44,9 +44,11 @@ impl Replica {
     ) {
         self.see(ballot);
         let lost = self.learner.get(slot).is_some_and(|(_, chosen)| chosen != value);
+        let base = self.learner.base();
+        let lost = lost || (slot <= base.slot && ballot < base.ballot);
         if lost && ballot >= self.acceptor.promised() {
-            // A late proposal of a ballot that lost. To accept it would be legal and useless: it
-            // can't be chosen any more.
+            // A late proposal of a ballot that lost, or may have where the values are gone. To
+            // accept it would be legal and useless: it can't be chosen any more.
             return;
         }
         match self.acceptor.accept(ballot, slot, value, &mut self.journal) {
@@ -75,6 +77,9 @@ impl Replica {
         let nodes = self.others.len() + 1;
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.ballot != ballot || !leader.vote(from, slot, nodes) {
+            return;
+        }
+        if slot <= self.learner.base().slot {
             return;
         }
         let Some(accepted) = self.acceptor.accepted(slot).cloned() else {

@@ -3,9 +3,10 @@
 use super::super::fault::Fault;
 use super::super::machine::Running;
 use super::{CLUSTER, Event, Happening, World};
-use crate::paxos::NodeId;
-use crate::service::{Config, Service};
-use crate::wal::{Identity, Options, Wal, WalError};
+use crate::paxos::{NodeId, Slot};
+use crate::service::{Config, Disk, Service};
+use crate::snapshot::Files;
+use crate::wal::{Identity, Options, Wal};
 
 /// Ticks that a frozen process catches up on at most: no process is owed more than that.
 const CATCH_UP_TICKS_MAX: u64 = 1000;
@@ -68,7 +69,7 @@ impl World {
     }
 
     /// A call to the disk failed: the power loss that was armed, or a bug.
-    pub(super) fn disk_failed(&mut self, node: NodeId, error: &WalError) -> Result<(), String> {
+    pub(super) fn disk_failed(&mut self, node: NodeId, error: &dyn std::fmt::Display) -> Result<(), String> {
         if !self.machine(node).disk.has_failed() {
             return Err(format!("{node}: {error}"));
         }
@@ -85,8 +86,14 @@ impl World {
         let machine = self.machine_mut(node);
         machine.life += 1;
         let life = machine.life;
-        let opened = Wal::open(machine.disk.clone(), Identity { cluster: CLUSTER, node }, options);
-        let (wal, recovery) = match opened {
+        let identity = Identity { cluster: CLUSTER, node };
+        let disk = machine.disk.clone();
+        let opened =
+            Files::open(disk.clone(), identity).map_err(|error| error.to_string()).and_then(|files| {
+                let log = Wal::open(disk, identity, options).map_err(|error| error.to_string())?;
+                Ok((files, log))
+            });
+        let ((files, snapshot), (wal, recovery)) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 // It will be started again, as machines are whose power comes back.
@@ -95,15 +102,24 @@ impl World {
                 return Ok(());
             }
         };
+        let covered = snapshot.as_ref().map_or(Slot::ZERO, |snapshot| snapshot.base.slot);
         self.trace.line(
             self.agenda.now(),
-            format_args!("{node} recovers {} records, {}", recovery.records.len(), recovery.outcome),
+            format_args!(
+                "{node} recovers a snapshot of {covered:?} and, {} trimmed, {} records, {}",
+                recovery.trimmed,
+                recovery.records.len(),
+                recovery.outcome
+            ),
         );
         let World { machines, observer, .. } = self;
         let machine = &mut machines[usize::from(node.0) - 1];
-        let unconfirmed = machine.archive.recovered(&recovery.records).map_err(|e| format!("{node}: {e}"))?;
-        let already = recovery.records.len() - unconfirmed;
-        machine.archive.confirmed = recovery.records.len();
+        let unconfirmed = machine
+            .archive
+            .recovered(recovery.trimmed, &recovery.records)
+            .map_err(|e| format!("{node}: {e}"))?;
+        let already = recovery.records.len().saturating_sub(unconfirmed);
+        machine.archive.confirmed += unconfirmed;
         for record in &recovery.records[already..] {
             observer.durable(node, record)?;
         }
@@ -115,10 +131,12 @@ impl World {
             election: self.conditions.election,
             tick_ms: self.conditions.tick_ms,
             incarnation: life << 32,
+            snapshot_every_bytes: self.conditions.snapshot_every_bytes,
         };
         let seed = self.seed ^ (u64::from(node.0) << 48) ^ (life << 32);
-        let service = Service::new(config, &recovery.records, seed).map_err(|e| format!("{node}: {e}"))?;
-        machine.running = Some(Running::new(service, wal));
+        let disk = Disk { snapshot, trimmed: recovery.trimmed, records: &recovery.records };
+        let service = Service::restore(config, disk, seed).map_err(|e| format!("{node}: {e}"))?;
+        machine.running = Some(Running::new(service, wal, files));
         self.begin_telling(node);
         let tick_us = self.machine(node).tick_us;
         let first_tick_us = self.machine_dice.within(1..=tick_us);

@@ -6,7 +6,7 @@ use super::super::trace::Show;
 use super::{CLUSTER, Event, World, fingerprint};
 use crate::kv::Batch;
 use crate::paxos::{Message, NodeId, Record, Send, Slot, Value};
-use crate::service::Output;
+use crate::service::{Output, SnapshotDone};
 use crate::wire;
 use bytes::BytesMut;
 
@@ -60,7 +60,7 @@ impl World {
 
     pub(super) fn respond(&mut self, node: NodeId) -> Result<(), String> {
         let Some(running) = &mut self.machine_mut(node).running else { return Ok(()) };
-        let Output { records, sends, replies, fatal } = running.service.output();
+        let Output { records, sends, replies, fatal, snapshots } = running.service.output();
         if let Some(evidence) = fatal {
             return Err(evidence);
         }
@@ -89,7 +89,48 @@ impl World {
             self.client_link(node, Event::Answer { client, reply });
         }
         self.end_turn(node);
+        if let Some(running) = &mut self.machine_mut(node).running {
+            running.orders.extend(snapshots);
+        }
+        self.file_next(node);
         self.write_batch(node)
+    }
+
+    // ---- Snapshots ---------------------------------------------------------------------------
+
+    /// The next order sets out for the disk, beside whatever the log does there.
+    fn file_next(&mut self, node: NodeId) {
+        let machine = &mut self.machines[usize::from(node.0) - 1];
+        let Some(running) = &mut machine.running else { return };
+        if running.is_filing || running.orders.is_empty() {
+            return;
+        }
+        running.is_filing = true;
+        let (min, max) = machine.sync_us;
+        let life = machine.life;
+        let us = self.file_dice.within(min..=max);
+        self.agenda.after(us, Event::Filed { node, life });
+    }
+
+    /// An order is carried out, and the node told.
+    pub(super) fn on_filed(&mut self, node: NodeId) -> Result<(), String> {
+        let now = self.agenda.now();
+        let machine = &mut self.machines[usize::from(node.0) - 1];
+        let Some(running) = &mut machine.running else { return Ok(()) };
+        running.is_filing = false;
+        let Some(order) = running.orders.pop_front() else { return Ok(()) };
+        self.trace.line(now, format_args!("{node} {}", Show(&order)));
+        match running.files.carry_out(order) {
+            Ok(done) => {
+                let before = running.service.kv().origin();
+                self.snapshots.0 += u64::from(matches!(done, Some(SnapshotDone::Durable { .. })));
+                done.into_iter().for_each(|done| running.service.snapshot_done(done));
+                self.snapshots.1 += u64::from(running.service.kv().origin() != before);
+            }
+            Err(error) => return self.disk_failed(node, &error),
+        }
+        self.file_next(node);
+        self.respond_soon(node)
     }
 
     pub(super) fn take_record(&mut self, node: NodeId, record: Record) -> Result<(), String> {

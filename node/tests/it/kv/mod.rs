@@ -4,6 +4,7 @@ mod arbitrary;
 mod codec;
 mod oracle;
 mod sessions;
+mod snapshot;
 mod transactions;
 
 use bytes::Bytes;

@@ -131,7 +131,13 @@ fn a_promise_reports_the_highest_accepted_proposal() {
     lab.hand(n(3), n(2), Message::Prepare { ballot: ballot(4, 3), from: Slot(1) });
     lab.sync(n(2));
     let report = SlotReport { slot: Slot(4), ballot: ballot(3, 1), value: value("c"), learned: false };
-    let promise = Message::Promise { ballot: ballot(4, 3), from: Slot(1), slots: vec![report], next: None };
+    let promise = Message::Promise {
+        ballot: ballot(4, 3),
+        from: Slot(1),
+        slots: vec![report],
+        next: None,
+        trimmed: Slot::ZERO,
+    };
     assert_eq!(lab.take(n(2), n(3)), [promise]);
 }
 

@@ -208,6 +208,12 @@ impl Disk for CrashDisk {
         Ok(self.content(name)?.seen.clone())
     }
 
+    fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let content = self.read(name)?;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(content.len());
+        Ok(content[start..start.saturating_add(length).min(content.len())].to_vec())
+    }
+
     fn create(&mut self, name: &str) -> io::Result<()> {
         let (go, result) = self.call();
         if self.seen.contains_key(name) {

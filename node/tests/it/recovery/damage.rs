@@ -290,6 +290,7 @@ impl Disk for Unreadable {
         if self.list { self.disk.list() } else { Err(io::Error::from_raw_os_error(5)) }
     }
     fn read(&mut self, _: &str) -> io::Result<Vec<u8>> { Err(io::ErrorKind::NotFound.into()) }
+    fn read_part(&mut self, name: &str, _: u64, _: usize) -> io::Result<Vec<u8>> { self.read(name) }
     fn create(&mut self, name: &str) -> io::Result<()> { panic!("creates {name}") }
     fn append(&mut self, name: &str, _: &[u8]) -> io::Result<()> { panic!("appends to {name}") }
     fn sync(&mut self, _: &str) -> io::Result<()> { Ok(()) }

@@ -25,6 +25,9 @@ struct Gate {
 impl Disk for Gate {
     fn list(&mut self) -> io::Result<Vec<String>> { self.disk.lock().unwrap().list() }
     fn read(&mut self, name: &str) -> io::Result<Vec<u8>> { self.disk.lock().unwrap().read(name) }
+    fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.disk.lock().unwrap().read_part(name, offset, length)
+    }
     fn create(&mut self, name: &str) -> io::Result<()> { self.disk.lock().unwrap().create(name) }
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> { self.disk.lock().unwrap().append(name, bytes) }
     fn sync(&mut self, name: &str) -> io::Result<()> {

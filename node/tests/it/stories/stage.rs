@@ -12,9 +12,11 @@ mod judging;
 use paxos_node::kv::SessionId;
 use paxos_node::paxos::invariants::Observer;
 use paxos_node::paxos::{ElectionMode, Lsn, Message, NodeId, Record, RoleName, Send, Timing};
-use paxos_node::service::{ClientToken, Config, Output, Service};
-use paxos_node::sim::History;
-use std::collections::BTreeMap;
+use paxos_node::service::{ClientToken, Config, Disk, Output, Service, SnapshotOrder};
+use paxos_node::sim::{History, SimDisk};
+use paxos_node::snapshot::Files;
+use paxos_node::wal::{Disk as _, Identity};
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The list that all appends go to, and all reads.
@@ -45,6 +47,14 @@ struct Actor {
     records: Vec<Record>,
     /// Records that a power loss leaves.
     durable: usize,
+    /// Records that have been removed from the front; they stay in `records`, for the count.
+    trimmed: usize,
+    /// Where the snapshots are, and what is still to be done with them.
+    folder: SimDisk,
+    files: Option<Files<SimDisk>>,
+    orders: VecDeque<SnapshotOrder>,
+    /// They are done only when the story says so.
+    files_slowly: bool,
     life: u64,
 }
 
@@ -59,13 +69,35 @@ pub(crate) struct Stage {
     listening: BTreeMap<ClientToken, Option<Call>>,
     connections: u64,
     opened: Option<SessionId>,
+    snapshot_every_bytes: u64,
     found: Found,
 }
 
 impl Stage {
     /// Nodes from 1 on that have never run, and now do.
     pub(crate) fn new(nodes: u16) -> Stage {
-        let actor = |_| Actor { service: None, records: Vec::new(), durable: 0, life: 0 };
+        Stage::with_snapshots(nodes, u64::MAX)
+    }
+
+    /// The same, and they take a snapshot whenever their log has grown by so many bytes.
+    pub(crate) fn with_snapshots(nodes: u16, snapshot_every_bytes: u64) -> Stage {
+        let actor = |_| {
+            let mut folder = SimDisk::new();
+            // The log itself is `records`. That there is one shows in the folder.
+            folder.create("00000000000000000001.wal").expect("an empty folder");
+            let (records, orders) = (Vec::new(), VecDeque::new());
+            Actor {
+                service: None,
+                records,
+                durable: 0,
+                trimmed: 0,
+                folder,
+                files: None,
+                orders,
+                files_slowly: false,
+                life: 0,
+            }
+        };
         let mut stage = Stage {
             actors: (0..nodes).map(actor).collect(),
             under_way: Vec::new(),
@@ -74,6 +106,7 @@ impl Stage {
             listening: BTreeMap::new(),
             connections: 0,
             opened: None,
+            snapshot_every_bytes,
             found: Found::default(),
         };
         (1..=nodes).for_each(|node| stage.start(node));
@@ -83,11 +116,16 @@ impl Stage {
     /// The same with a leader whom everybody knows, and slot 1 (its no-op) on every disk as
     /// accepted, and on the leader's as chosen.
     pub(crate) fn led_by(leader: u16, nodes: u16) -> Stage {
-        let mut stage = Stage::new(nodes);
+        Stage::new(nodes).lead(leader)
+    }
+
+    /// The same from a stage on which nothing has happened yet.
+    pub(crate) fn lead(mut self, leader: u16) -> Stage {
+        let stage = &mut self;
         stage.elect(leader, &stage.everybody());
         stage.tick(leader, 10);
         stage.run(&stage.everybody());
-        stage
+        self
     }
 
     // ---- Clocks and elections ----------------------------------------------------------------
@@ -194,6 +232,7 @@ impl Stage {
             let mut is_quiet = true;
             for from in among {
                 is_quiet &= !self.sync(*from);
+                is_quiet &= self.actors[index(*from)].files_slowly || !self.file(*from);
                 for to in among {
                     is_quiet &= from == to || self.deliver(*from, *to) == 0;
                 }
@@ -221,6 +260,34 @@ impl Stage {
         }
         self.act(node, |service| service.durable(Lsn(newly.end as u64)));
         true
+    }
+
+    /// What the node has ordered by now about snapshots is done; whether there was anything.
+    pub(crate) fn file(&mut self, node: u16) -> bool {
+        let actor = &mut self.actors[index(node)];
+        let orders: Vec<_> = actor.orders.drain(..).collect();
+        let Some(files) = actor.files.as_mut().filter(|_| actor.service.is_some()) else { return false };
+        let mut reports = Vec::new();
+        let any = !orders.is_empty();
+        for order in orders {
+            match order {
+                SnapshotOrder::Trim(first) => actor.trimmed = first.0 as usize - 1,
+                order => reports.extend(files.carry_out(order).expect("a disk that works")),
+            }
+        }
+        self.act(node, |service| reports.into_iter().for_each(|done| service.snapshot_done(done)));
+        any
+    }
+
+    /// From now on what the node orders about snapshots is done only by [`file`](Self::file).
+    pub(crate) fn file_slowly(&mut self, node: u16) {
+        self.actors[index(node)].files_slowly = true;
+    }
+
+    /// The slot that the node's newest durable snapshot covers; 0: it has none, or does not run.
+    pub(crate) fn snapshot(&self, node: u16) -> u64 {
+        let service = self.actors[index(node)].service.as_ref();
+        service.map_or(0, |service| service.replica().snapshot().0)
     }
 
     /// The process dies; what it wrote is in the page cache, and stays.
@@ -251,11 +318,17 @@ impl Stage {
             election: ElectionMode::Randomised,
             tick_ms: 10,
             incarnation: actor.life << 32,
+            snapshot_every_bytes: self.snapshot_every_bytes,
         };
         let newly = actor.records[actor.durable..].to_vec();
         actor.durable = actor.records.len();
         let seed = u64::from(node) ^ actor.life << 32;
-        let booted = catch_unwind(AssertUnwindSafe(|| Service::new(config, &actor.records, seed)));
+        let identity = Identity { cluster: 7, node: NodeId(node) };
+        let (files, snapshot) = Files::open(actor.folder.clone(), identity).expect("nothing damages files");
+        actor.files = Some(files);
+        let records = &actor.records[actor.trimmed.min(actor.records.len())..];
+        let disk = Disk { snapshot, trimmed: actor.trimmed as u64, records };
+        let booted = catch_unwind(AssertUnwindSafe(|| Service::restore(config, disk, seed)));
         match booted {
             Ok(Ok(service)) => actor.service = Some(service),
             Ok(Err(refusal)) => self.stopped_itself(node, &refusal.to_string()),
@@ -270,6 +343,7 @@ impl Stage {
 
     fn go_down(&mut self, node: u16) {
         let actor = &mut self.actors[index(node)];
+        actor.orders.clear();
         if actor.service.take().is_some() {
             self.observer.crashed(NodeId(node));
         }
@@ -314,6 +388,7 @@ impl Stage {
             let applied = self.observer.applied(NodeId(node), kv.applied(), |slot| kv.hash_at(slot));
             self.note(looked.and(applied));
         }
+        self.actors[index(node)].orders.extend(output.snapshots);
         self.under_way.extend(output.sends.into_iter().map(|send| (NodeId(node), send)));
         for (client, reply) in output.replies {
             self.answered(client, reply);
@@ -349,5 +424,8 @@ fn kind_of(message: &Message) -> &'static str {
         Message::LearnReply { .. } => "LearnReply",
         Message::Forward { .. } => "Forward",
         Message::ForwardReply { .. } => "ForwardReply",
+        Message::SnapshotOffer { .. } => "SnapshotOffer",
+        Message::SnapshotRequest { .. } => "SnapshotRequest",
+        Message::SnapshotPart { .. } => "SnapshotPart",
     }
 }

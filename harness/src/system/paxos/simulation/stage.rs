@@ -55,7 +55,12 @@ pub(super) enum Cut {
 /// impossible one ends the run.
 pub(super) fn play(options: &Options, generator: Box<dyn Generator>, online: Option<Checker>) -> Played {
     let wires = SharedWires::new(options.seed);
-    let conditions = Conditions { sync_us: (300, 1_500), encodes: false, ..Conditions::calm(options.nodes) };
+    let conditions = Conditions {
+        sync_us: (300, 1_500),
+        encodes: false,
+        snapshot_every_bytes: options.snapshot_every_bytes.unwrap_or(u64::MAX),
+        ..Conditions::calm(options.nodes)
+    };
     let mut world = World::new(conditions, options.seed, Trace::off());
     world.set_postman(wires.postman());
     let mut stage = Stage {

@@ -23,7 +23,8 @@ pub(super) fn all(logs: &[NodeLog], nodes: usize, history: &[Op], findings: &mut
     findings.examined("chosen slots", chosen.len());
     let unread = nodes.saturating_sub(logs.len());
     sense(history, findings);
-    acknowledged_is_chosen(&chosen, unread, history, findings);
+    let covered = logs.iter().map(|log| log.base.slot).max().unwrap_or_default();
+    acknowledged_is_chosen(&chosen, covered, unread, history, findings);
     refused_is_not_chosen(&chosen, history, findings);
     real_time(history, findings);
     replay(&views, &chosen, unread, &Answers::of(history), findings);
@@ -77,7 +78,14 @@ fn sense(history: &[Op], findings: &mut Findings) {
     }
 }
 
-fn acknowledged_is_chosen(chosen: &Chosen<'_>, unread: usize, history: &[Op], findings: &mut Findings) {
+/// `covered`: up to there a snapshot tells the state, and perhaps no log any value.
+fn acknowledged_is_chosen(
+    chosen: &Chosen<'_>,
+    covered: Slot,
+    unread: usize,
+    history: &[Op],
+    findings: &mut Findings,
+) {
     // A slot's requests are looked up once for each operation in it: decode it once.
     let mut decoded: BTreeMap<Slot, BTreeSet<String>> = BTreeMap::new();
     // An aborted transaction stands in the log like any other.
@@ -99,6 +107,7 @@ fn acknowledged_is_chosen(chosen: &Chosen<'_>, unread: usize, history: &[Op], fi
                     findings.violation(format!("{}, but that slot holds {}", claim(), show(value)));
                 }
             }
+            None if slot <= covered => findings.examined("answers in slots that only snapshots cover", 1),
             None if unread == 0 => findings
                 .violation(format!("{}, where nobody learned a value and no quorum accepted one", claim())),
             None => findings.unknown(format!("{}, of which the logs that can be read hold nothing", claim())),

@@ -19,12 +19,13 @@ pub(super) struct NodeView<'a> {
 impl<'a> NodeView<'a> {
     /// Reads a log from front to back; complains of what contradicts itself.
     pub(super) fn of(log: &'a NodeLog, findings: &mut Findings) -> NodeView<'a> {
+        let base = log.base.slot;
         let mut view =
-            NodeView { log, learned: BTreeMap::new(), accepted: BTreeMap::new(), chosen_upto: Slot::ZERO };
+            NodeView { log, learned: BTreeMap::new(), accepted: BTreeMap::new(), chosen_upto: base };
         for record in &log.records {
             match record {
-                Record::BallotUsed(_) | Record::Promised(_) => {}
-                Record::Accepted { slot, value, .. } => {
+                Record::BallotUsed(_) | Record::Promised(_) | Record::Checkpoint { .. } => {}
+                Record::Accepted { slot, value, .. } | Record::Kept { slot, value, .. } => {
                     view.accepted.insert(*slot, value);
                 }
                 Record::Learned { slot, value, .. } => view.learn(*slot, value, findings),
@@ -63,10 +64,14 @@ impl<'a> NodeView<'a> {
     }
 }
 
-/// The slots from 1 to the first gap.
-pub(super) fn prefix<'a>(values: &BTreeMap<Slot, &'a Value>) -> impl Iterator<Item = (Slot, &'a Value)> {
+/// The slots behind `base` up to the first gap.
+pub(super) fn prefix<'a>(
+    base: Slot,
+    values: &BTreeMap<Slot, &'a Value>,
+) -> impl Iterator<Item = (Slot, &'a Value)> {
     let whole = |(position, (slot, _)): &(u64, (&Slot, &&Value))| slot.0 == *position;
-    (1..).zip(values).take_while(whole).map(|(_, (slot, value))| (*slot, *value))
+    let behind = values.range(base.next()..);
+    (base.0 + 1..).zip(behind).take_while(whole).map(|(_, (slot, value))| (*slot, *value))
 }
 
 /// What was accepted in one slot and ballot.
@@ -86,7 +91,10 @@ pub(super) fn chosen_by_quorum<'a>(
     let mut proposals: BTreeMap<(Slot, Ballot), Proposal<'a>> = BTreeMap::new();
     for log in logs {
         for record in &log.records {
-            let Record::Accepted { slot, ballot, value } = record else { continue };
+            let (Record::Accepted { slot, ballot, value } | Record::Kept { slot, ballot, value }) = record
+            else {
+                continue;
+            };
             let proposal =
                 proposals.entry((*slot, *ballot)).or_insert_with(|| Proposal { value, by: Vec::new() });
             if proposal.value != value {

@@ -19,6 +19,12 @@
 //! 10. an update was answered what its request came to in the replay;
 //! 11. no node answered anything that the protocol does not know.
 //!
+//! A log that was trimmed begins behind its snapshot, and so do the comparisons: what is left of the
+//! slots of several nodes is held against each other, and each snapshot's state against the state that
+//! replaying others' logs comes to at its slot. Of slots that only snapshots cover no log tells the
+//! value: what was answered there is judged by the history, by the traces, and by the sessions in
+//! the snapshots.
+//!
 //! What the nodes' event traces say is examined apart, by rules of its own ([`trace`]).
 //!
 //! Each finding is a sentence with node, slot and index of the operation in the history.
@@ -31,16 +37,39 @@ pub mod trace;
 
 use crate::system::{NodeId, NodePlace, WhiteBoxReport};
 use checker::{History, Op};
-use paxos_node::paxos::Record;
-use paxos_node::wal;
+use paxos_node::kv::Kv;
+use paxos_node::paxos::{Base, Record};
+use paxos_node::{snapshot, wal};
+use std::path::Path;
+use std::sync::Arc;
 
 /// One stopped node's log.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NodeLog {
     /// Whose.
     pub node: NodeId,
-    /// All of it, in order.
+    /// All that is left of it, in order.
     pub records: Vec<Record>,
+    /// What its newest snapshot covers; [`Base::NOTHING`]: it has none.
+    pub base: Base,
+    /// The state in it.
+    pub state: Option<Arc<dyn Fn() -> Option<Kv> + Send + Sync>>,
+}
+
+impl NodeLog {
+    /// A log that was never trimmed.
+    #[must_use]
+    pub fn whole(node: NodeId, records: Vec<Record>) -> NodeLog {
+        NodeLog { node, records, base: Base::NOTHING, state: None }
+    }
+
+    /// The state that its log goes on from; `None` if it can't be had any more.
+    fn begin(&self) -> Option<Kv> {
+        match &self.state {
+            None => Some(Kv::new()),
+            Some(read) => read(),
+        }
+    }
 }
 
 /// Findings reported in full; of more than that only the number, since one bug shows everywhere.
@@ -51,13 +80,15 @@ pub(super) fn examine(places: &[NodePlace], history: &History) -> WhiteBoxReport
     let mut logs = Vec::new();
     let mut findings = Findings::default();
     for place in places {
-        match wal::read_only(&place.data) {
-            Ok(survey) => logs.push(NodeLog { node: place.node, records: survey.records }),
+        match read(place.node, &place.data) {
+            Ok(log) => logs.push(log),
             // A node would refuse to start from it.
-            Err(error) if error.is_refusal() => {
+            Err((true, error)) => {
                 findings.violation(format!("{}: its log can't be trusted: {error}", place.node));
             }
-            Err(error) => findings.unknown(format!("{}: its log can't be read: {error}", place.node)),
+            Err((false, error)) => {
+                findings.unknown(format!("{}: its log can't be read: {error}", place.node));
+            }
         }
     }
     check::all(&logs, places.len(), &ops(history), &mut findings);
@@ -73,6 +104,17 @@ fn untraced(report: &WhiteBoxReport) -> Option<String> {
     let count = |what: &str| report.examined.get(what).copied().unwrap_or(0);
     let (chosen, traced) = (count("chosen slots"), count("traced slots"));
     (traced < chosen).then(|| format!("trace: the traces tell of {traced} of {chosen} chosen slots"))
+}
+
+/// A stopped node's log and snapshot; else whether it is their content that is at fault, and why.
+fn read(node: NodeId, folder: &Path) -> Result<NodeLog, (bool, String)> {
+    let survey = wal::read_only(folder).map_err(|error| (error.is_refusal(), error.to_string()))?;
+    let found = snapshot::read_only(folder).map_err(|error| (error.is_refusal(), error.to_string()))?;
+    let Some(loaded) = found else { return Ok(NodeLog::whole(node, survey.records)) };
+    let folder = folder.to_owned();
+    // Read again where it is needed: replaying changes it.
+    let state = move || snapshot::read_only(&folder).ok().flatten().map(|loaded| loaded.kv);
+    Ok(NodeLog { node, records: survey.records, base: loaded.base, state: Some(Arc::new(state)) })
 }
 
 /// Examines logs that have been read, of a cluster of `nodes`. Pure.

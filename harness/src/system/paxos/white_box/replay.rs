@@ -46,19 +46,25 @@ pub(super) fn replay(
     answers: &Answers<'_>,
     findings: &mut Findings,
 ) {
-    let reference = Replay::run(chosen, Some(answers), findings);
+    let Some(reference) = Replay::of_all(views, chosen, answers, findings) else { return };
     for view in views {
-        let own = Replay::run(&view.learned, None, findings);
-        let differs =
-            (1u64..).zip(own.hashes.iter().zip(&reference.hashes)).find(|(_, (own, all))| own != all);
-        if let Some((slot, (own, all))) = differs {
+        let Some(begin) = view.log.begin() else {
+            findings.unknown(format!("{}: its snapshot can't be read a second time", view.log.node));
+            continue;
+        };
+        let own = Replay::run(begin, &view.learned, None, findings);
+        let differs = own.hashes.iter().find_map(|(slot, own)| {
+            let all = reference.hashes.get(slot)?;
+            (own != all).then_some((slot, own, all))
+        });
+        if let Some((slot, own, all)) = differs {
             findings.violation(format!(
                 "slot {slot}: {}'s state differs from here on: its log gives hash {own:016x}, all logs together {all:016x}",
                 view.log.node
             ));
         }
     }
-    let end = reference.hashes.len() as u64;
+    let end = reference.kv.applied().slot.0;
     let Some((slot, ops)) = answers.reads.range(Slot(end + 1)..).next() else { return };
     let words = format!(
         "op {}: a read was answered at slot {slot}, but slot {} is chosen nowhere in the logs",
@@ -74,8 +80,8 @@ pub(super) fn replay(
 
 struct Replay {
     kv: Kv,
-    /// After slot 1, 2, ….
-    hashes: Vec<u64>,
+    /// After each slot replayed, and after the one it began with.
+    hashes: BTreeMap<Slot, u64>,
     /// What each request was answered when it executed.
     answers: BTreeMap<RequestId, (Slot, Reply)>,
     /// Keys of which a read was found to contradict the log; none for transactions over several keys.
@@ -83,33 +89,72 @@ struct Replay {
 }
 
 impl Replay {
-    /// Replays the values up to the first gap.
-    fn run(values: &Chosen<'_>, told: Option<&Answers<'_>>, findings: &mut Findings) -> Replay {
+    /// Replays what is chosen, from the snapshot on that covers least; where the logs have a gap that
+    /// a later snapshot covers, from that one on. `None`, and a word why, if one can't be read.
+    fn of_all(
+        views: &[NodeView<'_>],
+        chosen: &Chosen<'_>,
+        answers: &Answers<'_>,
+        findings: &mut Findings,
+    ) -> Option<Replay> {
+        let mut logs: Vec<_> = views.iter().map(|view| view.log).collect();
+        logs.sort_by_key(|log| log.base.slot);
+        let mut replay: Option<Replay> = None;
+        for log in logs {
+            if replay.as_ref().is_some_and(|replay| log.base.slot <= replay.kv.applied().slot) {
+                continue;
+            }
+            let Some(begin) = log.begin() else {
+                findings.unknown(format!("{}: its snapshot can't be read a second time", log.node));
+                return None;
+            };
+            let from = begin.applied();
+            match &mut replay {
+                None => replay = Some(Replay::run(begin, chosen, Some(answers), findings)),
+                Some(replay) => {
+                    replay.kv = begin;
+                    replay.hashes.insert(from.slot, from.hash);
+                    replay.go_on(chosen, Some(answers), findings);
+                }
+            }
+        }
+        Some(replay.unwrap_or_else(|| Replay::run(Kv::new(), chosen, Some(answers), findings)))
+    }
+
+    /// Replays the values behind a state up to the first gap.
+    fn run(begin: Kv, values: &Chosen<'_>, told: Option<&Answers<'_>>, findings: &mut Findings) -> Replay {
+        let from = begin.applied();
         let mut replay = Replay {
-            kv: Kv::new(),
-            hashes: Vec::new(),
+            kv: begin,
+            hashes: BTreeMap::from([(from.slot, from.hash)]),
             answers: BTreeMap::new(),
             contradicted: BTreeSet::new(),
         };
-        for (slot, value) in prefix(values) {
-            let replies = replay.kv.apply(slot, value);
-            replay.hashes.push(replay.kv.applied().hash);
+        replay.go_on(values, told, findings);
+        replay
+    }
+
+    fn go_on(&mut self, values: &Chosen<'_>, told: Option<&Answers<'_>>, findings: &mut Findings) {
+        let mut replayed = 0;
+        for (slot, value) in prefix(self.kv.applied().slot, values) {
+            let replies = self.kv.apply(slot, value);
+            self.hashes.insert(slot, self.kv.applied().hash);
+            replayed += 1;
             let Some(told) = told else { continue };
             match replies {
                 Ok(replies) => {
                     let updates = told.updates.get(&slot);
-                    replay.replies(slot, value, replies, updates.unwrap_or(&BTreeMap::new()), findings);
+                    self.replies(slot, value, replies, updates.unwrap_or(&BTreeMap::new()), findings);
                 }
                 Err(error) => {
                     findings.violation(format!("slot {slot}: a value was chosen that is no batch: {error}"))
                 }
             }
             for op in told.reads.get(&slot).into_iter().flatten() {
-                replay.check_read(slot, op, findings);
+                self.check_read(slot, op, findings);
             }
         }
-        findings.examined("replayed slots", replay.hashes.len());
-        replay
+        findings.examined("replayed slots", replayed);
     }
 
     /// A client must have been answered what its request came to. One that comes again must be

@@ -27,6 +27,7 @@ impl Stage {
     pub(crate) fn finish(mut self) -> Found {
         self.lose_everything();
         let everybody = self.everybody();
+        self.actors.iter_mut().for_each(|actor| actor.files_slowly = false);
         everybody.iter().for_each(|node| self.start(*node));
         let healed = self.wait(|stage| stage.agreed_leader().is_some());
         self.demand(healed, "a healed cluster came to no leader and no common state");

@@ -37,12 +37,13 @@ impl Walk<'_> {
                     candidacy.asks_from(*from);
                 }
             }
-            Said::Promise { ballot, from, slots, next } => {
+            Said::Promise { ballot, from, slots, next, trimmed } => {
                 let rank = Rank::of(*ballot);
                 self.reveals(rank <= promised, || {
                     format!("says to have promised ballot {rank} while its disk knows only of {promised}")
                 });
-                self.tells_all(rank, *from, slots, *next);
+                self.tells_trimmed(rank, *trimmed);
+                self.tells_all(rank, trimmed.next().max(*from), slots, *next);
             }
             Said::Reject { promised: higher, .. } => {
                 let rank = Rank::of(*higher);
@@ -64,6 +65,7 @@ impl Walk<'_> {
             Said::Accept { ballot, slot, value, .. } => self.sends_accept(*ballot, *slot, *value),
             Said::Heartbeat { ballot, .. } => {
                 self.leads(*ballot, "sends a heartbeat");
+                self.knows_trimmed(*ballot);
                 self.steps_down(*ballot);
             }
             Said::LearnReply { slots } => self.vouch(slots),
@@ -89,6 +91,17 @@ impl Walk<'_> {
                 "proposes {value} in slot {slot} of ballot {rank}, and accepted another value itself"
             );
             self.broken(Rule::OneValuePerBallot, &words);
+        }
+    }
+
+    /// Rule 11, for what is left out: it says that everything up to there is chosen, so it must know.
+    fn tells_trimmed(&mut self, ballot: Rank, trimmed: Slot) {
+        let known = self.life.chosen_upto;
+        if trimmed > known && !self.blind {
+            let words = format!(
+                "promises ballot {ballot} and says that all up to slot {trimmed} is chosen, which it knows up to slot {known}"
+            );
+            self.broken(Rule::PromiseTellsAll, &words);
         }
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Candidacy {
     /// How many chunks there were when the first, the second, … answer was complete.
     complete_at: Vec<usize>,
     reported: BTreeMap<Slot, Vec<Reported>>,
+    /// How far each chunk said that everything is chosen, without saying what.
+    trimmed: Vec<Slot>,
 }
 
 #[derive(Copy, Clone)]
@@ -38,7 +40,14 @@ impl Candidacy {
     }
 
     /// A chunk of an acceptor's answer; repetitions change nothing.
-    pub(super) fn promise(&mut self, from: NodeId, chunk: Slot, slots: &[Report], next: Option<Slot>) {
+    pub(super) fn promise(
+        &mut self,
+        from: NodeId,
+        chunk: Slot,
+        slots: &[Report],
+        next: Option<Slot>,
+        trimmed: Slot,
+    ) {
         let owed = self.owed.get(&from).copied().or(self.from);
         if self.complete.contains(from) || owed != Some(chunk) {
             return;
@@ -48,6 +57,7 @@ impl Candidacy {
             self.reported.entry(report.slot).or_default().push(reported);
         }
         self.chunks += 1;
+        self.trimmed.push(trimmed);
         match next {
             Some(next) => _ = self.owed.insert(from, next),
             None => {
@@ -107,6 +117,22 @@ impl Walk<'_> {
                     format!("{what} in ballot {rank}, promised only by {complete:?} {own}")
                 }
             };
+            self.broken(Rule::HighestReported, &words);
+        }
+    }
+
+    /// Rule 5, for what no promise reports because it is trimmed: who leads knows all of that. What
+    /// came when it had its quorum already is no part of it.
+    pub(super) fn knows_trimmed(&mut self, ballot: Ballot) {
+        let Some(quorum_at) = self.has_quorum(ballot) else { return };
+        let Some(candidacy) = self.life.candidacies.get(&Rank::of(ballot)) else { return };
+        let trimmed = candidacy.trimmed.iter().take(quorum_at).copied().max().unwrap_or_default();
+        let known = self.life.chosen_upto;
+        if trimmed > known && !self.blind {
+            let rank = Rank::of(ballot);
+            let words = format!(
+                "leads in ballot {rank} and knows only up to slot {known} what is chosen; a promise said that up to slot {trimmed} all is"
+            );
             self.broken(Rule::HighestReported, &words);
         }
     }

@@ -79,10 +79,10 @@ impl Log {
         self.learned.get(&slot).copied()
     }
 
-    /// What it must take itself to hold after a restart.
-    pub(super) fn holding(&self) -> Holding {
+    /// What it must take itself to hold after a restart that began with a snapshot of `base`.
+    pub(super) fn holding(&self, base: Slot) -> Holding {
         let mut holding = Holding::default();
-        for (slot, votes) in &self.votes {
+        for (slot, votes) in self.votes.range(base.next()..) {
             if let Some(last) = votes.last() {
                 holding.add(*slot, last.ballot, last.value);
             }
@@ -102,7 +102,8 @@ impl Log {
                 self.votes.entry(slot).or_default().push(Vote { ballot, value, lsn });
             }
             Entry::Learned { slot, value, .. } => _ = self.learned.insert(slot, value),
-            Entry::ChosenUpto(_) => {}
+            // What is said again is in `votes` already, from where it was said first.
+            Entry::ChosenUpto(_) | Entry::Checkpoint { .. } | Entry::Kept { .. } => {}
         }
     }
 

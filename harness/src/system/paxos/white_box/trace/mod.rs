@@ -33,6 +33,12 @@
 //!     more. (What waited for the disk may leave late; heartbeats wait for nothing.) Safety does not hang
 //!     on it, but the clients of a leader that does not step down wait for nothing.
 //!
+//! Snapshots change none of this, since a trace is never trimmed. A state that comes with one must be the
+//! state that somebody came to slot by slot (3, 9); it must be a later one (8); a promise may leave out
+//! what is trimmed if all of that is known to be chosen (11), and who gets such a promise does not lead
+//! before knowing it too (5); and what a log says again before its beginning is cut off is what it had
+//! said (12).
+//!
 //! Order within a node is the order in its trace. Order between nodes is not needed, but for 13 and
 //! 14, which rest on the machine's own clock: a turn's beginning is a lower bound of what it took
 //! in, and its end an upper bound of what it did.

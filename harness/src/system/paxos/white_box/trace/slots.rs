@@ -3,7 +3,7 @@
 use super::found::{At, Found, Rule};
 use super::rank::Rank;
 use super::replies::Replies;
-use paxos_node::paxos::{Ballot, NodeId, NodeSet, Slot};
+use paxos_node::paxos::{AppliedHash, Ballot, NodeId, NodeSet, Slot};
 use paxos_node::trace::ValueId;
 use std::collections::BTreeMap;
 
@@ -26,6 +26,8 @@ struct Facts {
     states: Vec<(u64, At)>,
     /// When somebody first knew everything up to here to be chosen, at the latest.
     known_ns: Option<u64>,
+    /// Snapshots that cover exactly what comes up to here: the state hash in them, each once.
+    covered: Vec<(u64, At)>,
 }
 
 /// A value that somebody accepted in a ballot.
@@ -110,6 +112,14 @@ impl Slots {
         }
     }
 
+    /// A node begins with a snapshot, or installs one.
+    pub(super) fn covered(&mut self, covered: AppliedHash, at: At) {
+        let known = &mut self.slots.entry(covered.slot).or_default().covered;
+        if known.iter().all(|(hash, _)| *hash != covered.hash) {
+            known.push((covered.hash, at));
+        }
+    }
+
     /// A client is answered.
     pub(super) fn replied(&mut self, slot: Slot, asked_ns: Option<u64>, at: At) {
         self.replies.add(slot, asked_ns, at);
@@ -124,6 +134,7 @@ impl Slots {
             self.learned_is_chosen(*slot, facts, found);
             self.chosen_stays(*slot, facts, found);
             equal_states(*slot, facts, found);
+            self.covered_is_applied(*slot, facts, found);
         }
         let known_ns = |slot: Slot| self.slots.get(&slot).and_then(|facts| facts.known_ns);
         self.replies.judge(known_ns, self.unread == 0, found);
@@ -180,6 +191,27 @@ impl Slots {
                 let held = if held.is_empty() { "nobody".to_owned() } else { held.join(", ") };
                 let words = format!("takes {value} for chosen in slot {slot}, which only these hold: {held}");
                 found.broken(Rule::LearntIsChosen, *at, &words);
+            }
+        }
+    }
+
+    /// Rules 3 and 9 for snapshots: what is in one, somebody had executed slot by slot, and it is that
+    /// state.
+    fn covered_is_applied(&self, slot: Slot, facts: &Facts, found: &mut Found) {
+        for (hash, at) in &facts.covered {
+            match facts.states.first() {
+                Some((state, by)) if state != hash => {
+                    let words = format!(
+                        "begins with a snapshot of slot {slot} in state {hash:016x}, where {} had {state:016x}",
+                        by.node
+                    );
+                    found.broken(Rule::EqualStates, *at, &words);
+                }
+                None if self.unread == 0 && facts.known_ns.is_none() => {
+                    let words = format!("has a snapshot of slot {slot}, which nobody knew to be chosen");
+                    found.broken(Rule::LearntIsChosen, *at, &words);
+                }
+                Some(_) | None => {}
             }
         }
     }

@@ -37,6 +37,8 @@ pub(super) struct Life {
     pub(super) told: BTreeMap<Slot, Vec<ValueId>>,
     /// It knows everything up to here to be chosen.
     pub(super) chosen_upto: Slot,
+    /// The snapshot that it began with.
+    pub(super) base: Slot,
     pub(super) applied: Slot,
     /// The highest ballot that it was told of; and of those, in turns before this one.
     pub(super) told_of: Rank,
@@ -98,6 +100,12 @@ impl<'a> Walk<'a> {
                 self.life.chosen_upto = *chosen_upto;
                 self.apply(*applied);
             }
+            Event::Restored(applied) => {
+                self.life.base = applied.slot;
+                self.slots.covered(*applied, self.at);
+            }
+            Event::Saved(slot) => self.saved(*slot),
+            Event::Installed(applied) => self.install(*applied),
             Event::Received { from, said } => self.received(*from, said),
             Event::Asked { client, id } => {
                 // A copy that the network made comes later, and is ignored.
@@ -124,9 +132,9 @@ impl<'a> Walk<'a> {
             self.life.told_of = self.life.told_of.max(Rank::of(*ballot));
         }
         match said {
-            Said::Promise { ballot, from: first, slots, next } => {
+            Said::Promise { ballot, from: first, slots, next, trimmed } => {
                 if let Some(candidacy) = self.life.candidacies.get_mut(&Rank::of(*ballot)) {
-                    candidacy.promise(from, *first, slots, *next);
+                    candidacy.promise(from, *first, slots, *next, *trimmed);
                 }
                 self.tell(slots);
             }
@@ -156,6 +164,8 @@ impl<'a> Walk<'a> {
                 self.justify(slot, value);
                 self.slots.learned(slot, value, self.at);
             }
+            Entry::Checkpoint { promised, .. } => self.keep_promise(promised),
+            Entry::Kept { slot, ballot, value } => self.keep_vote(slot, ballot, value),
             Entry::ChosenUpto(_) => {}
         }
         self.log.write(*entry);
@@ -208,7 +218,7 @@ impl<'a> Walk<'a> {
                 &format!("restarts bound by ballot {promised}; its log holds the promise of {bound}"),
             );
         }
-        let held = self.log.holding();
+        let held = self.log.holding(self.life.base);
         if holding != held {
             let (has, had) = (holding.slots, held.slots);
             let words = if has == had {
@@ -220,6 +230,51 @@ impl<'a> Walk<'a> {
             };
             self.broken(Rule::NothingForgotten, &words);
         }
+    }
+
+    /// Rule 12, for what the log says again before its beginning is cut off: the promise …
+    fn keep_promise(&mut self, promised: Ballot) {
+        let bound = self.log.promised();
+        if Rank::of(promised) < bound && !self.blind {
+            let promised = Rank::of(promised);
+            let words = format!("keeps a promise of {promised} when it trims its log; it promised {bound}");
+            self.broken(Rule::NothingForgotten, &words);
+        }
+    }
+
+    /// … and votes.
+    fn keep_vote(&mut self, slot: Slot, ballot: Ballot, value: ValueId) {
+        let is_it = |vote: &super::log::Vote| vote.ballot == ballot && vote.value == value;
+        if !self.log.votes(slot).iter().any(is_it) && !self.blind {
+            let rank = Rank::of(ballot);
+            let words = format!("keeps {value} in slot {slot} of ballot {rank}, which it had not accepted");
+            self.broken(Rule::NothingForgotten, &words);
+        }
+    }
+
+    /// Rule 8: a snapshot is of what was executed.
+    fn saved(&mut self, slot: Slot) {
+        self.found.examined("traced snapshots", 1);
+        if slot > self.life.applied {
+            let applied = self.life.applied;
+            let words = format!("has a snapshot of slot {slot}, and has applied only up to slot {applied}");
+            self.broken(Rule::GapFreePrefix, &words);
+        }
+    }
+
+    /// Rule 8: a state that comes from another node is a later one. That it is the right one the
+    /// slots say, 9.
+    fn install(&mut self, applied: AppliedHash) {
+        self.found.examined("traced snapshots installed", 1);
+        let before = self.life.applied;
+        if applied.slot <= before {
+            let slot = applied.slot;
+            let words = format!("installs a snapshot of slot {slot} after it applied slot {before}");
+            self.broken(Rule::GapFreePrefix, &words);
+        }
+        self.life.chosen_upto = self.life.chosen_upto.max(applied.slot);
+        self.life.applied = applied.slot;
+        self.slots.covered(applied, self.at);
     }
 
     /// Rule 8 and, by the slots, 9.
