@@ -95,6 +95,8 @@ pub struct Replica {
     /// The latest chunk that a candidate asked for.
     asked: (Ballot, Slot),
     trimming: Trimming,
+    /// The highest ballot that an earlier life used. A crash may have kept that and lost the promise.
+    used: Ballot,
     deposed: bool,
     effects: Effects,
 }
@@ -122,7 +124,7 @@ impl Replica {
         let mut acceptor = Acceptor::new();
         let mut learner = Learner::new(base);
         let mut journal = Journal::new(Lsn(trimmed + records.len() as u64));
-        let mut round_max = base.ballot.round;
+        let (mut round_max, mut used) = (base.ballot.round, Ballot::ZERO);
         let mut replayed = records;
         if crate::mutant!(ForgetAcceptedOnRestart) {
             let last = records.iter().rposition(|record| matches!(record, Record::ChosenUpto(_)));
@@ -134,6 +136,7 @@ impl Replica {
             journal.recover(record);
             if let Record::BallotUsed(ballot) = record {
                 round_max = round_max.max(ballot.round);
+                used = used.max(*ballot);
             }
         }
         round_max = round_max.max(acceptor.promised().round);
@@ -157,6 +160,7 @@ impl Replica {
             learn_asked_at: None,
             asked: (Ballot::ZERO, Slot::ZERO),
             trimming: Trimming::new(base.slot),
+            used,
             deposed: false,
             effects: Effects::default(),
         };

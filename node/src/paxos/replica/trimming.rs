@@ -69,6 +69,10 @@ impl Replica {
     /// A snapshot of the state after `slot` is about to be written, or just was: whatever this node
     /// must not forget beyond it is said again from here on.
     pub fn checkpoint(&mut self, slot: Slot) {
+        // The promise says again which ballots were used (I5): so it is not below any of them.
+        if self.used > self.acceptor.promised() {
+            let _ = self.acceptor.prepare(self.used, &mut self.journal);
+        }
         let mut promised = self.acceptor.promised();
         if crate::mutant!(PromiseAfterAcceptOrder) {
             promised = crate::paxos::Ballot::ZERO;
