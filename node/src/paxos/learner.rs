@@ -127,11 +127,12 @@ impl Learner {
         }
     }
 
-    /// Everything up to here has been handed on, and is in a durable snapshot: values up to there
-    /// may go, but for the latest, about so many bytes of them. A laggard that lacks only those
-    /// need not fetch all of the state.
+    /// Everything up to here is in a durable snapshot: what has been handed on of it may go, but for
+    /// the latest, about so many bytes of them. A laggard that lacks only those need not fetch all of
+    /// the state.
     pub(crate) fn release(&mut self, upto: Slot, kept_bytes: u64) {
-        assert!(upto <= self.handed_upto, "I7: only what was executed can be in a snapshot");
+        // A fetched snapshot may be ahead: its values came beside it, and are about to be executed.
+        let upto = upto.min(self.handed_upto);
         let mut bytes = 0;
         let kept = self.learned.range(..=upto).rev().take_while(|(_, (_, value))| {
             bytes += 1 + value.len() as u64;

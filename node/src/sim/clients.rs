@@ -136,10 +136,10 @@ impl Clients {
         self.finishing = true;
     }
 
-    /// The largest value that any of them writes, in bytes.
+    /// What all of them together may have under way in large values, in bytes.
     #[must_use]
-    pub fn largest_bytes(&self) -> usize {
-        if self.habits.large == 0 { 0 } else { self.habits.large_bytes }
+    pub fn in_flight_bytes_max(&self) -> usize {
+        if self.habits.large == 0 { 0 } else { self.habits.large_bytes * self.clients.len() }
     }
 
     /// Whether nobody waits for anything.

@@ -1,9 +1,13 @@
 //! Snapshots on disk, and the log that is trimmed for them: the bytes, every damage, every crash.
 
+use crate::lab::{ballot, n, value};
 use crate::recovery::{CrashDisk, Fault, ME, record};
 use bytes::Bytes;
 use paxos_node::kv::{Batch, Command, Kv, Txn, TxnOp};
-use paxos_node::paxos::{Ballot, Base, Lsn, NodeId, Record, Slot, Value};
+use paxos_node::paxos::{
+    Ballot, Base, ElectionMode, Lsn, Message, NodeId, Record, Recovered, Replica, ReplicaConfig, Slot,
+    SlotReport, Timing, Value,
+};
 use paxos_node::snapshot::part::{Body, Reader, Writer};
 use paxos_node::snapshot::{Files, Flaw, KEPT, SnapshotError};
 use paxos_node::wal::{self, Disk as _, Options, Refusal, Wal, WalError};
@@ -320,4 +324,71 @@ fn a_log_that_lost_its_beginning_is_refused() {
         }
         Err(other) => panic!("{other}"),
     }
+}
+
+// ---- The replica ---------------------------------------------------------------------------------
+
+fn replica(recovered: Recovered<'_>) -> Replica {
+    let config = ReplicaConfig {
+        id: n(1),
+        nodes: vec![n(1), n(2), n(3)],
+        timing: Timing::default(),
+        election: ElectionMode::Randomised,
+    };
+    Replica::restore(&config, recovered, 7).expect("a sound log")
+}
+
+/// The ballot it uses next.
+fn next_ballot(replica: &mut Replica) -> Ballot {
+    for _ in 0..1_000 {
+        replica.tick();
+        let used = replica.effects().records.into_iter().find_map(|record| match record {
+            Record::BallotUsed(ballot) => Some(ballot),
+            _ => None,
+        });
+        if let Some(ballot) = used {
+            return ballot;
+        }
+    }
+    panic!("a follower without a leader stands")
+}
+
+/// I5: a crash kept the record of a used ballot and lost the promise behind it. The record is trimmed
+/// away later; what it said must not be.
+#[test]
+fn no_ballot_is_used_again_after_the_record_of_its_use_was_trimmed() {
+    let used = ballot(9, 1);
+    let old = [
+        Record::Accepted { slot: Slot(1), ballot: ballot(1, 2), value: value("a") },
+        Record::ChosenUpto(Slot(1)),
+        Record::BallotUsed(used),
+    ];
+    let mut first = replica(Recovered::whole(&old));
+    let _ = first.effects();
+    first.checkpoint(Slot(1));
+    let mut records = first.effects().records;
+    let written = Lsn((old.len() + records.len()) as u64);
+    first.durable(written);
+    first.snapshot_is_durable(Slot(1), 0);
+    let trim = first.effects().trim.expect("snapshot and checkpoint are durable");
+    records.drain(..(trim.0 as usize - old.len() - 1));
+
+    let base = Base { slot: Slot(1), ballot: ballot(1, 2) };
+    let mut second = replica(Recovered { base, trimmed: trim.0 - 1, records: &records });
+    let next = next_ballot(&mut second);
+    assert!(next > used, "{next} after {used}");
+}
+
+/// The values that a fetched snapshot covers came by themselves in the very turn in which it became
+/// durable: they are executed one by one, and the state is not replaced under them.
+#[test]
+fn a_fetched_snapshot_that_was_overtaken_lets_go_of_nothing_that_waits() {
+    let mut replica = replica(Recovered::whole(&[]));
+    let report = |slot| SlotReport { slot: Slot(slot), ballot: BALLOT, value: value("v"), learned: true };
+    let slots = (1..=3).map(report).collect();
+    replica.step(n(2), Message::LearnReply { slots, chosen_upto: Slot(3) });
+    assert!(!replica.install(Base { slot: Slot(2), ballot: BALLOT }));
+    replica.snapshot_is_durable(Slot(2), 0);
+    let executed: Vec<Slot> = replica.effects().chosen.into_iter().map(|(slot, _)| slot).collect();
+    assert_eq!(executed, [Slot(1), Slot(2), Slot(3)]);
 }
