@@ -229,6 +229,8 @@ impl Service {
         match std::mem::take(&mut self.snapshots.busy) {
             Busy::Idle => {}
             Busy::Taking(Taking { slot, .. }) => {
+                let covered = self.replica.covered().slot;
+                assert!(slot <= covered, "I7: only what was executed can be in a snapshot");
                 self.snapshots.bytes = bytes;
                 self.replica.snapshot_is_durable(slot, kept);
             }

@@ -93,10 +93,6 @@ impl Recorder {
     /// What the node newly knows to be chosen, and has applied.
     pub fn look(&mut self, service: &Service) {
         let replica = service.replica();
-        if replica.snapshot() > self.saved {
-            self.saved = replica.snapshot();
-            self.note(&Event::Saved(self.saved));
-        }
         // Values go only after they were told of here, but for those that never came.
         if replica.trimmed_upto() > self.chosen_upto {
             let installed = service.kv().origin();
@@ -122,6 +118,11 @@ impl Recorder {
             }
             self.note(&Event::Applied(applied));
             self.applied = applied;
+        }
+        // Behind what it led to: a fetched snapshot is of a state that this node had not yet.
+        if replica.snapshot() > self.saved {
+            self.saved = replica.snapshot();
+            self.note(&Event::Saved(self.saved));
         }
     }
 

@@ -119,7 +119,7 @@ mod by_chance {
         (Mutant::ForgetAcceptedOnRestart, 0, "I4"),
         (Mutant::AcceptDoesNotRaisePromise, 0, "I4"),
         (Mutant::BallotRoundOnly, 34, "I2"),
-        (Mutant::OneBallotVariable, 25, "I9"),
+        (Mutant::OneBallotVariable, 400, "I9"),
         (Mutant::PromiseOmitsChosen, 0, "I9"),
         (Mutant::DuplicateVoteCounted, 0, "I3"),
         (Mutant::Phase1OwnValue, 0, "I9"),
@@ -148,7 +148,7 @@ mod by_chance {
         (Mutant::AppliedIndexNotAtomic, 0, "I8"),
         (Mutant::LogCutBeforeSnapshotDurable, 0, "the log was trimmed for a snapshot"),
         (Mutant::SnapshotOffByOne, 0, "I7"),
-        (Mutant::InstallOlderSnapshot, 0, "I7"),
+        (Mutant::InstallOlderSnapshot, 200, "I7"),
         (Mutant::InstallResetsPromise, 0, "I4"),
         (Mutant::PromiseAfterAcceptOrder, 0, "I4"),
     ];
