@@ -22,8 +22,7 @@
 //! A log that was trimmed begins behind its snapshot, and so do the comparisons: what is left of the
 //! slots of several nodes is held against each other, and each snapshot's state against the state that
 //! replaying others' logs comes to at its slot. Of slots that only snapshots cover no log tells the
-//! value: what was answered there is judged by the history, by the traces, and by the sessions in
-//! the snapshots.
+//! value: what was answered there is judged by the history and by the traces.
 //!
 //! What the nodes' event traces say is examined apart, by rules of its own ([`trace`]).
 //!
