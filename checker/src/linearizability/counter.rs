@@ -5,6 +5,8 @@
 //! counter that breaks a bound has no order. One that keeps them may have none either: nothing is called
 //! valid here.
 
+use super::condition::holds;
+use super::monitor_condition::Condition;
 use super::partition::NEVER;
 use crate::explain::counter::OutOfBounds;
 use crate::model::{CounterOp, Quick, SearchOp, Violation};
@@ -57,7 +59,7 @@ struct Open {
 
 /// Looks for a read that breaks a bound.
 pub(crate) fn judge(ops: &[SearchOp<CounterOp>], initial: i64) -> Quick {
-    if may_wrap(ops, initial) {
+    if may_wrap(ops, initial) && holds(Condition::CounterDoesNotWrap) {
         return Quick::NotApplicable;
     }
     let at_start = Known { value: i128::from(initial), ..Known::default() };
@@ -131,7 +133,7 @@ impl Sweep<'_> {
 
     /// What began and ended since then.
     fn certain_since(&self, known: &Known) -> Sum {
-        let mut before = known.begun;
+        let mut before = if holds(Condition::CounterCertainIsNew) { known.begun } else { known.over };
         for place in &self.adding {
             let op = &self.ops[*place as usize];
             if op.start < known.end
@@ -140,7 +142,8 @@ impl Sweep<'_> {
                 before = before.minus(Sum::default().plus(by));
             }
         }
-        self.over.minus(before)
+        let certain = if holds(Condition::CounterCertainIsOver) { self.over } else { self.begun };
+        certain.minus(before)
     }
 
     fn end_read(&mut self, place: u32, value: i64) -> Option<Violation> {
@@ -148,7 +151,8 @@ impl Sweep<'_> {
         let read = self.reading.swap_remove(number);
         let value = i128::from(value);
         for (known, certain) in read.since.iter().rev() {
-            let possible = self.begun_or_lost.minus(known.over);
+            let over = if holds(Condition::CounterPossible) { known.over } else { self.over };
+            let possible = self.begun_or_lost.minus(over);
             let least = known.value + certain.up + possible.down;
             let most = known.value + certain.down + possible.up;
             if !(least..=most).contains(&value) {

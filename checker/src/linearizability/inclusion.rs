@@ -3,13 +3,15 @@
 //! A read answers the whole set, so all completed reads must be ordered by inclusion: with the *layer*
 //! of an element the size of the smallest read that has it, a read of k elements is right exactly when
 //! k elements have a layer of at most k. The order of everything is then given, layer by layer: its adds,
-//! then its reads; acknowledged adds that no read shows come after all. It remains to see whether
+//! then its reads; adds that no read shows come after all. It remains to see whether
 //! anything ended before something that must come earlier began.
 //!
 //! An add of unknown outcome happened if a read shows its element, and says nothing otherwise.
 
+use super::condition::holds;
 use super::hash::Table;
-use super::partition::{NEVER, Part, Span};
+use super::monitor_condition::Condition;
+use super::partition::{Part, Span};
 use crate::history::op::Value;
 use crate::history::values::ValueId;
 use crate::model::{list_ids, no_such_function};
@@ -113,7 +115,7 @@ pub(crate) fn decode(part: &Part<'_>) -> Result<Set, String> {
 pub(crate) fn judge(set: &Set) -> Answer {
     let mut add_of = vec![NOBODY; set.elements.len()];
     for (place, add) in set.adds.iter().enumerate() {
-        if add_of[add.element as usize] != NOBODY {
+        if add_of[add.element as usize] != NOBODY && holds(Condition::SetAddedOnce) {
             return Answer::NotUnique;
         }
         add_of[add.element as usize] = place as u32;
@@ -128,15 +130,16 @@ fn layers(set: &Set, add_of: &[u32]) -> Result<Vec<u32>, Violation> {
     let mut last_seen_in = vec![NOBODY; set.elements.len()];
     for (read, Read { elements, .. }) in set.reads.iter().enumerate() {
         for &element in elements {
-            if add_of[element as usize] == NOBODY {
+            if add_of[element as usize] == NOBODY && holds(Condition::SetSeenIsAdded) {
                 return Err(Violation::NeverAdded { read, element });
             }
-            if last_seen_in[element as usize] == read as u32 {
+            if last_seen_in[element as usize] == read as u32 && holds(Condition::SetShownOnce) {
                 return Err(Violation::Twice { read, element });
             }
             last_seen_in[element as usize] = read as u32;
             let reader = &mut first_reader[element as usize];
-            if *reader == NOBODY || set.reads[*reader as usize].elements.len() > elements.len() {
+            let is_smaller = |reader: u32| set.reads[reader as usize].elements.len() > elements.len();
+            if *reader == NOBODY || (is_smaller(*reader) && holds(Condition::SetSmallestShows)) {
                 *reader = read as u32;
             }
         }
@@ -151,7 +154,7 @@ fn layers(set: &Set, add_of: &[u32]) -> Result<Vec<u32>, Violation> {
         within[size] += within[size - 1];
     }
     for (read, Read { elements, .. }) in set.reads.iter().enumerate() {
-        if within[elements.len()] != elements.len() {
+        if within[elements.len()] != elements.len() && holds(Condition::SetReadsNest) {
             return Err(fork(set, &first_reader, read));
         }
     }
@@ -179,13 +182,10 @@ fn order(set: &Set, first_reader: &[u32]) -> Result<(), Violation> {
     // Adds before reads within a layer; what nobody saw at the very end.
     let mut sequence: Vec<(usize, bool, Member)> = Vec::with_capacity(set.adds.len() + set.reads.len());
     for (place, add) in set.adds.iter().enumerate() {
-        let layer = layer_of(add);
-        if layer != usize::MAX || add.span.end != NEVER {
-            sequence.push((layer, false, Member::Add(place)));
-        }
+        sequence.push((layer_of(add), false, Member::Add(place)));
     }
     for (place, read) in set.reads.iter().enumerate() {
-        sequence.push((read.elements.len(), true, Member::Read(place)));
+        sequence.push((read.elements.len(), holds(Condition::SetAddsFirst), Member::Read(place)));
     }
     sequence.sort_by_key(|(layer, read, _)| (*layer, *read));
     let mut last_start: (u32, Option<Member>) = (0, None);
@@ -194,6 +194,7 @@ fn order(set: &Set, first_reader: &[u32]) -> Result<(), Violation> {
         for (_, _, member) in group {
             if let (start, Some(late)) = last_start
                 && set.span(*member).end < start
+                && holds(Condition::SetInTime)
             {
                 return Err(Violation::OutOfOrder { early: *member, late });
             }

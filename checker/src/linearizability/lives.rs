@@ -17,6 +17,8 @@
 
 use std::borrow::Cow;
 
+use super::condition::holds;
+use super::monitor_condition::Condition;
 use super::partition::NEVER;
 use super::positions::close_gaps;
 use crate::model::{ContainerOp, Quick, SearchOp, Violation};
@@ -114,7 +116,7 @@ pub(crate) fn lives(ops: &[LifeOp], values: usize) -> Result<Lives, Quick> {
         match op.op {
             ContainerOp::Put(value) => {
                 let life = &mut lives.lives[value as usize];
-                if life.put != NOBODY {
+                if life.put != NOBODY && holds(Condition::PutOnce) {
                     return Err(Quick::NotApplicable);
                 }
                 life.put = place;
@@ -124,7 +126,7 @@ pub(crate) fn lives(ops: &[LifeOp], values: usize) -> Result<Lives, Quick> {
             }
             ContainerOp::Take(value) => {
                 let life = &mut lives.lives[value as usize];
-                if life.take != NOBODY {
+                if life.take != NOBODY && holds(Condition::TakenOnce) {
                     // Once put in is once to take out, unless another put follows.
                     return Err(taken_twice(ops, value));
                 }
@@ -137,11 +139,11 @@ pub(crate) fn lives(ops: &[LifeOp], values: usize) -> Result<Lives, Quick> {
     }
     for life in &mut lives.lives {
         own_order(ops, life).map_err(Quick::Violation)?;
-        if life.in_by == NEVER {
+        if life.in_by == NEVER && holds(Condition::UnseenHasNoStay) {
             // A put that may have happened, and that nobody saw.
             *life = Life::NONE;
         }
-        if !life.is_taken() {
+        if !life.is_taken() && holds(Condition::UntakenStays) {
             (life.out_from, life.last_begun) = (NEVER, NOBODY);
         }
     }
@@ -149,7 +151,8 @@ pub(crate) fn lives(ops: &[LifeOp], values: usize) -> Result<Lives, Quick> {
 }
 
 fn taken_twice(ops: &[LifeOp], value: u32) -> Quick {
-    if ops.iter().any(|op| op.op == ContainerOp::Take(value) && op.end == NEVER) {
+    let lost = |op: &LifeOp| op.op == ContainerOp::Take(value) && op.end == NEVER;
+    if ops.iter().any(lost) && holds(Condition::TakesOfUnknownEnd) {
         return Quick::NotApplicable;
     }
     let of_value = |kind: ContainerOp<u32>| ops.iter().enumerate().filter(move |(_, op)| op.op == kind);
@@ -188,17 +191,20 @@ fn own_order(ops: &[LifeOp], life: &Life) -> Result<(), Violation> {
     }
     let first = life.first_ended as usize;
     let Some(put) = ops.get(life.put as usize) else {
+        if !holds(Condition::SeenIsPut) {
+            return Ok(());
+        }
         return Err(Violation {
             rule: "what was never put in can't be seen",
             ops: vec![(first, "saw it")],
             failing: first,
         });
     };
-    if life.in_by < put.start {
+    if life.in_by < put.start && holds(Condition::PutBeforeSeen) {
         return Err(taken_too_early(life.put as usize, first));
     }
     match ops.get(life.take as usize) {
-        Some(take) if take.end < life.out_from => {
+        Some(take) if take.end < life.out_from && holds(Condition::SeenBeforeTaken) => {
             let last = life.last_begun as usize;
             Err(Violation {
                 rule: "what was taken out can't be seen afterwards",

@@ -13,11 +13,13 @@
 //! | search | everything else, any [`Model`] | exponential at worst, within a budget |
 
 pub(crate) mod append;
+mod condition;
 pub(crate) mod counter;
 pub(crate) mod frontier;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
 pub(crate) mod lives;
+mod monitor_condition;
 #[cfg(test)]
 mod monitor_tests;
 pub(crate) mod numbered;

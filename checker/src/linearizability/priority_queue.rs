@@ -12,7 +12,9 @@
 //! without such takes, there is one. If there is none even without the values that nobody is known to have
 //! taken, there is none at all. What is between is for the search.
 
+use super::condition::holds;
 use super::lives::{self, Gaps, LifeOp, Lives};
+use super::monitor_condition::Condition;
 use super::partition::NEVER;
 use crate::history::op::Value;
 use crate::model::{ContainerOp, Quick, Violation};
@@ -46,7 +48,8 @@ pub(crate) fn judge_lives(ops: &[LifeOp], by_urgency: &[u32], ordered: bool) -> 
         };
         by_urgency.iter().copied().filter(counts).collect()
     };
-    match (place_all(ops, &lives, &counted(true), ordered), lives.takers.is_empty()) {
+    let told = lives.takers.is_empty() || !holds(Condition::TakerMayTake);
+    match (place_all(ops, &lives, &counted(true), ordered), told) {
         (Ok(()), _) => Quick::Valid,
         (Err(violation), true) => Quick::Violation(violation),
         (Err(_), false) => match place_all(ops, &lives, &counted(false), ordered) {
@@ -75,8 +78,9 @@ fn place_all(ops: &[LifeOp], lives: &Lives, by_urgency: &[u32], ordered: bool) -
             let op = &ops[place as usize];
             let put = ops[life.put as usize].start;
             let take = ops.get(life.take as usize).map_or(NEVER, |take| take.end);
-            let (from, to) = (op.start.max(put), op.end.min(take));
-            if gaps.next_free(from) >= to {
+            let from = if holds(Condition::UrgentFromPut) { op.start.max(put) } else { op.start };
+            let to = if holds(Condition::UrgentToTake) { op.end.min(take) } else { op.end };
+            if gaps.next_free(from) >= to && holds(Condition::UrgentHasGap) {
                 let covering = lives.cover(by_urgency[..rank].iter().copied(), from, to);
                 let mut evidence =
                     vec![(place as usize, "saw it as the next"), (life.put as usize, "put it in")];
@@ -104,7 +108,7 @@ pub(crate) fn place_empties(
 ) -> Result<(), Violation> {
     for &place in &lives.empties {
         let op = &ops[place as usize];
-        if gaps.next_free(op.start) >= op.end {
+        if gaps.next_free(op.start) >= op.end && holds(Condition::EmptyHasGap) {
             let covering = lives.cover(values().into_iter(), op.start, op.end);
             let mut evidence = vec![(place as usize, "found nothing")];
             lives.evidence(&covering, &mut evidence);

@@ -7,10 +7,15 @@
 //!
 //! A take that did not live to tell may have taken any value that nobody is known to have taken. Of those
 //! only the values count that a later one overtook: each needs a take of its own that began before the
-//! overtaker's take ended, and earliest deadline first finds them. Where takes found nothing besides, the
-//! values may have to go earlier still: two plans are tried, and what neither decides is for the search.
+//! overtaker's take ended, and earliest deadline first finds them. Whoever found nothing needs a gap by which as
+//! many such takes have begun as values were put in for certain that nobody is known to have taken. Both
+//! together are enough: of the values that must be gone by some moment let one have an overtaker and be put in only
+//! after such a gap; then all that were put in for certain before the gap have the same overtaker, and were
+//! counted with it.
 
+use super::condition::holds;
 use super::lives::{self, Gaps, Life, LifeOp, Lives, NOBODY};
+use super::monitor_condition::Condition;
 use super::partition::NEVER;
 use super::priority_queue::place_empties;
 use crate::model::{Quick, Violation};
@@ -100,19 +105,13 @@ impl Queue<'_> {
             self.lives.takers.iter().map(|place| (self.ops[*place as usize].start, *place)).collect();
         takers.sort_unstable();
         self.match_takers(&deadlines, &takers)?;
-        if self.lives.empties.is_empty() {
-            return Ok(Quick::Valid);
-        }
-        let mut gaps = self.find_gaps(Life::is_taken)?;
-        let started: Vec<u32> = takers.iter().map(|(start, _)| *start).collect();
-        let early = self.plan(&mut gaps, &inside, &deadlines, &started, false);
-        let some_plan = early || self.plan(&mut gaps, &inside, &deadlines, &started, true);
-        Ok(if some_plan { Quick::Valid } else { Quick::NotApplicable })
+        self.match_empties(&inside, &takers)?;
+        Ok(Quick::Valid)
     }
 
     /// No value that was taken, or is inside for good, was overtaken by a later one.
     fn first_come_first_served(&self) -> Result<(), Violation> {
-        let somebody_may_take = !self.lives.takers.is_empty();
+        let somebody_may_take = !self.lives.takers.is_empty() && holds(Condition::QueueTakerMayTake);
         // The latest that a value can have gone, of those whose stay has begun.
         let (mut latest, mut who) = (0, NOBODY);
         for begins in self.starts.iter() {
@@ -125,7 +124,7 @@ impl Queue<'_> {
                 }
                 Begins::Put(value) => {
                     let take = self.ops.get(self.lives.lives[value as usize].take as usize);
-                    if take.is_some_and(|take| take.end < latest) {
+                    if take.is_some_and(|take| take.end < latest) && holds(Condition::QueueOrder) {
                         return Err(self.overtaken(who, value));
                     }
                 }
@@ -172,8 +171,9 @@ impl Queue<'_> {
     /// A take of unknown result for every value with a deadline.
     fn match_takers(&self, deadlines: &[(u32, u32, u32)], takers: &[(u32, u32)]) -> Result<(), Violation> {
         for (place, (deadline, _, _)) in deadlines.iter().enumerate() {
-            let early = takers.partition_point(|(start, _)| start < deadline);
-            if early <= place {
+            let began = |start: &u32| start < deadline || !holds(Condition::QueueTakerBegan);
+            let early = takers.partition_point(|(start, _)| began(start));
+            if early <= place && holds(Condition::QueueTakersSuffice) {
                 let mut ops: Vec<(usize, &'static str)> = Vec::new();
                 let mut add = |place: u32, role| {
                     if ops.iter().all(|(known, _)| *known != place as usize) {
@@ -194,10 +194,10 @@ impl Queue<'_> {
         Ok(())
     }
 
-    /// Those values that were put in and of whose lives this holds.
-    fn values(&self, holds: impl Fn(&Life) -> bool) -> Vec<u32> {
+    /// Those values that were put in and have such lives.
+    fn values(&self, such: impl Fn(&Life) -> bool) -> Vec<u32> {
         let lives = (0..).zip(&self.lives.lives);
-        lives.filter(|(_, life)| life.put != NOBODY && holds(life)).map(|(value, _)| value).collect()
+        lives.filter(|(_, life)| life.put != NOBODY && such(life)).map(|(value, _)| value).collect()
     }
 
     /// Whether everybody who found nothing had a gap that no stay covers.
@@ -212,7 +212,8 @@ impl Queue<'_> {
                     Begins::FoundNothing(place) => found = free >= self.ops[place as usize].start,
                     Begins::Put(_) | Begins::Nothing => {}
                 }
-                free = if reach <= position { position } else { free };
+                let is_free = reach <= position || !holds(Condition::QueueEmptyHasGap);
+                free = if is_free { position } else { free };
                 found
             })
     }
@@ -232,49 +233,42 @@ impl Queue<'_> {
         Ok(gaps)
     }
 
-    /// Whether takes of unknown result suffice if whoever found nothing did so in the first gap (or the
-    /// last) by which enough of them have begun to take all that was inside.
-    fn plan(
-        &self,
-        gaps: &mut Gaps,
-        inside: &[u32],
-        deadlines: &[(u32, u32, u32)],
-        started: &[u32],
-        last: bool,
-    ) -> bool {
+    /// Whoever found nothing needs a gap by which as many takes of unknown result have begun as there are values
+    /// that must be gone by then.
+    fn match_empties(&self, inside: &[u32], takers: &[(u32, u32)]) -> Result<(), Violation> {
+        if self.lives.empties.is_empty() {
+            return Ok(());
+        }
+        let mut gaps = self.find_gaps(Life::is_taken)?;
         let lives = &self.lives.lives;
         let mut in_by: Vec<u32> = inside.iter().map(|value| lives[*value as usize].in_by).collect();
         in_by.sort_unstable();
-        let mut chosen = Vec::new();
+        let suffice = |gap: u32| {
+            let must_go = in_by.partition_point(|in_by| *in_by <= gap);
+            must_go <= takers.partition_point(|(start, _)| *start <= gap)
+        };
         for &place in &self.lives.empties {
             let op = &self.ops[place as usize];
-            let mut found = None;
             let mut gap = gaps.next_free(op.start);
-            while gap < op.end && (last || found.is_none()) {
-                let must_go = in_by.partition_point(|in_by| *in_by <= gap);
-                if must_go <= started.partition_point(|start| *start <= gap) {
-                    found = Some(gap);
-                }
+            while gap < op.end && !suffice(gap) && holds(Condition::QueueGapWithTakers) {
                 gap = gaps.next_free(gap + 1);
             }
-            let Some(gap) = found else { return false };
-            chosen.push(gap);
+            if gap >= op.end {
+                return Err(self.never_empty(place, takers));
+            }
         }
-        chosen.sort_unstable();
-        // By when each value must be gone: counted as "a take that began at or before".
-        let mut by: Vec<u32> = inside
-            .iter()
-            .map(|value| {
-                let in_by = lives[*value as usize].in_by;
-                chosen.get(chosen.partition_point(|gap| *gap < in_by)).copied().unwrap_or(NEVER)
-            })
-            .collect();
-        for (deadline, value, _) in deadlines {
-            let Ok(place) = inside.binary_search(value) else { continue };
-            by[place] = by[place].min(deadline - 1);
-        }
-        by.sort_unstable();
-        let needed = by.iter().take_while(|by| **by != NEVER).enumerate();
-        needed.into_iter().all(|(before, by)| started.partition_point(|start| start <= by) > before)
+        Ok(())
+    }
+
+    /// All that was inside while this found nothing, and all that may have taken some of it.
+    fn never_empty(&self, place: u32, takers: &[(u32, u32)]) -> Violation {
+        let op = &self.ops[place as usize];
+        let mut ops = vec![(place as usize, "found nothing")];
+        let meets = |life: &Life| life.in_by < op.end && (!life.is_taken() || life.out_from > op.start);
+        self.lives.evidence(&self.values(meets), &mut ops);
+        let begun = takers.iter().take_while(|(start, _)| *start < op.end);
+        ops.extend(begun.map(|(_, taker)| (*taker as usize, "may have taken one of them")));
+        let rule = "something was inside all the time, and too few others can have taken it";
+        Violation { rule, ops, failing: place as usize }
     }
 }

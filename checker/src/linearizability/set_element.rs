@@ -18,6 +18,8 @@ mod evidence;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::condition::holds;
+use super::monitor_condition::Condition;
 use super::partition::NEVER;
 use crate::hash::Table;
 use crate::history::op::Value;
@@ -130,7 +132,7 @@ fn applies(ops: &[StepOp], limit: u32) -> bool {
     limit > 0
         && ops.iter().all(|op| match op.what {
             Move::Up | Move::Down => true,
-            Move::See(level) => limit == 1 && level <= 1,
+            Move::See(level) => (limit == 1 && level <= 1) || !holds(Condition::LevelLooksOfOne),
             Move::Other => false,
         })
 }
@@ -172,9 +174,10 @@ impl Sweep<'_> {
     fn begin(&mut self, place: u32) {
         let op = self.ops[place as usize];
         let object = &mut self.objects[op.object as usize];
+        let by = if holds(Condition::LevelByEnd) { op.end } else { 0 };
         match op.what {
-            Move::Up => object.up.push(Reverse((op.end, place))),
-            Move::Down => object.down.push(Reverse((op.end, place))),
+            Move::Up => object.up.push(Reverse((by, place))),
+            Move::Down => object.down.push(Reverse((by, place))),
             Move::See(level) if object.level == level => self.done[place as usize] = true,
             Move::See(level) => object.see[usize::from(level > 0)].push(place),
             Move::Other => {}
@@ -188,9 +191,13 @@ impl Sweep<'_> {
         match op.what {
             Move::Up => {
                 // It ends first of all that are open, so that it is the one that is done.
-                (level < self.limit || self.step(op.object, false)) && self.step(op.object, true)
+                let fits = level < self.limit || !holds(Condition::LevelAtMost);
+                (fits || self.step(op.object, false)) && self.step(op.object, true)
             }
-            Move::Down => (level > 0 || self.step(op.object, true)) && self.step(op.object, false),
+            Move::Down => {
+                let fits = level > 0 || !holds(Condition::LevelAtLeast);
+                (fits || self.step(op.object, true)) && self.step(op.object, false)
+            }
             Move::See(seen) => {
                 debug_assert!(seen != level, "who sees its level is content");
                 self.step(op.object, seen > level)
@@ -206,7 +213,8 @@ impl Sweep<'_> {
         let Some(Reverse((_, place))) = waiting.pop() else { return false };
         self.done[place as usize] = true;
         object.level = if up { object.level + 1 } else { object.level - 1 };
-        for content in object.see[usize::from(up)].drain(..) {
+        let seen = holds(Condition::LevelSeen);
+        for content in object.see[usize::from(up)].drain(..).filter(|_| seen) {
             self.done[content as usize] = true;
         }
         true

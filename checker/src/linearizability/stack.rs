@@ -17,7 +17,9 @@
 //! A pop that did not live to tell may have taken any value that stayed: see
 //! [`priority_queue`](super::priority_queue), which does the same about it.
 
+use super::condition::holds;
 use super::lives::{self, Gaps, LifeOp, Lives};
+use super::monitor_condition::Condition;
 use super::partition::NEVER;
 use super::priority_queue::place_empties;
 use super::tree::{Coverage, Least};
@@ -45,7 +47,8 @@ pub(crate) fn judge_lives(ops: &[LifeOp], values: usize) -> Quick {
         };
         (0..values as u32).filter(counts).collect()
     };
-    match (place_all(ops, &lives, &staying(true)), lives.takers.is_empty()) {
+    let told = lives.takers.is_empty() || !holds(Condition::TakerMayTake);
+    match (place_all(ops, &lives, &staying(true)), told) {
         (Ok(()), _) => Quick::Valid,
         (Err(violation), true) => Quick::Violation(violation),
         (Err(_), false) => match place_all(ops, &lives, &staying(false)) {
@@ -115,14 +118,14 @@ fn nest(stays: &[Stay]) -> Result<(), Vec<Stay>> {
         let first = stays.partition_point(|stay| stay.from < begin);
         let last = stays.partition_point(|stay| stay.from < end);
         while let Some((place, push_start)) = waiting.least(first, last)
-            && push_start <= begin
+            && (push_start <= begin || !holds(Condition::StackBottomIsFirst))
         {
             waiting.set(place, NEVER);
             // The tree finds the least: the latest end is the least of what is left to the end of time.
             bottoms.set(place, NEVER - 1 - stays[place].pop_end.min(NEVER - 1));
         }
         match bottoms.least(first, last) {
-            Some((place, left)) if NEVER - 1 - left >= end => {
+            Some((place, left)) if NEVER - 1 - left >= end || !holds(Condition::StackBottomIsLast) => {
                 bottoms.set(place, NEVER);
                 coverage.remove(spans[place].0, spans[place].1);
                 ranges.push((from, to));

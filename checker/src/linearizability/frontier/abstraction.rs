@@ -7,11 +7,12 @@
 
 use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
-use super::condition::{Condition, holds};
+use super::condition::Condition;
 use super::drive::Effort;
 use super::plan::Plan;
 use super::run::{Run, Stop};
 use crate::budget::{Exhausted, Meter};
+use crate::linearizability::condition::holds;
 
 /// Configurations that are enough for an abstraction that is any good.
 const WIDTH_MAX: usize = 1024;

@@ -2,12 +2,13 @@
 //! over for nothing. The module's documentation says why these are all.
 
 use super::super::register_op::{Kind, ValueId};
-use super::condition::{Condition, holds};
+use super::condition::Condition;
 use super::config::{Config, DEAD, Used};
 use super::mask::Mask;
 use super::open::Open;
 use super::plan::{NO_CLASS, Plan};
 use crate::budget::{Exhausted, Meter};
+use crate::linearizability::condition::holds;
 
 /// Steps between two looks at the clock.
 const STEPS_PER_CHECK: u64 = 1024;

@@ -1,9 +1,8 @@
-//! The conditions that the frontier's shortcuts are sound or complete under, by name, so that the tests
-//! can drop one and see that it is missed.
+//! The conditions that the frontier's shortcuts are sound or complete under.
 
-/// A condition that a test can drop. Elsewhere none ever is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Condition {
+use crate::linearizability::condition::conditions;
+
+conditions! {
     /// A read goes before the current block only if it began before that did.
     ReadBeforeBegan,
     /// So does the operation that ends,
@@ -46,63 +45,4 @@ pub(super) enum Condition {
     AnyValueInWindow,
     /// An abstraction tells a failed compare-and-set only of a value told apart.
     AbstractNotEqual,
-}
-
-impl Condition {
-    #[cfg(test)]
-    pub(super) const ALL: [Condition; 21] = [
-        Condition::ReadBeforeBegan,
-        Condition::EndBeforeBegan,
-        Condition::HeadBeforeBegan,
-        Condition::CasBeforeBegan,
-        Condition::UnknownBeforeBegan,
-        Condition::HiddenPleasesMore,
-        Condition::WantedByCas,
-        Condition::WantedByUnknownCas,
-        Condition::WantedLater,
-        Condition::WantedByNotEqual,
-        Condition::OptionalIsNotEqual,
-        Condition::OptionalAtEnd,
-        Condition::CoverFresh,
-        Condition::CoverCas,
-        Condition::CoverWrites,
-        Condition::CoverReads,
-        Condition::CoverUsed,
-        Condition::IdleOnlyIfUseless,
-        Condition::CutProvesNothing,
-        Condition::AnyValueInWindow,
-        Condition::AbstractNotEqual,
-    ];
-}
-
-/// Whether a condition counts.
-#[cfg(not(test))]
-pub(super) const fn holds(_: Condition) -> bool {
-    true
-}
-
-#[cfg(test)]
-pub(super) use dropped::{holds, without};
-
-#[cfg(test)]
-mod dropped {
-    use std::cell::Cell;
-
-    use super::Condition;
-
-    thread_local! {
-        static DROPPED: Cell<Option<Condition>> = const { Cell::new(None) };
-    }
-
-    pub(in super::super) fn holds(condition: Condition) -> bool {
-        DROPPED.get() != Some(condition)
-    }
-
-    /// Runs something with a condition dropped.
-    pub(in super::super) fn without<T>(condition: Condition, run: impl FnOnce() -> T) -> T {
-        DROPPED.set(Some(condition));
-        let result = run();
-        DROPPED.set(None);
-        result
-    }
 }

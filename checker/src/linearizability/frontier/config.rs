@@ -6,10 +6,11 @@ use hashbrown::HashTable;
 
 use super::super::hash::Mix;
 use super::super::register_op::ValueId;
-use super::condition::{Condition, holds};
+use super::condition::Condition;
 use super::mask::Mask;
 use super::open::Open;
 use super::plan::Class;
+use crate::linearizability::condition::holds;
 
 /// The value of a register whose current value nobody will see: it may be taken for any.
 pub(super) const DEAD: ValueId = ValueId::MAX;

@@ -1,9 +1,10 @@
 //! From all configurations found for one event to the few that are worth keeping.
 
-use super::condition::{Condition, holds};
+use super::condition::Condition;
 use super::config::{Config, DEAD, Used};
 use super::mask::Mask;
 use super::open::Open;
+use crate::linearizability::condition::holds;
 
 /// Up to this many are compared each with each.
 const SMALL: usize = 6;

@@ -2,9 +2,10 @@
 
 use super::super::partition::NEVER;
 use super::super::register_op::{Kind, ValueId};
-use super::condition::{Condition, holds};
+use super::condition::Condition;
 use super::mask::Mask;
 use super::plan::Plan;
+use crate::linearizability::condition::holds;
 
 /// The open operations, before event `at`.
 #[derive(Debug)]

@@ -3,13 +3,14 @@
 use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, ValueId};
 use super::burst::Bursts;
-use super::condition::{Condition, holds};
+use super::condition::Condition;
 use super::config::{Config, DEAD};
 use super::drive::Effort;
 use super::layer::{self, Scratch};
 use super::mask::Mask;
 use super::plan::Plan;
 use crate::budget::{Exhausted, Meter};
+use crate::linearizability::condition::holds;
 
 /// Events between two looks at the clock.
 const EVENTS_PER_CHECK: usize = 1024;

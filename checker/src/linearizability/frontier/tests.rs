@@ -6,13 +6,14 @@ mod simulate;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::condition::{Condition, without};
+use super::condition::Condition;
 use super::drive::{Effort, decide_with};
 use super::order::order_with;
 use super::plan::Plan;
 use super::run::{Run, Stop};
 use super::{Answer, core, decide, order};
 use crate::budget::{Budget, Meter};
+use crate::linearizability::condition::idle;
 
 /// How many seeds a test tries: more by `CHECKER_SEEDS`.
 fn seeds(usually: u64) -> std::ops::Range<u64> {
@@ -115,30 +116,42 @@ fn a_window_refutes_nothing_that_is_possible() {
     }
 }
 
-/// Whether some history tells a checker without this condition from a sound one. Panics count: the
-/// engine asserts what it relies on.
-fn is_missed(condition: Condition, seeds: u64) -> bool {
-    let meter = Meter::new(&Budget::default());
-    (0..seeds).any(|seed| {
+/// A history and what is said of it, with the usual effort and with little: nothing where that gave up.
+#[derive(Debug)]
+struct Judged {
+    history: simulate::History,
+    efforts: [Effort; 2],
+    said: [Option<Option<usize>>; 2],
+}
+
+impl Judged {
+    fn of_seed(seed: u64) -> Self {
         let history = simulate::of_seed(seed);
         let narrow = Effort { width: 1 + seed as usize % 3, window: 1 + seed as usize % 5, ..Effort::USUAL };
-        let decided = |effort| match decide_with(&history.ops, history.values, effort, &meter) {
-            Answer::Undecided { .. } => None,
-            answer => Some(failing(answer)),
-        };
-        let decided_wrongly = [Effort::USUAL, narrow].into_iter().any(|effort| {
-            let sound = decided(effort);
-            sound.is_some() && without(condition, || decided(effort)) != sound
-        });
-        decided_wrongly || without(condition, || refuted_wrongly(&history, &meter)).is_some()
-    })
+        let efforts = [Effort::USUAL, narrow];
+        let said = efforts.map(|effort| says(&history, effort));
+        Self { history, efforts, said }
+    }
+
+    fn is_said_again(&self) -> bool {
+        let same =
+            |(effort, said): (&Effort, &Option<_>)| said.is_none() || says(&self.history, *effort) == *said;
+        let meter = Meter::new(&Budget::default());
+        self.efforts.iter().zip(&self.said).all(same) && refuted_wrongly(&self.history, &meter).is_none()
+    }
+}
+
+fn says(history: &simulate::History, effort: Effort) -> Option<Option<usize>> {
+    let meter = Meter::new(&Budget::default());
+    match decide_with(&history.ops, history.values, effort, &meter) {
+        Answer::Undecided { .. } => None,
+        answer => Some(failing(answer)),
+    }
 }
 
 #[test]
 fn every_condition_is_needed() {
-    let seeds = 100_000;
-    let idle: Vec<Condition> =
-        Condition::ALL.into_iter().filter(|condition| !is_missed(*condition, seeds)).collect();
+    let idle: Vec<Condition> = idle(100_000, Judged::of_seed, Judged::is_said_again);
     assert!(idle.is_empty(), "nothing goes wrong without {idle:?}");
 }
 

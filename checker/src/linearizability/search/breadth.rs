@@ -17,6 +17,7 @@ use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 
 use super::Turn;
+use super::condition::Condition;
 use super::depth::Progress;
 use super::interned::table_bytes;
 use super::key::{Key, Mask};
@@ -24,6 +25,7 @@ use super::links::{Link, Links};
 use super::space::{NOBODY, Open, Space};
 use crate::budget::Exhausted;
 use crate::hash::{Mix, Table};
+use crate::linearizability::condition::holds;
 
 /// Fronts up to this size are compared pair by pair within a group.
 const GROUP_COMPARED_MAX: usize = 256;
@@ -179,7 +181,7 @@ impl<K: Mask> Breadth<K> {
         for node in &front {
             if node.0.mask.has(due.slot) {
                 self.pass(node.clone(), due.slot);
-            } else if self.seen.insert(node.0.clone()) {
+            } else if self.seen.insert(node.0.remembered()) {
                 self.work.push(node.clone());
             }
         }
@@ -191,7 +193,7 @@ impl<K: Mask> Breadth<K> {
     fn pass(&mut self, (mut key, link): Node<K>, slot: u32) {
         key.mask.clear(slot);
         key.rank += 1;
-        if self.next_seen.insert(key.clone()) {
+        if self.next_seen.insert(key.remembered()) {
             self.next.push((key, link));
         }
     }
@@ -241,7 +243,7 @@ impl<K: Mask> Breadth<K> {
         space.close_linked(&mut key, &mut link, &self.open)?;
         if key.mask.has(due) {
             self.pass((key, link), due);
-        } else if self.seen.insert(key.clone()) {
+        } else if self.seen.insert(key.remembered()) {
             self.work.push((key, link));
         }
         Ok(())
@@ -266,7 +268,10 @@ impl<K: Mask> Breadth<K> {
         }
         // Configurations alike but for pure operations.
         let mut groups: Table<Key<K>, Vec<u32>> = Table::default();
-        let group_of = |key: &Key<K>| Key { mask: key.mask.without(&pure), ..key.clone() };
+        let alike = |mask: &K| {
+            if holds(Condition::ComparedAlike) { mask.without(&pure) } else { K::empty(plan.slots) }
+        };
+        let group_of = |key: &Key<K>| Key { mask: alike(&key.mask), ..key.clone() };
         for (place, (key, _)) in front.iter().enumerate() {
             groups.entry(group_of(key)).or_default().push(place as u32);
         }
@@ -288,7 +293,8 @@ impl<K: Mask> Breadth<K> {
                 let Some(group) = groups.get(&group_of(child)) else { return };
                 for &place in group {
                     let other = &front[place as usize].0.mask;
-                    dropped[place as usize] |= other.is_within(&child.mask);
+                    dropped[place as usize] |=
+                        other.is_within(&child.mask) || !holds(Condition::LeadsToNoLess);
                 }
             })?;
         }

@@ -149,7 +149,7 @@ impl<K: Mask> Depth<K> {
         if self.pass_ends(space, &mut key)? {
             return Ok(true);
         }
-        if self.visited.insert(key.clone()) {
+        if self.visited.insert(key.remembered()) {
             self.note_best(&key);
             self.stack.push(Frame { cursor: 0, alternative: 0, traced: self.trace.len(), key });
         }

@@ -20,12 +20,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::breadth::{Breadth, Node};
+use super::condition::Condition;
 use super::interned::{Counts, Interned};
 use super::machine::{Numbered, States};
 use super::plan::{Event, Plan, Planned, UnknownClass};
 use super::space::{Kept, NOBODY, Space};
 use super::{Account, Limits, Told};
 use crate::budget::{Budget, Exhausted, Meter};
+use crate::linearizability::condition::holds;
 use crate::linearizability::partition::NEVER;
 use crate::model::{Model, Steps};
 
@@ -169,7 +171,7 @@ impl<M: Model> Growing<M> {
         // What changes nothing need not have happened.
         let op = op.filter(|op| !self.states.model.is_pure(op));
         let unknown = op.map(|op| self.unknown_class(op));
-        if let Some(unknown) = unknown {
+        if let Some(unknown) = unknown.filter(|_| holds(Condition::MayHaveHappened)) {
             self.plan.unknown[unknown as usize].starts.push((self.clock, 0));
         }
         let event = self.plan.events.len();
@@ -182,12 +184,13 @@ impl<M: Model> Growing<M> {
     pub(crate) fn end(&mut self, token: u64, op: Option<&M::Op>) -> Result<bool, Stuck> {
         let Some(begun) = self.begun.remove(&token) else { return Err(Stuck::Forgotten) };
         self.clock += 1;
-        if let Some(unknown) = begun.unknown {
+        if let Some(unknown) = begun.unknown.filter(|_| holds(Condition::EndedIsKnown)) {
             let starts = &mut self.plan.unknown[unknown as usize].starts;
             starts.retain(|(start, _)| *start != begun.start);
         }
         let judged = match (op, begun.unknown) {
             (None, None) => Ok(true),
+            (None, Some(_)) if !holds(Condition::FailedIsUndone) => Ok(true),
             _ => self.end_judged(&begun, op),
         };
         self.slots_free.push(begun.slot);
@@ -252,10 +255,13 @@ impl<M: Model> Growing<M> {
             self.plan.completed.push(planned);
             self.plan.events.push(Event { rank, start: false });
             self.plan.events[begun.event].rank = rank;
-            self.breadth.open.complete(&self.plan, begun.event);
+            if holds(Condition::OpenIsCompleted) {
+                self.breadth.open.complete(&self.plan, begun.event);
+            }
         }
         self.plan.classes = self.states.ops.len();
-        let since = self.plan.completed.partition_point(|planned| planned.end < begun.start);
+        let start = if holds(Condition::BackToItsStart) { begun.start } else { self.clock };
+        let since = self.plan.completed.partition_point(|planned| planned.end < start);
         let from = since.checked_sub(self.first).filter(|from| *from < self.fronts.len());
         let Some(from) = from else { return Err(Stuck::Forgotten) };
         let undone = self.fronts.drain(from + 1..);

@@ -7,6 +7,10 @@
 
 use std::hash::{Hash, Hasher};
 
+use super::condition::Condition;
+use super::interned::Counts;
+use crate::linearizability::condition::holds;
+
 /// Which of the open operations are placed, by slot.
 pub(super) trait Mask: Clone + Eq {
     /// Nothing placed, of so many slots.
@@ -91,6 +95,20 @@ pub(super) struct Key<K> {
     /// How many of each class of unknown operations are placed, interned.
     pub(super) used: u32,
     pub(super) mask: K,
+}
+
+impl<K: Mask> Key<K> {
+    /// What it is remembered by when it was tried.
+    pub(super) fn remembered(&self) -> Self {
+        let mut tried = self.clone();
+        if !holds(Condition::ToldApartByUsed) {
+            tried.used = Counts::NONE;
+        }
+        if !holds(Condition::ToldApartByMask) {
+            tried.mask.words_mut().fill(0);
+        }
+        tried
+    }
 }
 
 impl<K: Mask> Hash for Key<K> {

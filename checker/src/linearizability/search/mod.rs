@@ -18,6 +18,7 @@
 //! The budget covers time, steps and everything that is held, inside a model's step too.
 
 mod breadth;
+mod condition;
 mod depth;
 pub(crate) mod growing;
 mod interned;

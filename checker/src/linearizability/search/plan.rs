@@ -5,8 +5,10 @@
 
 use std::collections::HashMap;
 
+use super::condition::Condition;
 use crate::hash::Table;
 use crate::history::op::Value;
+use crate::linearizability::condition::holds;
 use crate::linearizability::partition::NEVER;
 use crate::model::{Model, SearchOp};
 
@@ -177,7 +179,9 @@ pub(crate) fn useful_unknown<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> Ve
             match model.makes(&search_op.op) {
                 Some(value) => makers.entry(value).or_default().push(number),
                 None => {
-                    needed.extend(model.needs(&search_op.op));
+                    if holds(Condition::NeededByMakerless) {
+                        needed.extend(model.needs(&search_op.op));
+                    }
                     useful.push(number);
                 }
             }
@@ -186,7 +190,9 @@ pub(crate) fn useful_unknown<M: Model>(model: &M, ops: &[SearchOp<M::Op>]) -> Ve
     while let Some(value) = needed.pop() {
         // Taken out: a value needed twice is looked at once.
         for number in makers.remove(&value).unwrap_or_default() {
-            needed.extend(model.needs(&ops[number].op));
+            if holds(Condition::NeededByUnknown) {
+                needed.extend(model.needs(&ops[number].op));
+            }
             useful.push(number);
         }
     }

@@ -1,12 +1,14 @@
 //! What both arms of a search share: the plan, the machine, the counts, and where one may go from a key.
 
 use super::Told;
+use super::condition::Condition;
 use super::interned::Counts;
 use super::key::{Key, Mask};
 use super::links::{Link, Links};
 use super::machine::{KnownSteps, Machine, States};
 use super::plan::{Event, Plan, Planned};
 use crate::budget::Exhausted;
+use crate::linearizability::condition::holds;
 
 pub(super) const NOBODY: u32 = u32::MAX;
 
@@ -70,15 +72,18 @@ impl<'a> Space<'a> {
     ) -> Result<(), Exhausted> {
         for (slot, rank) in open.slots.iter().enumerate().filter(|(_, rank)| **rank != NOBODY) {
             let planned = &self.plan.completed[*rank as usize];
-            if planned.pure
-                && !key.mask.has(slot as u32)
-                && self.machine.step(key.state, planned.class)?.is_possible()
-            {
+            if planned.pure && !key.mask.has(slot as u32) && self.fits(key.state, planned)? {
                 key.mask.set(slot as u32);
                 told(planned.number as u32);
             }
         }
         Ok(())
+    }
+
+    #[inline]
+    fn fits(&mut self, state: u32, pure: &Planned) -> Result<bool, Exhausted> {
+        let possible = self.machine.step(state, pure.class)?.is_possible();
+        Ok(possible || !holds(Condition::PureWhereItFits))
     }
 
     /// The same, with links.
@@ -90,10 +95,7 @@ impl<'a> Space<'a> {
     ) -> Result<(), Exhausted> {
         for (slot, rank) in open.slots.iter().enumerate().filter(|(_, rank)| **rank != NOBODY) {
             let planned = &self.plan.completed[*rank as usize];
-            if planned.pure
-                && !key.mask.has(slot as u32)
-                && self.machine.step(key.state, planned.class)?.is_possible()
-            {
+            if planned.pure && !key.mask.has(slot as u32) && self.fits(key.state, planned)? {
                 key.mask.set(slot as u32);
                 *link = self.links.add(*link, planned.number as u32);
             }
@@ -116,7 +118,7 @@ impl<'a> Space<'a> {
             if least.1 != self.look {
                 *least = (*rank, self.look);
                 ranks.push(*rank);
-            } else if *rank < least.0 {
+            } else if *rank < least.0 && holds(Condition::EqualByEnd) {
                 let worse = std::mem::replace(&mut least.0, *rank);
                 ranks.iter_mut().filter(|rank| **rank == worse).for_each(|rank| *rank = least.0);
             }
@@ -128,9 +130,9 @@ impl<'a> Space<'a> {
     /// apart.
     pub(super) fn unknown_of(&self, used: u32, index: usize, end: u32) -> Option<u32> {
         let class = &self.plan.unknown[index];
-        let placed = self.counts.of(used, index as u32) as usize;
-        let (start, number) = *class.starts.get(placed)?;
-        (start < end).then_some(number as u32)
+        let placed = if holds(Condition::UnknownOnce) { self.counts.of(used, index as u32) } else { 0 };
+        let (start, number) = *class.starts.get(placed as usize)?;
+        (start < end || !holds(Condition::UnknownBegan)).then_some(number as u32)
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Each arm alone and both together against every order tried, and against one another where there are
 //! too many orders to try; `objects` has the models.
 
+mod conditions;
 mod objects;
 
 use std::sync::Arc;
@@ -257,6 +258,7 @@ fn value(random: &mut ChaCha8Rng) -> Value {
 }
 
 /// A register whose writes say when they took effect; the hint may be wrong.
+#[derive(Clone)]
 struct Versioned;
 
 impl Model for Versioned {
@@ -290,15 +292,16 @@ impl Model for Versioned {
 
 #[test]
 fn a_hint_that_is_wrong_changes_no_verdict() {
-    let op = |random: &mut ChaCha8Rng| {
-        let op = match random.random_range(0..3) {
-            0 => RegisterOp::Read(value(random)),
-            1 => RegisterOp::Write(value(random)),
-            _ => RegisterOp::Cas(value(random), value(random)),
-        };
-        (op, random.random_ratio(2, 3).then(|| random.random_range(0..9)))
+    agree(&Versioned, hinted, 2_000, 60);
+}
+
+fn hinted(random: &mut ChaCha8Rng) -> (RegisterOp, Option<u64>) {
+    let op = match random.random_range(0..3) {
+        0 => RegisterOp::Read(value(random)),
+        1 => RegisterOp::Write(value(random)),
+        _ => RegisterOp::Cas(value(random), value(random)),
     };
-    agree(&Versioned, op, 2_000, 60);
+    (op, random.random_ratio(2, 3).then(|| random.random_range(0..9)))
 }
 
 /// Many writes open at once, and reads that show one order of them: without hints, a long search.

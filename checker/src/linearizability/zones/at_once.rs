@@ -9,10 +9,12 @@
 use super::super::register_op::ValueId as Number;
 use super::clusters::{Block, Clusters, NUMBERS_MAX, READS, WRITER};
 use super::collide::Noted;
+use super::condition::Condition;
 use crate::history::History;
 use crate::history::ended::{Ended, each_ended};
 use crate::history::pair::{OpCounts, Outcome};
 use crate::history::values::ValueId;
+use crate::linearizability::condition::holds;
 use crate::linearizability::register_decode::{Meaning, Said};
 use crate::model::{CasRegister, Model};
 
@@ -195,7 +197,9 @@ impl<'h> Registers<'h> {
         };
         let walked = self.clusters.join_and_walk(|block: Block| match block.end {
             // All of these are at one position.
-            0 => reach[((block.head - first.0) / first.1) as usize] = block.start,
+            0 if holds(Condition::InitialByKey) => {
+                reach[((block.head - first.0) / first.1) as usize] = block.start;
+            }
             _ => noted.note(block),
         });
         let key_of = |position: u32| {

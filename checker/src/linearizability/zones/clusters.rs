@@ -9,6 +9,8 @@ use super::super::partition::NEVER;
 use super::super::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use super::NONE;
 use super::collide::Noted;
+use super::condition::Condition;
+use crate::linearizability::condition::holds;
 
 /// Index of what the reads of a value did.
 pub(super) const READS: usize = 0;
@@ -101,7 +103,9 @@ impl Clusters {
     /// This value was there before all: any write of it is one more.
     pub(super) fn begin_with(&mut self, value: ValueId) {
         self.make_room(value);
-        self.all[value as usize].end[WRITER] = 0;
+        if holds(Condition::InitialIsWritten) {
+            self.all[value as usize].end[WRITER] = 0;
+        }
     }
 
     /// Reads the prefix of a history up to a position; `None` if values are not unique.
@@ -125,7 +129,8 @@ impl Clusters {
             }
         };
         // A read that did not end says nothing.
-        let start = if role == READS && op.end == NEVER { 0 } else { op.start };
+        let is_lost = role == READS && op.end == NEVER && holds(Condition::LostReadSaysNothing);
+        let start = if is_lost { 0 } else { op.start };
         self.touch(value, role, start, op.end)
     }
 
@@ -137,16 +142,16 @@ impl Clusters {
         let again = (role == WRITER) & cluster.is_written();
         cluster.end[role] = cluster.end[role].min(end);
         cluster.start[role] = cluster.start[role].max(start);
-        !again
+        !again || !holds(Condition::WrittenOnce)
     }
 
     /// The same with something that found the one value and left the other.
     #[inline]
     pub(super) fn swap(&mut self, found: ValueId, left: ValueId, start: u32, end: u32) -> bool {
         match (found == left, end) {
-            (true, NEVER) => true,
-            (true, _) => self.touch(left, READS, start, end),
-            (false, _) => {
+            (true, NEVER) if holds(Condition::LostSwapToItselfSaysNothing) => true,
+            (true, _) if holds(Condition::SwapToItselfReads) => self.touch(left, READS, start, end),
+            (true | false, _) => {
                 self.link(found, left);
                 self.touch(left, WRITER, start, end)
             }
@@ -203,7 +208,7 @@ impl Clusters {
         }
     }
 
-    /// Hands out every block that is not empty, once it is known which values belong together.
+    /// Hands out every block, once it is known which values belong together.
     pub(super) fn join_and_walk(&mut self, found: impl FnMut(Block)) -> Result<(), Stop> {
         assert!(self.all.len() <= NUMBERS_MAX, "{} values leave no bit for what is needed", self.all.len());
         if !self.links.is_empty() {
@@ -217,23 +222,27 @@ impl Clusters {
     fn join_chains(&mut self) -> Result<(), Stop> {
         self.needed = 0;
         for through in 0..self.all.len() as ValueId {
-            if self.is_needed(through) || self.get(through).first_end() == NEVER {
+            let is_left = self.get(through).first_end() == NEVER && holds(Condition::NeededOnlyIfEnded);
+            if self.is_needed(through) || is_left {
                 continue;
             }
             let mut value = through;
             loop {
                 self.links[value as usize][NEXT] |= NEEDED;
                 self.needed += 1;
-                if !self.get(value).is_written() {
+                if !self.get(value).is_written() && holds(Condition::NeededIsWritten) {
                     return Err(Stop::NeverWritten { value, through });
                 }
                 let found = self.found(value);
-                if found == NONE {
+                if found == NONE || !holds(Condition::NeededByChain) {
                     break;
                 }
                 let first = self.next(found);
                 if first != NONE {
-                    return Err(Stop::TwoSuccessors { first, second: value });
+                    match holds(Condition::ReplacedOnce) {
+                        true => return Err(Stop::TwoSuccessors { first, second: value }),
+                        false => break,
+                    }
                 }
                 self.links[found as usize][NEXT] |= value + 1;
                 if self.is_needed(found) {
@@ -245,7 +254,7 @@ impl Clusters {
         Ok(())
     }
 
-    /// Hands out every block that is not empty, after looking at its inner order.
+    /// Hands out every block, after looking at its inner order.
     pub(super) fn walk_blocks(&self, mut found: impl FnMut(Block)) -> Result<(), Stop> {
         if self.links.is_empty() {
             return self.walk_values(found);
@@ -262,13 +271,11 @@ impl Clusters {
                 block.extend(value, self.get(value))?;
                 value = self.next(value);
             }
-            if block.start != 0 {
-                found(block);
-            }
+            found(block);
         }
         // Every chain from a head has been walked: whatever needed value is left stands on a cycle, or
         // else behind one, but then two stand behind the same.
-        if walked == self.needed {
+        if walked == self.needed || !holds(Condition::NoCycle) {
             return Ok(());
         }
         Err(Stop::Cycle { value: self.on_a_cycle() })
@@ -282,7 +289,7 @@ impl Clusters {
             }
             let mut block = Block { head: value, end: NEVER, start: 0 };
             let in_order = block.extend(value, cluster);
-            if !cluster.is_written() || in_order.is_err() {
+            if (!cluster.is_written() && holds(Condition::SeenIsWritten)) || in_order.is_err() {
                 // The first of those that nobody wrote, if there is one, as with chains.
                 let missing = |cluster: &Cluster| cluster.first_end() != NEVER && !cluster.is_written();
                 return match self.all.iter().position(missing).map(|value| value as ValueId) {
@@ -290,9 +297,7 @@ impl Clusters {
                     None => in_order,
                 };
             }
-            if block.start != 0 {
-                found(block);
-            }
+            found(block);
         }
         Ok(())
     }
@@ -358,8 +363,8 @@ impl Block {
     /// Puts a value behind those that it has.
     #[inline]
     fn extend(&mut self, value: ValueId, cluster: &Cluster) -> Result<(), Stop> {
-        for role in [WRITER, READS] {
-            if cluster.end[role] < self.start {
+        for (role, condition) in [(WRITER, Condition::WriterInOrder), (READS, Condition::ReadsInOrder)] {
+            if cluster.end[role] < self.start && holds(condition) {
                 return Err(Stop::OutOfOrder { value, role, start: self.start });
             }
             self.end = self.end.min(cluster.end[role]);

@@ -7,6 +7,8 @@
 //! that is met may end before that.
 
 use super::clusters::Block;
+use super::condition::Condition;
+use crate::linearizability::condition::holds;
 
 /// Marks the first end of a forward block.
 const FORWARD: u32 = 1 << 31;
@@ -41,8 +43,7 @@ impl Noted {
         for (position, &noted) in self.at.iter().enumerate() {
             let is_forward = noted & FORWARD != 0;
             let other = noted & !FORWARD;
-            let allowed = if is_forward { position as u32 } else { other };
-            collides |= allowed.wrapping_sub(1) < reach - 1;
+            collides |= allowed(noted, position as u32).wrapping_sub(1) < reach - 1;
             reach = reach.max(if is_forward { other } else { 0 });
         }
         collides
@@ -58,7 +59,7 @@ impl Noted {
         for (position, &noted) in self.at.iter().enumerate() {
             let is_forward = noted & FORWARD != 0;
             let (other, position) = (noted & !FORWARD, position as u32);
-            if noted != 0 && if is_forward { position } else { other } < reach {
+            if noted != 0 && allowed(noted, position) < reach {
                 return Some((holder, position));
             }
             if is_forward && other > reach {
@@ -75,9 +76,19 @@ impl Noted {
             let position = position as u32;
             let reach = &mut reach[key_of(position)];
             let (is_forward, other) = (noted & FORWARD != 0, noted & !FORWARD);
-            let collides = if is_forward { position } else { other } < *reach;
+            let collides = allowed(noted, position) < *reach;
             *reach = (*reach).max(if is_forward { other } else { 0 });
             collides
         })
+    }
+}
+
+/// How far those forward blocks that began before may reach, so that what is noted at this position fits.
+#[inline(always)]
+fn allowed(noted: u32, position: u32) -> u32 {
+    match noted & FORWARD != 0 {
+        true if holds(Condition::ForwardsApart) => position,
+        false if holds(Condition::BackwardOutside) => noted,
+        true | false => u32::MAX,
     }
 }

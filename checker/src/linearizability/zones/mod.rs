@@ -31,12 +31,14 @@
 //! | `collide` | whether two blocks collide |
 //! | `at_once` | the verdict for all keys at once, straight from the history's columns |
 //! | `name` | which operations a collision is made of |
+//! | `condition` | what tests drop to see that it is missed |
 //! | `order` | the order of a history that is linearizable |
 //! | `unique_part` | histories of which only a part has unique values |
 
 mod at_once;
 mod clusters;
 mod collide;
+mod condition;
 mod name;
 mod order;
 mod unique_part;
@@ -44,9 +46,11 @@ mod unique_part;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use super::condition::holds;
 use super::partition::NEVER;
 use super::register_op::{INITIAL, Kind, RegisterOp};
 use clusters::{Clusters, Stop};
+use condition::Condition;
 
 pub(crate) use at_once::{AtOnce, at_once};
 pub(crate) use order::order;
@@ -173,7 +177,10 @@ impl Collision {
             let mut clusters = Clusters::load(ops, values, cut).expect("values were unique in the whole");
             match clusters.judge(cut) {
                 Ok(()) => possible = cut,
-                Err(stop) => found = name::name(ops, &clusters, &stop),
+                Err(stop) => {
+                    found = name::name(ops, &clusters, &stop);
+                    assert!(found.complete <= cut, "what is wrong with a prefix is complete within it");
+                }
             }
         }
         found
@@ -200,7 +207,9 @@ pub(crate) fn never_written(ops: &[RegisterOp], values: usize) -> Option<Violati
         }
     }
     let by = ops.iter().position(|op| match op.kind {
-        Kind::Read(value) | Kind::Cas(value, _) => op.end != NEVER && !written[value as usize],
+        Kind::Read(value) | Kind::Cas(value, _) => {
+            (op.end != NEVER || !holds(Condition::NeverWrittenByEnded)) && !written[value as usize]
+        }
         Kind::Write(_) | Kind::NotEqual(_) => false,
     })?;
     Some(Violation::NeverWritten { by })

@@ -14,6 +14,8 @@
 
 use super::NONE;
 use super::clusters::{Block, Clusters, READS, WRITER};
+use super::condition::Condition;
+use crate::linearizability::condition::holds;
 use crate::linearizability::partition::NEVER;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 
@@ -43,8 +45,15 @@ pub(super) fn arrange(ops: &[RegisterOp], clusters: &Clusters, positions: u32) -
             Kind::Write(_) | Kind::Cas(..) => WRITER,
         };
         let rank = ranks.get(value as usize).copied().unwrap_or(NONE);
-        if rank != NONE && (role == WRITER || op.end != NEVER) {
-            placed.push(Place { rank, is_read: role == READS, start: op.start, number });
+        let ended = op.end != NEVER || !holds(Condition::LostReadNotOrdered);
+        let needed = rank != NONE || !holds(Condition::UnneededNotOrdered);
+        if needed && (role == WRITER || ended) {
+            placed.push(Place {
+                rank,
+                is_read: role == READS && holds(Condition::WriterBeforeReads),
+                start: op.start,
+                number,
+            });
         }
     }
     placed.sort_unstable();
@@ -124,11 +133,12 @@ fn fit_in(ops: &[RegisterOp], order: &[usize], fit: &[usize], positions: u32) ->
             floor = floor.max(held[swept]);
             swept += 1;
         }
-        let mut gap = first[op.start as usize].max(floor);
-        if value_at(gap) == op.value() {
+        let mut gap = if holds(Condition::FitBehindEnded) { first[op.start as usize] } else { 0 };
+        gap = if holds(Condition::FitBehindHeld) { gap.max(floor) } else { gap };
+        if value_at(gap) == op.value() && holds(Condition::FitNotEqual) {
             gap = replaced[gap];
         }
-        if gap > last[op.end as usize] {
+        if gap > last[op.end as usize] && holds(Condition::FitBeforeBegun) {
             return None;
         }
         held[op.end as usize] = gap;

@@ -5,15 +5,20 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Answer, Violation, first_impossible, never_written, order, unique_part, zones};
+use super::condition::Condition;
+use super::{Answer, Violation, at_once, first_impossible, never_written, order, unique_part, zones};
+use crate::history::op::{Op, OpType, Process, Value};
+use crate::linearizability::condition::idle;
 use crate::linearizability::partition::NEVER;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
+use crate::model::CasRegister;
 
 /// Histories per test; `CHECKER_SEEDS=N` asks for another number, for a night.
 fn seeds() -> u64 {
     std::env::var("CHECKER_SEEDS").map_or(40_000, |seeds| seeds.parse().unwrap())
 }
 
+#[derive(Debug)]
 pub(crate) struct Generated {
     pub(crate) ops: Vec<RegisterOp>,
     pub(crate) values: usize,
@@ -306,4 +311,99 @@ fn a_read_proves_the_whole_chain_behind_it() {
     let Answer::Invalid(collision) = zones(&stale, 5, 8) else { panic!() };
     let violation = collision.earliest(&stale).violation;
     assert_eq!(violation, Violation::OutOfOrder { early: 4, late: 5, links: vec![1, 3] });
+}
+
+/// Registers as a client would have recorded them, each with a key of its own.
+fn recorded(registers: &[&[RegisterOp]]) -> crate::History {
+    let mut events: Vec<(u32, Op)> = Vec::new();
+    let value = |value: ValueId| Value::Int(i64::from(value));
+    let mut process = 0;
+    for (key, ops) in registers.iter().enumerate() {
+        for op in *ops {
+            let (f, asked, answered) = match op.kind {
+                Kind::Read(seen) => ("read", Value::Nil, value(seen)),
+                Kind::Write(written) => ("write", value(written), value(written)),
+                Kind::Cas(old, new) => {
+                    let pair = Value::List(vec![value(old), value(new)]);
+                    ("cas", pair.clone(), pair)
+                }
+                Kind::NotEqual(_) => continue,
+            };
+            let event = |op_type, value| {
+                Op::new(0, 0, op_type, Process::Client(process), f, value).with_key(key as i64)
+            };
+            events.push((op.start, event(OpType::Invoke, asked)));
+            if op.end != NEVER {
+                events.push((op.end, event(OpType::Ok, answered)));
+            }
+            process += 1;
+        }
+    }
+    events.sort_by_key(|(position, _)| *position);
+    let numbered = events.into_iter().zip(0..).map(|((_, op), index)| Op { index, ..op });
+    numbered.collect()
+}
+
+/// All that is said of two registers.
+#[derive(Debug, PartialEq, Eq)]
+struct Said {
+    is_valid: Option<bool>,
+    first_impossible: Option<u32>,
+    order: Option<Vec<usize>>,
+    of_unique_part: bool,
+    never_written: bool,
+    at_once: Option<bool>,
+}
+
+impl Said {
+    fn of((generated, other): &(Generated, Generated)) -> Self {
+        let Generated { ops, values, positions } = generated;
+        let initial = CasRegister::starting_with(Value::Int(i64::from(INITIAL)));
+        let at_once = at_once(&recorded(&[ops, &other.ops]), &initial);
+        Said {
+            is_valid: match zones(ops, *values, *positions) {
+                Answer::Valid => Some(true),
+                Answer::Invalid(_) => Some(false),
+                Answer::NotUnique | Answer::Undecided => None,
+            },
+            first_impossible: first_impossible(ops, *values, *positions),
+            order: order(ops, *values, *positions),
+            of_unique_part: unique_part(ops, *values, *positions).is_some(),
+            never_written: never_written(ops, *values).is_some(),
+            at_once: at_once.map(|found| found.is_valid),
+        }
+    }
+}
+
+/// The same with the initial value in place of this one.
+fn with_initial_for(value: ValueId, kind: Kind) -> Kind {
+    let replaced = |other| if other == value { INITIAL } else { other };
+    match kind {
+        Kind::Read(seen) => Kind::Read(replaced(seen)),
+        Kind::Write(written) => Kind::Write(replaced(written)),
+        Kind::Cas(old, new) => Kind::Cas(replaced(old), replaced(new)),
+        Kind::NotEqual(not) => Kind::NotEqual(replaced(not)),
+    }
+}
+
+/// What is said with every condition is held against the oracle by the other tests.
+#[test]
+fn every_condition_is_needed() {
+    let case = |seed: u64| {
+        let plan = plan_of(seed / 3);
+        let plan = match seed % 3 {
+            0 => plan,
+            1 => Plan { not_equals: true, ..plan },
+            _ => Plan { repeated: Some(8 + seed as u32 % 8), ..plan },
+        };
+        let mut generated = (generate(plan, seed), generate(plan, !seed));
+        if plan.repeated.is_some() && seed.is_multiple_of(2) {
+            // The initial value is written, too.
+            generated.0.ops.iter_mut().for_each(|op| op.kind = with_initial_for(1, op.kind));
+        }
+        let said = Said::of(&generated);
+        (generated, said)
+    };
+    let idle: Vec<Condition> = idle(30_000, case, |(generated, said)| Said::of(generated) == *said);
+    assert!(idle.is_empty(), "nothing goes wrong without {idle:?}");
 }

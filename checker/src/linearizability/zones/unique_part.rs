@@ -21,8 +21,9 @@
 //! So what is impossible in the rest is impossible in the whole. Nothing follows when the rest is
 //! fine, and the whole may have become impossible earlier than the rest did.
 
+use super::condition::Condition;
 use super::{Answer, Violation, zones};
-use crate::linearizability::partition::NEVER;
+use crate::linearizability::condition::holds;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 
 /// A violation in a history of which some values are left out.
@@ -38,11 +39,13 @@ pub(crate) struct UniquePart {
 /// Looks for a violation among the values that are written once.
 pub(crate) fn unique_part(ops: &[RegisterOp], values: usize, positions: u32) -> Option<UniquePart> {
     let mut writes = vec![0u8; values.max(1)];
-    writes[INITIAL as usize] = 1;
+    writes[INITIAL as usize] = u8::from(holds(Condition::InitialIsRepeated));
     for op in ops {
         match op.kind {
             Kind::Write(value) => bump(&mut writes, value),
-            Kind::Cas(expected, value) if expected != value => bump(&mut writes, value),
+            Kind::Cas(expected, value) if expected != value || !holds(Condition::SwapToItselfWritesNot) => {
+                bump(&mut writes, value)
+            }
             Kind::Cas(..) | Kind::Read(_) | Kind::NotEqual(_) => {}
         }
     }
@@ -51,15 +54,16 @@ pub(crate) fn unique_part(ops: &[RegisterOp], values: usize, positions: u32) -> 
     for (number, op) in ops.iter().enumerate() {
         let kind = match op.kind {
             Kind::NotEqual(_) => continue,
-            Kind::Read(value) | Kind::Write(value) if out(value) => continue,
+            Kind::Read(value) | Kind::Write(value) if out(value) && holds(Condition::RepeatedLeftOut) => {
+                continue;
+            }
             Kind::Read(_) | Kind::Write(_) => op.kind,
             Kind::Cas(expected, value) => match (out(expected), out(value)) {
                 (true, true) => continue,
-                (true, false) => Kind::Write(value),
-                // A read of unknown outcome says nothing.
-                (false, true) if op.end == NEVER => continue,
-                (false, true) => Kind::Read(expected),
-                (false, false) => op.kind,
+                (true, false) if holds(Condition::FromRepeatedWrites) => Kind::Write(value),
+                // One of unknown outcome says nothing then.
+                (false, true) if holds(Condition::ToRepeatedReads) => Kind::Read(expected),
+                (true, false) | (false, true | false) => op.kind,
             },
         };
         left.push(RegisterOp { kind, ..*op });

@@ -33,7 +33,7 @@ fn arms_agree_on_lists() {
 }
 
 /// Puts and takes of few values, takes that do not tell what they took among them.
-fn container(random: &mut ChaCha8Rng) -> ContainerOp {
+pub(super) fn container(random: &mut ChaCha8Rng) -> ContainerOp {
     match random.random_range(0..8) {
         0..3 => ContainerOp::Put(value(random)),
         3..5 => ContainerOp::Take(value(random)),
