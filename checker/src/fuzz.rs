@@ -4,14 +4,18 @@
 //! An engine plugs its own oracle in with one line in [`TARGETS`]: a name and a function of a seed that
 //! panics or says what is wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 #[path = "../tests/it/fuzz/driver.rs"]
 mod driver;
+#[path = "../tests/it/fuzz/kept.rs"]
+mod kept;
 
 use crate::budget::{Budget, Meter};
 use crate::history::History;
 use crate::history::op::{Op, OpType, Process, Value};
 use crate::linearizability::judge::Found;
-use crate::linearizability::partition::by_key;
+use crate::linearizability::partition::{Part, by_key};
 use crate::linearizability::register_decode::Decoder;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use crate::linearizability::search::{self, Limits, SearchOp, Told};
@@ -41,6 +45,24 @@ fn fuzz() {
     driver::run(TARGETS, 60);
 }
 
+#[test]
+fn what_was_wrong_once_is_said_alike_by_all_engines() {
+    for kept in kept::KEPT.iter().filter(|kept| kept.check == "cas-register") {
+        let history = History::read_jsonl(kept.jsonl.as_bytes()).unwrap();
+        assert_eq!(at_once_differs(&history, &CasRegister::default()), None, "{}", kept.name);
+        let parts = by_key(history.calls().unwrap());
+        let proven = match kept.said {
+            "valid" => Some(true),
+            "invalid" if parts.len() == 1 => Some(false),
+            _ => None,
+        };
+        for part in &parts {
+            let register = Register::of(part, &CasRegister::default()).unwrap();
+            assert_eq!(differ(&register, proven), None, "{}", kept.name);
+        }
+    }
+}
+
 /// Steps that the search may take: it is here to be compared with, not to be waited for.
 const STEPS_MAX: u64 = 200_000;
 
@@ -50,6 +72,14 @@ struct Register {
     ops: Vec<RegisterOp>,
     values: usize,
     positions: u32,
+}
+
+impl Register {
+    fn of(part: &Part<'_>, model: &CasRegister) -> Result<Self, String> {
+        let mut decoder = Decoder::new(part, model);
+        let ops = decoder.ops()?;
+        Ok(Self { values: decoder.values(), ops, positions: part.positions })
+    }
 }
 
 fn engines_agree(object: Object, seed: u64) -> Result<(), String> {
@@ -67,10 +97,7 @@ fn engines_agree(object: Object, seed: u64) -> Result<(), String> {
     };
     let simulated = simulate(&plan);
     let parts = by_key(simulated.history.calls().map_err(|rule| rule.to_string())?);
-    let model = CasRegister::default();
-    let mut decoder = Decoder::new(&parts[0], &model);
-    let ops = decoder.ops()?;
-    let mut register = Register { values: decoder.values(), ops, positions: parts[0].positions };
+    let mut register = Register::of(&parts[0], &CasRegister::default())?;
     let proven = match (spoil, simulated.spoiled_at) {
         (_, Some(_)) => Some(false),
         (None, None) => Some(true),
@@ -124,7 +151,8 @@ fn at_once_agrees(seed: u64, operations: RangeInclusive<u64>) -> Result<(), Stri
     let wrong = |ops: &[Op]| at_once_differs(&ops.iter().cloned().collect(), model);
     let Some(_) = wrong(&ops) else { return Ok(()) };
     let left = shrink(&ops, |ops| wrong(ops).is_some());
-    Err(format!("{}\n{left:#?}", wrong(&left).unwrap_or_default()))
+    let model = format!("{model:?}");
+    Err(format!("{model}: {}\n{}", wrong(&left).unwrap_or_default(), jsonl(left)))
 }
 
 /// Numbers the values of every key anew, so that keys share them.
@@ -226,9 +254,16 @@ fn differ(register: &Register, proven: Option<bool>) -> Option<String> {
         answers.iter().any(|(_, failing)| proven.is_some_and(|valid| valid != failing.is_none()));
     let differ = answers.windows(2).any(|pair| pair[0].1 != pair[1].1);
     (contradicted || differ).then(|| {
-        let lines: Vec<String> = ops.iter().map(|op| format!("{op:?}")).collect();
-        format!("proven {proven:?}, first impossible {answers:?}\n{}", lines.join("\n"))
+        let history = zones::tests::recorded(&[ops]);
+        format!("proven {proven:?}, first impossible {answers:?}\n{}", jsonl(history.into_ops()))
     })
+}
+
+/// As it can be kept: see [`kept`].
+fn jsonl(ops: Vec<Op>) -> String {
+    let mut lines = Vec::new();
+    ops.iter().for_each(|op| op.write_jsonl(&mut lines).unwrap());
+    String::from_utf8(lines).unwrap()
 }
 
 /// Lets a completed read answer something else, or an operation end sooner or later.

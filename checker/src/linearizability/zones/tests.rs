@@ -314,7 +314,7 @@ fn a_read_proves_the_whole_chain_behind_it() {
 }
 
 /// Registers as a client would have recorded them, each with a key of its own.
-fn recorded(registers: &[&[RegisterOp]]) -> crate::History {
+pub(crate) fn recorded(registers: &[&[RegisterOp]]) -> crate::History {
     let mut events: Vec<(u32, Op)> = Vec::new();
     let value = |value: ValueId| Value::Int(i64::from(value));
     let mut process = 0;

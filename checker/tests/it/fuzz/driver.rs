@@ -6,7 +6,7 @@
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | none | a few seeds of each target and the ones that failed once: a part of `make test` |
+//! | none | a few seeds of each target: a part of `make test` |
 //! | `CHECKER_FUZZ_SECONDS` | so long; `make fuzz-checker TIME=…` sets it |
 //! | `CHECKER_FUZZ_SEED` | the first seed, and without seconds the only one; else it is drawn from the clock |
 //! | `CHECKER_FUZZ_TARGET` | only targets with this text in their names |
@@ -25,9 +25,6 @@ pub(crate) type Target = (&'static str, fn(u64) -> Result<(), String>);
 const FAILURES_MAX: usize = 5;
 /// How often the rate is told.
 const TELL: Duration = Duration::from_secs(10);
-
-/// Target and seed of what failed once, one a line: tried first, always.
-const KEPT: &str = include_str!("kept.txt");
 
 thread_local! {
     /// The last panic of this thread, and where, while it tries a seed.
@@ -79,19 +76,12 @@ pub(crate) fn run(targets: &[Target], usual: u64) {
     let failures = match (asked.seconds, asked.seed) {
         (Some(seconds), first) => long(&targets, seconds, first),
         (None, Some(seed)) => targets.iter().filter_map(|target| attempt(*target, seed)).collect(),
-        (None, None) => few(&targets, usual),
+        (None, None) => {
+            let seeds = targets.iter().flat_map(|target| (0..usual).map(|seed| (*target, seed)));
+            seeds.filter_map(|(target, seed)| attempt(target, seed)).take(FAILURES_MAX).collect()
+        }
     };
     assert!(failures.is_empty(), "{} disagreements:\n{}", failures.len(), failures.join("\n"));
-}
-
-fn few(targets: &[Target], usual: u64) -> Vec<String> {
-    let kept = KEPT.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '));
-    let kept = kept.flat_map(|(name, seed)| {
-        let seed = seed.trim().parse().unwrap_or_else(|_| panic!("{seed:?} is no seed"));
-        targets.iter().filter(move |target| target.0 == name).map(move |target| (*target, seed))
-    });
-    let fresh = targets.iter().flat_map(|target| (0..usual).map(|seed| (*target, seed)));
-    kept.chain(fresh).filter_map(|(target, seed)| attempt(target, seed)).take(FAILURES_MAX).collect()
 }
 
 fn long(targets: &[Target], seconds: u64, first: Option<u64>) -> Vec<String> {

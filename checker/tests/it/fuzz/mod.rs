@@ -4,9 +4,10 @@
 //! random, and asks the check of that object and the oracle. To add one, add a line to [`TARGETS`].
 
 pub(crate) mod driver;
+mod kept;
 
 use checker::catalogue::{self, Rules};
-use checker::online::Status;
+use checker::online::{Checker, Status};
 use checker::simulate::{Pace, Plan, Spoil, simulate};
 use checker::{Budget, Check, Decision, History, Op, OpType, Report, Verdict};
 use rand::{RngExt, SeedableRng};
@@ -15,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::brute_force::{Step, is_linearizable};
 use crate::simulated::objects;
 use driver::{Target, shrink};
+use kept::{KEPT, Kept};
 
 /// The objects of [`objects`], by their places there.
 const TARGETS: &[Target] = &[
@@ -42,6 +44,23 @@ fn fuzz() {
     let targets: Vec<Target> = of_objects.chain(OTHER_TARGETS).copied().collect();
     assert_eq!(TARGETS.len(), objects().len());
     driver::run(&targets, 400);
+}
+
+#[test]
+fn what_was_wrong_once_is_right() {
+    for Kept { name, check, said, jsonl } in KEPT {
+        let check = catalogue::by_name(check).unwrap().check(&Rules::default());
+        let history = History::read_jsonl(jsonl.as_bytes()).unwrap();
+        let told = Decision::from(check.check(&history, &Budget::default()).verdict);
+        for decision in [check.decide(&history, &Budget::default()), told] {
+            assert_eq!(decision.word(), *said, "{name}");
+        }
+        let ops = history.into_ops();
+        let reported = check.online().map(|checker| reported(checker, &ops).unwrap());
+        if let Some(Reported::At(at)) = reported {
+            assert_eq!(at, first_invalid(&*check, &ops), "{name}");
+        }
+    }
 }
 
 fn against_oracle<const OBJECT: usize>(seed: u64) -> Result<(), String> {
@@ -85,7 +104,7 @@ fn event_by_event(seed: u64) -> Result<(), String> {
     let random = &mut ChaCha8Rng::seed_from_u64(seed);
     let (object, _, spoils, _) = objects()[random.random_range(0..objects().len())];
     let check = catalogue::by_name(object.check()).ok_or("no such check")?.check(&Rules::default());
-    let Some(mut checker) = check.online() else { return Ok(()) };
+    let Some(checker) = check.online() else { return Ok(()) };
     let plan = Plan {
         clients: random.random_range(1..=7),
         operations: random.random_range(2..=60),
@@ -100,28 +119,41 @@ fn event_by_event(seed: u64) -> Result<(), String> {
         history = falsified(&history, random);
     }
     let ops = history.clone().into_ops();
-    let mut reported = None;
+    let Reported::At(reported) = reported(checker, &ops)? else { return Ok(()) };
+    let first = first_invalid(&*check, &ops);
+    match reported == first {
+        true => Ok(()),
+        false => Err(format!("reported at {reported:?}, invalid from {first:?} on\n{}", text(&history))),
+    }
+}
+
+/// What came of judging event by event.
+enum Reported {
+    /// The event at which a violation was reported, if there was one.
+    At(Option<usize>),
+    /// It may give up, if it says so.
+    Undecided,
+}
+
+fn reported(mut checker: Checker, ops: &[Op]) -> Result<Reported, String> {
     for (position, op) in ops.iter().enumerate() {
         match checker.event(op).map_err(|rule| rule.to_string())? {
             Status::Fine => {}
-            Status::Violation(_) => {
-                reported = Some(position);
-                break;
-            }
-            // It may give up, if it says so.
-            Status::Undecided(_) => return Ok(()),
+            Status::Violation(_) => return Ok(Reported::At(Some(position))),
+            Status::Undecided(_) => return Ok(Reported::Undecided),
         }
     }
+    Ok(Reported::At(None))
+}
+
+/// The event with which a check of everything up to there finds that no order is left.
+fn first_invalid(check: &dyn Check, ops: &[Op]) -> Option<usize> {
     let invalid = |length: usize| {
         let prefix: History = ops[..length].iter().cloned().collect();
         check.decide(&prefix, &Budget::default()) == Decision::Invalid
     };
     let lengths: Vec<usize> = (1..=ops.len()).collect();
-    let first = Some(lengths.partition_point(|length| !invalid(*length))).filter(|at| *at < ops.len());
-    match reported == first {
-        true => Ok(()),
-        false => Err(format!("reported at {reported:?}, invalid from {first:?} on\n{}", text(&history))),
-    }
+    Some(lengths.partition_point(|length| !invalid(*length))).filter(|at| *at < ops.len())
 }
 
 /// How the check and the oracle differ.
