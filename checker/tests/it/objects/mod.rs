@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use oracles::{
     bag, counter, element_set, fenced, kv, kv_map, least_first, multi_register, priority_queue, queue,
-    reentrant, semaphore, stack,
+    reentrant, semaphore, stack, stream, stream_hash,
 };
 
 /// What a client asked and was told; no result when nobody knows what became of it.
@@ -320,6 +320,36 @@ fn texts() {
 }
 
 #[test]
+fn streams() {
+    agree(&*named("stream"), stream, |random| {
+        let mut records = |count| -> Vec<Value> {
+            (0..count).map(|_| Value::Int([11, 22][random.random_range(0..2)])).collect()
+        };
+        let (added, seen) = (records(1), records(3));
+        let seen = &seen[..random.random_range(0..=3)];
+        let tail = Value::Int(seen.len() as i64);
+        let token = |random: &mut ChaCha8Rng| Value::from(["a", "b"][random.random_range(0..2)]);
+        match random.random_range(0..5) {
+            0 => ("check-tail", Value::Nil, tail),
+            1 => ("read", Value::Nil, Value::List(vec![tail, stream_hash(seen)])),
+            _ => {
+                let mut fields = vec![(Value::from("record_hashes"), Value::List(added))];
+                if random.random_ratio(1, 3) {
+                    fields.push((Value::from("match_seq_num"), Value::Int(random.random_range(0..3))));
+                }
+                if random.random_ratio(1, 4) {
+                    fields.push((Value::from("fencing_token"), token(random)));
+                }
+                if random.random_ratio(1, 4) {
+                    fields.push((Value::from("set_fencing_token"), token(random)));
+                }
+                ("append", Value::Map(fields), Value::Int(random.random_range(1..5)))
+            }
+        }
+    });
+}
+
+#[test]
 fn functions_that_an_object_does_not_have_are_refused() {
     let text = "0 0 invoke steal 1\n 1 0 ok steal 1";
     let objects = [
@@ -337,6 +367,7 @@ fn functions_that_an_object_does_not_have_are_refused() {
         "multi-register",
         "kv",
         "kv-map",
+        "stream",
     ];
     for name in objects {
         let report = named(name).check(&crate::history::history(text), &Budget::default());

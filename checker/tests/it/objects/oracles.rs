@@ -1,6 +1,7 @@
 //! What each object does, in other words than the models': the states that may follow an operation.
 
 use checker::Value;
+use checker::model::chain_hash;
 
 use super::Did;
 
@@ -237,4 +238,45 @@ pub(super) fn kv_map(state: &Value, did: &Did) -> Vec<Value> {
         Value::List(texts)
     };
     next.into_iter().map(put).collect()
+}
+
+/// What a stream holds: its records, and its token.
+fn stream_state(state: &Value) -> (Vec<Value>, Value) {
+    match state {
+        Value::List(parts) => (list(&parts[0]), parts[1].clone()),
+        _ => (Vec::new(), Value::Nil),
+    }
+}
+
+/// The hash of a stream of these records.
+pub(super) fn stream_hash(records: &[Value]) -> Value {
+    let hash = records.iter().fold(0, |hash, record| chain_hash(hash, record.as_int().unwrap() as u64));
+    Value::Int(hash as i64)
+}
+
+pub(super) fn stream(state: &Value, did: &Did) -> Vec<Value> {
+    let (mut records, mut token) = stream_state(state);
+    let tail = |records: &[Value]| Value::Int(records.len() as i64);
+    let fits = match did.f {
+        "append" => {
+            let Value::Map(fields) = &did.asked else { return vec![] };
+            let field = |name: &str| {
+                fields.iter().find(|(key, _)| *key == Value::from(name)).map(|(_, value)| value.clone())
+            };
+            if field("match_seq_num").is_some_and(|number| number != tail(&records))
+                || field("fencing_token").is_some_and(|asked| asked != token)
+            {
+                return vec![];
+            }
+            records.extend(field("record_hashes").iter().flat_map(list));
+            token = field("set_fencing_token").unwrap_or(token);
+            did.result.as_ref().is_none_or(|result| *result == tail(&records))
+        }
+        "read" => {
+            let seen = Value::List(vec![tail(&records), stream_hash(&records)]);
+            did.result.as_ref().is_none_or(|result| *result == seen)
+        }
+        _ => did.result.as_ref().is_none_or(|result| *result == tail(&records)),
+    };
+    if fits { vec![Value::List(vec![Value::List(records), token])] } else { vec![] }
 }
