@@ -19,6 +19,10 @@ use tokio_util::codec::FramedRead;
 /// Requests that may wait to be written; a caller beyond them waits.
 const QUEUED_MAX: usize = 256;
 
+/// Requests are gathered up to this before they are written, and answers read in pieces of it: one
+/// system call for as many as there are.
+const IO_BYTES: usize = 64 << 10;
+
 /// Why a call has no reply.
 #[derive(Clone, Eq, PartialEq, Debug, thiserror::Error)]
 pub enum CallError {
@@ -155,7 +159,7 @@ impl Drop for Call<'_> {
 }
 
 async fn read_answers(read: OwnedReadHalf, cluster: u64, waiting: Arc<Mutex<Waiting>>) {
-    let mut frames = FramedRead::new(read, FrameReader::new());
+    let mut frames = FramedRead::with_capacity(read, FrameReader::new(), IO_BYTES);
     let reason = loop {
         let frame = match frames.next().await {
             Some(Ok(frame)) if frame.header.kind == Kind::Error => {
@@ -180,8 +184,15 @@ async fn write_frames(
     mut queued: mpsc::Receiver<Bytes>,
     waiting: Arc<Mutex<Waiting>>,
 ) {
-    while let Some(mut frame) = queued.recv().await {
-        if let Err(error) = write.write_all_buf(&mut frame).await {
+    let mut buffer = BytesMut::with_capacity(IO_BYTES);
+    while let Some(frame) = queued.recv().await {
+        buffer.extend_from_slice(&frame);
+        while buffer.len() < IO_BYTES
+            && let Ok(frame) = queued.try_recv()
+        {
+            buffer.extend_from_slice(&frame);
+        }
+        if let Err(error) = write.write_all_buf(&mut buffer).await {
             // The reader may know the reason, and still finds out by itself.
             end(&waiting, format!("connection lost: {error}"));
             return;
