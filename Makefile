@@ -7,7 +7,7 @@ NODE_MUTANTS := target-mutants/release/paxos-node
 
 .DEFAULT_GOAL := help
 .PHONY: help build mutants-build test test-browser test-chaos mutants sim sim-mutants bench-checker \
-  bench-checker-files bench-checker-headline fuzz-checker lint fmt clean
+  bench bench-etcd test-etcd bench-checker-files bench-checker-headline fuzz-checker lint fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,20 @@ sim: ## simulate clusters in virtual time, SEEDS of them (10000)
 sim-mutants: ## the simulation must kill every planted bug, and the corpus those that it names
 	$(CARGO) test -p paxos-node --features mutants --target-dir target-mutants
 	$(CARGO) test -p harness --features mutants --target-dir target-mutants --test it corpus::
+
+BENCH_FLAGS = $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(NODES),--nodes $(NODES)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+  $(if $(JSON),--json $(JSON)) $(FLAGS)
+
+bench: build ## how fast the node is, and what that costs; CLIENTS, NODES, ROUNDS, JSON=file, FLAGS="--reads 1"
+	@target/release/antipaxos bench $(BENCH_FLAGS)
+
+bench-etcd: ROUNDS ?= 5
+bench-etcd: ## the same in rounds that alternate with etcd's, with ratios; skipped where there is no etcd
+	$(CARGO) build --release -p paxos-node -p harness --features harness/etcd
+	@target/release/antipaxos bench --vs etcd $(BENCH_FLAGS)
+
+test-etcd: ## write to and read from an etcd through the bench's client, and two rounds; fails where there is none
+	$(CARGO) test -p harness --features etcd --test etcd
 
 bench-checker: ## time and memory of the checker by class of history; QUICK=1 for a tenth, ONLY=text for some
 	$(CARGO) bench -p checker --bench speed -- $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)")

@@ -3,6 +3,7 @@
 //! Exit codes, the same for every subcommand: 0 valid, 1 invalid, 2 unknown, 254 wrong usage,
 //! 255 the harness itself failed.
 
+mod bench;
 mod campaign;
 mod case;
 mod cell;
@@ -81,6 +82,9 @@ enum Command {
     /// What a file of faults says, before anything runs: lint, explain, draw
     #[command(after_help = schedule::EXAMPLES)]
     Schedule(schedule::Arguments),
+    /// How fast the node is, without faults and observers, and what that costs; also beside others
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(Box<bench::Arguments>),
     /// What was built, and from which sources
     Version,
 }
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::main(&arguments),
         Command::Convert(arguments) => convert::main(&arguments),
         Command::Schedule(arguments) => schedule::main(&arguments),
+        Command::Bench(arguments) => bench::main(*arguments),
         Command::Version => version::main(),
     })
 }

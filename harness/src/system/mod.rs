@@ -3,8 +3,10 @@
 //! A [`System`] knows how one kind of node is started, when it is ready, how a client speaks with
 //! it, what it tells about itself, and, if its logs can be read, whether they bear out what the
 //! clients were told. The rest of the harness knows nothing else of it. One folder per system:
-//! [`paxos`] is ours.
+//! [`paxos`] is ours. Some others are measured beside it, not battered: a folder each, too.
 
+#[cfg(feature = "etcd")]
+pub mod etcd;
 pub mod paxos;
 
 pub use crate::process::CommandSpec;

@@ -3,6 +3,7 @@
 // The helpers of tests may do what tests may.
 #![allow(clippy::unwrap_used)]
 
+mod bench;
 mod check;
 mod cluster;
 mod connection;

@@ -138,6 +138,7 @@ fn nothing_reads_results_to_decide_a_verdict() {
     // Whoever reads a file at all, and why: none of them for a verdict, but what judges the file it is given,
     // and the campaign that goes on with its own matrix.
     let readers = [
+        ("harness/src/bench/processor.rs", "what the kernel says of processes and the machine"),
         ("harness/src/cli/reading.rs", "the history that check and convert are given"),
         (
             "harness/src/cli/case.rs",

@@ -4,11 +4,13 @@
 //! trusted, [`translate`] turns a workload's words into transactions and answers into completions,
 //! [`request`] asks under sessions and request ids, [`connection`] carries that over TCP,
 //! [`exchange`] in frames, [`status`] asks a node about itself,
-//! [`white_box`] reads stopped nodes' logs and traces. Uses `paxos-node`'s codecs, not its client: what is
-//! retried is the workload's choice, and recorded.
+//! [`white_box`] reads stopped nodes' logs and traces, [`contender`] is the node as the bench drives it. Uses
+//! `paxos-node`'s codecs and connections, not its client: what is retried is the workload's choice, and
+//! recorded.
 
 pub mod binary;
 pub mod connection;
+pub mod contender;
 mod exchange;
 mod request;
 pub mod simulation;
