@@ -203,9 +203,16 @@ impl Service {
             | Message::Accept { .. }
             | Message::Accepted { .. }
             | Message::Reject { .. }
+            | Message::PreVote { .. }
+            | Message::PreVoteReply { .. }
             | Message::LearnRequest { .. }
             | Message::LearnReply { .. } => self.replica.step(from, message),
         }
+    }
+
+    /// The connection to a node was refused or reset.
+    pub fn lost_touch(&mut self, node: NodeId) {
+        self.replica.lost_touch(node);
     }
 
     /// A client asks. The ids on a connection ascend: one that doesn't is a copy that the network

@@ -139,7 +139,9 @@ impl Observer {
                 watched.used.contains(ballot) && watched.promised_durable >= *ballot
             }
             Message::Promise { ballot, .. } => watched.promised_durable >= *ballot,
-            Message::Reject { promised, .. } => watched.promised_durable >= *promised,
+            Message::Reject { promised, .. } | Message::PreVoteReply { promised, .. } => {
+                watched.promised_durable >= *promised
+            }
             Message::Accept { ballot, .. } => watched.used.contains(ballot),
             Message::Accepted { ballot, slot } => self.holds(by, *slot, *ballot),
             Message::Heartbeat { .. }
@@ -149,6 +151,7 @@ impl Observer {
             | Message::SnapshotOffer { .. }
             | Message::SnapshotRequest { .. }
             | Message::SnapshotPart { .. }
+            | Message::PreVote { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => true,
         };
@@ -164,7 +167,8 @@ impl Observer {
             Message::Prepare { ballot, .. }
             | Message::Accept { ballot, .. }
             | Message::Heartbeat { ballot, .. }
-            | Message::Reject { promised: ballot, .. } => *ballot,
+            | Message::Reject { promised: ballot, .. }
+            | Message::PreVoteReply { promised: ballot, .. } => *ballot,
             Message::Promise { .. }
             | Message::Accepted { .. }
             | Message::HeartbeatAck { .. }
@@ -173,6 +177,7 @@ impl Observer {
             | Message::SnapshotOffer { .. }
             | Message::SnapshotRequest { .. }
             | Message::SnapshotPart { .. }
+            | Message::PreVote { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => return,
         };

@@ -35,7 +35,8 @@ struct Ballots {
 }
 
 impl Leader {
-    pub(crate) fn new(ballot: Ballot, barrier: Slot, first: Slot, others: &[NodeId], now: u64) -> Leader {
+    /// A leader that behaves as if it had heard everybody at `heard`.
+    pub(crate) fn new(ballot: Ballot, barrier: Slot, first: Slot, others: &[NodeId], heard: u64) -> Leader {
         Leader {
             ballot,
             next: first,
@@ -43,7 +44,7 @@ impl Leader {
             reads: Reads::default(),
             votes: BTreeMap::new(),
             own_pending: VecDeque::new(),
-            heard_at: others.iter().map(|node| (*node, now)).collect(),
+            heard_at: others.iter().map(|node| (*node, heard)).collect(),
             heartbeat_at: 0,
         }
     }

@@ -164,6 +164,21 @@ pub enum Message {
         /// damaged there or on the way is noticed where it is taken in.
         bytes: Bytes,
     },
+    /// "Would you promise `ballot` if I asked for it?" Binds nobody: see `replica/canvass.rs`.
+    PreVote {
+        /// The ballot that the sender would use next. Not used yet, and not written down.
+        ballot: Ballot,
+    },
+    /// Answer to [`Message::PreVote`].
+    PreVoteReply {
+        /// Echo of the question's ballot.
+        ballot: Ballot,
+        /// What the sender has promised, durable before this leaves: if it is not below `ballot`, a
+        /// higher one would have to be asked for.
+        promised: Ballot,
+        /// It would promise, for it hears no leader.
+        granted: bool,
+    },
     /// A client's request handed to the leader by a follower.
     Forward {
         /// Matches the answer to the client that waits at the follower; the follower's choice.

@@ -6,6 +6,7 @@
 //! [`effects`](Replica::effects) hands out what they led to. What messages of one kind lead to is in
 //! a file of its own: `phase1`, `phase2`, `heartbeat` and `catch_up`; here is what they share.
 
+mod canvass;
 mod catch_up;
 mod chunk;
 mod heartbeat;
@@ -23,6 +24,7 @@ use super::journal::Journal;
 use super::leader::Leader;
 use super::learner::{Learner, LogContradiction};
 use super::{AppliedHash, Ballot, Effects, Lsn, Message, NodeId, Record, Recovered, Send, Slot, Value};
+use canvass::Canvass;
 use trimming::Trimming;
 
 /// Slots that a leader may have in flight beyond what is chosen: enough to keep network and disks
@@ -84,6 +86,8 @@ pub struct Replica {
     learner: Learner,
     election: Election,
     role: Role,
+    /// Asks whether to stand; only ever a follower.
+    canvass: Option<Canvass>,
     /// The ballot of the leader last heard from.
     following: Option<Ballot>,
     /// The highest round seen in any ballot: a new attempt goes above it.
@@ -152,6 +156,7 @@ impl Replica {
             learner,
             election: Election::new(config.election, config.timing, seed),
             role: Role::Follower,
+            canvass: None,
             following: None,
             round_max,
             applied: AppliedHash::default(),
@@ -189,9 +194,9 @@ impl Replica {
                     self.send_heartbeats();
                 }
             }
-            Role::Candidate(_) | Role::Follower if self.election.is_due(self.now) => self.stand(),
+            Role::Candidate(_) | Role::Follower if self.election.is_due(self.now) => self.campaign(),
             Role::Candidate(_) => self.retransmit_prepares(),
-            Role::Follower => {}
+            Role::Follower => self.canvass_again(),
         }
     }
 
@@ -214,6 +219,10 @@ impl Replica {
             Message::HeartbeatAck { ballot, read_seq, .. } => self.on_heartbeat_ack(from, ballot, read_seq),
             Message::LearnRequest { from: first } => self.on_learn_request(from, first),
             Message::LearnReply { slots, chosen_upto } => self.on_learn_reply(from, &slots, chosen_upto),
+            Message::PreVote { ballot } => self.on_pre_vote(from, ballot),
+            Message::PreVoteReply { ballot, promised, granted } => {
+                self.on_pre_vote_reply(from, ballot, promised, granted);
+            }
             Message::Forward { .. }
             | Message::ForwardReply { .. }
             | Message::SnapshotOffer { .. }
@@ -350,6 +359,7 @@ impl Replica {
     }
 
     fn step_down(&mut self, leader: Option<Ballot>) {
+        self.canvass = None;
         let was = std::mem::replace(&mut self.role, Role::Follower);
         if matches!(was, Role::Leader(_)) {
             self.deposed = true;

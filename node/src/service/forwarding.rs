@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub const FORWARDED_MAX: usize = 4096;
 /// A forwarded request is given up after this many election timeouts: by then its leader has
 /// answered or is gone.
-const FORWARD_ELECTION_TIMEOUTS: u64 = 3;
+const FORWARD_ELECTION_TIMEOUTS: u64 = 8;
 
 /// One that is under way.
 #[derive(Debug)]

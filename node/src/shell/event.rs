@@ -29,6 +29,8 @@ pub(super) const STATUS_QUEUED_MAX: usize = 64;
 pub(super) enum Event {
     /// A replica said something.
     Peer { from: NodeId, message: Message },
+    /// The connection to a replica was lost.
+    LostTouch { with: NodeId },
     /// A client asks.
     Client { client: ClientToken, request: ClientRequest },
     /// A client's connection ended; nothing of it comes after this.

@@ -7,6 +7,7 @@
 //! protocol has sent again. What does get through leaves in order, many frames to a write.
 
 use super::console::{self, Throttle};
+use super::event::Event;
 use super::status::LinkStatus;
 use crate::paxos::{Message, NodeId};
 use crate::wire::peer::{self, Envelope};
@@ -100,12 +101,14 @@ fn room() -> (usize, usize) {
 }
 
 impl Links {
-    /// Starts to dial every peer, for ever. Message ids count up from `first_message_id`.
+    /// Starts to dial every peer, for ever. Message ids count up from `first_message_id`. Of a connection
+    /// that broke, `events` is told.
     pub(super) fn start(
         cluster: u64,
         id: NodeId,
         peers: &BTreeMap<NodeId, String>,
         first_message_id: u64,
+        events: &mpsc::Sender<Event>,
     ) -> Links {
         let start = |(&to, address): (&NodeId, &String)| {
             let (queue, queued) = mpsc::channel(room().0);
@@ -117,6 +120,7 @@ impl Links {
                 address: address.clone(),
                 queued,
                 gauges: Arc::clone(&gauges),
+                events: events.clone(),
                 complaints: Throttle::new(),
             };
             tokio::spawn(task.run());
@@ -178,6 +182,8 @@ fn payload_bytes(message: &Message) -> usize {
         | Message::HeartbeatAck { .. }
         | Message::SnapshotOffer { .. }
         | Message::SnapshotRequest { .. }
+        | Message::PreVote { .. }
+        | Message::PreVoteReply { .. }
         | Message::LearnRequest { .. } => 0,
     }
 }
@@ -190,6 +196,7 @@ struct LinkTask {
     address: String,
     queued: mpsc::Receiver<Queued>,
     gauges: Arc<Gauges>,
+    events: mpsc::Sender<Event>,
     complaints: Throttle,
 }
 
@@ -218,7 +225,8 @@ impl LinkTask {
                 self.drop_queued();
                 lasted = since.elapsed();
                 match lost {
-                    Lost::Broken => {}
+                    // Only a hint: a node that is too busy for it finds out by its timeout.
+                    Lost::Broken => _ = self.events.try_send(Event::LostTouch { with: self.to }),
                     Lost::Stopped => return,
                     Lost::Refused(reason) => {
                         if reason != refusal {
@@ -323,7 +331,7 @@ mod tests {
     async fn connected() -> (Links, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peers = BTreeMap::from([(NodeId(2), listener.local_addr().unwrap().to_string())]);
-        let links = Links::start(7, NodeId(1), &peers, 0);
+        let links = Links::start(7, NodeId(1), &peers, 0, &mpsc::channel(1).0);
         let (stream, _) = listener.accept().await.unwrap();
         while !links.status()[0].connected {
             tokio::task::yield_now().await;
@@ -388,7 +396,7 @@ mod tests {
     async fn a_lost_connection_is_dialled_again() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peers = BTreeMap::from([(NodeId(2), listener.local_addr().unwrap().to_string())]);
-        let _links = Links::start(7, NodeId(1), &peers, 0);
+        let _links = Links::start(7, NodeId(1), &peers, 0, &mpsc::channel(1).0);
         for _ in 0..3 {
             drop(listener.accept().await.unwrap());
         }

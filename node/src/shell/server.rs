@@ -72,6 +72,7 @@ impl Server {
         }
         match event {
             Event::Peer { from, message } => self.service.peer(from, message),
+            Event::LostTouch { with } => self.service.lost_touch(with),
             Event::Client { client, request } => self.service.client(client, request),
             Event::ClientGone { client } => {
                 self.clients.remove(client);

@@ -98,7 +98,7 @@ async fn serve(
     let peers = options.peers.keys().copied();
     let gate = Arc::new(Gate::new(cluster, id, peers, senders.clone(), Arc::clone(&clients)));
     tokio::spawn(Arc::clone(&gate).accept(listener));
-    let links = Links::start(cluster, id, &options.peers, incarnation);
+    let links = Links::start(cluster, id, &options.peers, incarnation, &senders.events);
     announce(&options, address)?;
 
     let said = (service.replica().role(), service.replica().leader());

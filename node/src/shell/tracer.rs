@@ -54,6 +54,7 @@ impl Tracer {
             Event::Client { client, request } => self.recorder.asked(*client, request),
             Event::Durable(lsn) => self.recorder.durable(*lsn),
             Event::ClientGone { .. }
+            | Event::LostTouch { .. }
             | Event::Status { .. }
             | Event::LogFailed(_)
             | Event::Filed(_)

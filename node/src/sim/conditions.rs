@@ -42,7 +42,7 @@ impl Conditions {
         Conditions {
             nodes,
             timing: Timing::default(),
-            election: ElectionMode::Randomised,
+            election: ElectionMode::default(),
             tick_ms: 10,
             segment_bytes: 64 << 10,
             snapshot_every_bytes: u64::MAX,

@@ -23,6 +23,8 @@ pub enum Fault {
     Resume(NodeId),
     /// Exactly these directed links are cut, all others mended.
     Cut(Vec<(NodeId, NodeId)>),
+    /// The first node's connection to the second is reset, and works again at once.
+    Reset(NodeId, NodeId),
     /// These directed links get this weather.
     Weather(Vec<(NodeId, NodeId)>, Weather),
     /// Syncs on this node take from so long to so long, in microseconds.
@@ -46,6 +48,7 @@ impl Fault {
             Fault::Pause(_) => "pause",
             Fault::Resume(_) => "resume",
             Fault::Cut(_) => "cut",
+            Fault::Reset(..) => "reset",
             Fault::Weather(..) => "weather",
             Fault::DiskSpeed(..) => "disk-speed",
             Fault::ClockRate(..) => "clock-rate",
@@ -77,6 +80,7 @@ impl fmt::Display for Fault {
                 f.write_str("cut:")?;
                 links(f, cut)
             }
+            Fault::Reset(from, to) => write!(f, "the connection from {from} to {to} is reset"),
             Fault::Weather(on, weather) => {
                 write!(f, "weather {weather} on")?;
                 links(f, on)

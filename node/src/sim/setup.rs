@@ -29,6 +29,7 @@ impl Setup {
         let mut dice = Dice::new(seed, "setup");
         let mut conditions = draw_conditions(&mut dice);
         conditions.snapshot_every_bytes = draw_snapshots(seed);
+        conditions.election = draw_election(seed);
         let patience_us = conditions.election_us_max();
         let faults_us = patience_us * dice.within(8..=25);
         let habits = draw_habits(&mut dice, patience_us);
@@ -111,6 +112,11 @@ pub(crate) fn draw_weather(dice: &mut Dice, patience_us: u64) -> Weather {
 fn draw_snapshots(seed: u64) -> u64 {
     let mut dice = Dice::new(seed, "snapshots");
     if dice.chance(700_000) { dice.scattered(200..=50_000) } else { u64::MAX }
+}
+
+/// Mostly as shipped, else as in the lectures, where more ballots meet. A stream of its own, as above.
+fn draw_election(seed: u64) -> ElectionMode {
+    if Dice::new(seed, "election").chance(600_000) { ElectionMode::PreVote } else { ElectionMode::Randomised }
 }
 
 /// Often nothing, else anything up to `max`.

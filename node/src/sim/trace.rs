@@ -208,6 +208,11 @@ impl fmt::Display for Show<'_, Message> {
                 list(f, slots)?;
                 write!(f, ", chosen up to {chosen_upto:?}")
             }
+            Message::PreVote { ballot } => write!(f, "PreVote {ballot}"),
+            Message::PreVoteReply { ballot, promised, granted } => {
+                let word = if *granted { "granted" } else { "denied" };
+                write!(f, "PreVoteReply {ballot} {word}, promised {promised}")
+            }
             Message::SnapshotOffer { slot } => write!(f, "SnapshotOffer {slot:?}"),
             Message::SnapshotRequest { slot, part } => write!(f, "SnapshotRequest {slot:?} part {part}"),
             Message::SnapshotPart { slot, part, bytes } => {

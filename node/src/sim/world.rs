@@ -50,6 +50,7 @@ enum Event {
     Wake { node: NodeId, life: u64 },
     Request { node: NodeId, life: u64, client: ClientToken, request: ClientRequest },
     HangUp { node: NodeId, life: u64, client: ClientToken },
+    LostTouch { node: NodeId, life: u64, with: NodeId },
     Answer { client: ClientToken, reply: ClientReply },
     Alarm(u64),
     Fault(Fault),
@@ -73,6 +74,7 @@ pub struct World {
     disk_dice: Dice,
     file_dice: Dice,
     machine_dice: Dice,
+    touch_dice: Dice,
     message_id: u64,
     events: u64,
     trace: Trace,
@@ -113,6 +115,7 @@ impl World {
             disk_dice: Dice::new(seed, "disk"),
             file_dice: Dice::new(seed, "files"),
             machine_dice: Dice::new(seed, "machine"),
+            touch_dice: Dice::new(seed, "touch"),
             message_id: 0,
             events: 0,
             trace,
@@ -279,7 +282,8 @@ impl World {
             | Event::Filed { node, .. }
             | Event::Wake { node, .. }
             | Event::Request { node, .. }
-            | Event::HangUp { node, .. } => {
+            | Event::HangUp { node, .. }
+            | Event::LostTouch { node, .. } => {
                 let machine = self.machine_mut(node);
                 if machine.paused {
                     machine.held.push(event);
@@ -318,6 +322,10 @@ impl World {
                 running.hung_up.insert(client);
                 running.service.client_gone(client);
             }
+            Event::LostTouch { life, with, .. } if life == current => {
+                trace.line(agenda.now(), format_args!("{node} loses touch with {with}"));
+                running.service.lost_touch(with);
+            }
             Event::Synced { life, .. } if life == current => return self.on_synced(node),
             Event::Filed { life, .. } if life == current => return self.on_filed(node),
             Event::Wake { life, .. } if life == current => {
@@ -329,7 +337,8 @@ impl World {
             | Event::Filed { .. }
             | Event::Wake { .. }
             | Event::Request { .. }
-            | Event::HangUp { .. } => {
+            | Event::HangUp { .. }
+            | Event::LostTouch { .. } => {
                 return Ok(());
             }
             Event::Tick { .. } | Event::Answer { .. } | Event::Alarm(_) | Event::Fault(_) => {

@@ -305,6 +305,8 @@ impl Said {
             | Message::SnapshotOffer { .. }
             | Message::SnapshotRequest { .. }
             | Message::SnapshotPart { .. }
+            | Message::PreVote { .. }
+            | Message::PreVoteReply { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => return None,
         })

@@ -78,6 +78,10 @@ pub enum Kind {
     SnapshotRequest = 13,
     /// It gets it.
     SnapshotPart = 14,
+    /// Somebody asks whether it would be promised a ballot.
+    PreVote = 15,
+    /// Its answer.
+    PreVoteReply = 16,
     /// A client asks.
     ClientRequest = 32,
     /// Its answer.
@@ -92,7 +96,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their bytes.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 21] = [
         Kind::Prepare,
         Kind::Promise,
         Kind::Accept,
@@ -107,6 +111,8 @@ impl Kind {
         Kind::SnapshotOffer,
         Kind::SnapshotRequest,
         Kind::SnapshotPart,
+        Kind::PreVote,
+        Kind::PreVoteReply,
         Kind::ClientRequest,
         Kind::ClientReply,
         Kind::StatusRequest,
@@ -138,6 +144,8 @@ impl Kind {
             Kind::SnapshotOffer => "snapshot-offer",
             Kind::SnapshotRequest => "snapshot-request",
             Kind::SnapshotPart => "snapshot-part",
+            Kind::PreVote => "pre-vote",
+            Kind::PreVoteReply => "pre-vote-reply",
             Kind::ClientRequest => "client-request",
             Kind::ClientReply => "client-reply",
             Kind::StatusRequest => "status-request",
@@ -149,7 +157,7 @@ impl Kind {
     /// Whether only replicas say this to each other.
     #[must_use]
     pub fn is_peer(self) -> bool {
-        self <= Kind::SnapshotPart
+        self <= Kind::PreVoteReply
     }
 }
 

@@ -19,11 +19,13 @@
 //! | snapshot-offer | — | the slot | |
 //! | snapshot-request | — | the slot | part: u32 |
 //! | snapshot-part | — | the slot | part: u32, its bytes to the end |
+//! | pre-vote | the candidate's next | — | |
+//! | pre-vote-reply | echoed | — | promised: u64 + u16, granted: u8 |
 //!
 //! A *value* is a u8 (0 noop, 1 batch), a u32 length and that many bytes. *Reports* are a u32
 //! count and as many of: slot u64, ballot u64 + u16, learned u8, value.
 //!
-//! Programs from before there were snapshots know neither the last three kinds nor a promise's last
+//! Programs from before there were snapshots know neither the last five kinds nor a promise's last
 //! field, and refuse them: a promise over a trimmed range can't be mistaken for one that tells all.
 //! As long as nothing is trimmed, both understand each other.
 
@@ -111,6 +113,8 @@ pub fn kind(message: &Message) -> Kind {
         Message::SnapshotOffer { .. } => Kind::SnapshotOffer,
         Message::SnapshotRequest { .. } => Kind::SnapshotRequest,
         Message::SnapshotPart { .. } => Kind::SnapshotPart,
+        Message::PreVote { .. } => Kind::PreVote,
+        Message::PreVoteReply { .. } => Kind::PreVoteReply,
     }
 }
 
@@ -123,7 +127,9 @@ fn ballot(message: &Message) -> Ballot {
         | Message::Accepted { ballot, .. }
         | Message::Reject { ballot, .. }
         | Message::Heartbeat { ballot, .. }
-        | Message::HeartbeatAck { ballot, .. } => *ballot,
+        | Message::HeartbeatAck { ballot, .. }
+        | Message::PreVote { ballot }
+        | Message::PreVoteReply { ballot, .. } => *ballot,
         Message::LearnRequest { .. }
         | Message::LearnReply { .. }
         | Message::SnapshotOffer { .. }
@@ -150,9 +156,11 @@ fn slots(message: &Message) -> (Slot, Slot) {
             (*chosen_upto, *chosen_upto)
         }
         Message::LearnReply { slots, .. } => (lowest(slots), highest(slots)),
-        Message::Reject { .. } | Message::Forward { .. } | Message::ForwardReply { .. } => {
-            (Slot::ZERO, Slot::ZERO)
-        }
+        Message::Reject { .. }
+        | Message::Forward { .. }
+        | Message::ForwardReply { .. }
+        | Message::PreVote { .. }
+        | Message::PreVoteReply { .. } => (Slot::ZERO, Slot::ZERO),
     }
 }
 
@@ -161,7 +169,12 @@ fn write_body(out: &mut BytesMut, message: &Message) {
         Message::Prepare { .. }
         | Message::Accepted { .. }
         | Message::LearnRequest { .. }
-        | Message::SnapshotOffer { .. } => {}
+        | Message::SnapshotOffer { .. }
+        | Message::PreVote { .. } => {}
+        Message::PreVoteReply { promised, granted, .. } => {
+            write_ballot(out, *promised);
+            out.put_u8(u8::from(*granted));
+        }
         Message::Promise { slots, next, trimmed, .. } => {
             out.put_u8(u8::from(next.is_some()));
             out.put_u64_le(next.unwrap_or_default().0);
@@ -230,10 +243,24 @@ fn read_body(header: &Header, body: &mut Body) -> Result<Message, FrameError> {
         Kind::SnapshotOffer => Message::SnapshotOffer { slot },
         Kind::SnapshotRequest => Message::SnapshotRequest { slot, part: body.u32("part")? },
         Kind::SnapshotPart => Message::SnapshotPart { slot, part: body.u32("part")?, bytes: body.rest() },
+        Kind::PreVote => Message::PreVote { ballot },
+        Kind::PreVoteReply => {
+            let promised = read_ballot(body, "promised")?;
+            Message::PreVoteReply { ballot, promised, granted: read_flag(body, "granted")? }
+        }
         Kind::ClientRequest | Kind::ClientReply | Kind::StatusRequest | Kind::StatusReply | Kind::Error => {
             return Err(FrameError::UnknownKind { found: header.kind as u8 });
         }
     })
+}
+
+fn read_flag(body: &mut Body, field: &'static str) -> Result<bool, FrameError> {
+    let refusal = body.malformed(field);
+    match body.u8(field)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(refusal),
+    }
 }
 
 fn read_next(body: &mut Body) -> Result<Option<Slot>, FrameError> {
@@ -286,12 +313,7 @@ fn read_reports(body: &mut Body) -> Result<Vec<SlotReport>, FrameError> {
 fn read_report(body: &mut Body) -> Result<SlotReport, FrameError> {
     let slot = Slot(body.u64("report slot")?);
     let ballot = read_ballot(body, "report ballot")?;
-    let refusal = body.malformed("report learned");
-    let learned = match body.u8("report learned")? {
-        0 => false,
-        1 => true,
-        _ => return Err(refusal),
-    };
+    let learned = read_flag(body, "report learned")?;
     Ok(SlotReport { slot, ballot, value: read_value(body)?, learned })
 }
 

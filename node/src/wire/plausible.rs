@@ -70,7 +70,8 @@ pub fn check(message: &Message, from: NodeId, to: NodeId) -> Result<(), Implausi
             owned(*ballot, to)?;
             slot(*at)
         }
-        Message::Reject { ballot, promised } => {
+        Message::PreVote { ballot } => owned(*ballot, from),
+        Message::PreVoteReply { ballot, promised, .. } | Message::Reject { ballot, promised } => {
             owned(*ballot, to)?;
             round(*promised)
         }

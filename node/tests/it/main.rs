@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cluster;
+mod elections;
 mod garbage;
 mod kv;
 mod lab;

@@ -68,6 +68,10 @@ fn run_script(script: &str) -> String {
     out
 }
 
+/// What scripts count their ticks by.
+const TIMING: Timing =
+    Timing { heartbeat_ticks: 5, election_ticks_min: 30, election_ticks_max: 60, retransmit_ticks: 10 };
+
 #[derive(Default)]
 struct Cluster {
     replicas: BTreeMap<NodeId, Replica>,
@@ -144,7 +148,7 @@ impl Cluster {
         let config = ReplicaConfig {
             id: node,
             nodes: self.config.clone(),
-            timing: Timing::default(),
+            timing: TIMING,
             election: ElectionMode::Randomised,
         };
         let replica = Replica::new(&config, &self.records[&node], u64::from(node.0)).expect("a sound log");
@@ -355,6 +359,10 @@ fn show(message: &Message) -> String {
         }
         Message::Forward { token, .. } => format!("Forward {token}"),
         Message::ForwardReply { token, .. } => format!("ForwardReply {token}"),
+        Message::PreVote { ballot } => format!("PreVote {ballot}"),
+        Message::PreVoteReply { ballot, promised, granted } => {
+            format!("PreVoteReply {ballot}, promised {promised}, granted {granted}")
+        }
         Message::SnapshotOffer { slot } => format!("SnapshotOffer {slot:?}"),
         Message::SnapshotRequest { slot, part } => format!("SnapshotRequest {slot:?} part {part}"),
         Message::SnapshotPart { slot, part, .. } => format!("SnapshotPart {slot:?} part {part}"),

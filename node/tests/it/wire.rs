@@ -80,6 +80,8 @@ fn one_of_each() -> Vec<Message> {
         Message::SnapshotOffer { slot: Slot(120) },
         Message::SnapshotRequest { slot: Slot(120), part: 7 },
         Message::SnapshotPart { slot: Slot(120), part: 7, bytes: Bytes::from_static(b"part") },
+        Message::PreVote { ballot: ballot(5, 1) },
+        Message::PreVoteReply { ballot: ballot(5, 1), promised: ballot(4, 3), granted: true },
         Message::Promise {
             ballot: ballot(4, 1),
             from: Slot(100),
@@ -208,6 +210,8 @@ fn the_header_tells_a_proxy_kind_ballot_and_slots() {
         (none, 120, 120),
         (none, 120, 120),
         (none, 120, 120),
+        (ballot(5, 1), 0, 0),
+        (ballot(5, 1), 0, 0),
         (b, 100, 121),
     ];
     assert_eq!(found, expected);
@@ -369,6 +373,9 @@ fn arbitrary_message() -> impl Strategy<Value = Message> {
             |(ballot, from, slots, next, trimmed)| Message::Promise { ballot, from, slots, next, trimmed }
         ),
         slot().prop_map(|slot| Message::SnapshotOffer { slot }),
+        arbitrary_ballot().prop_map(|ballot| Message::PreVote { ballot }),
+        (arbitrary_ballot(), arbitrary_ballot(), any::<bool>())
+            .prop_map(|(ballot, promised, granted)| { Message::PreVoteReply { ballot, promised, granted } }),
         (slot(), any::<u32>()).prop_map(|(slot, part)| Message::SnapshotRequest { slot, part }),
         (slot(), any::<u32>(), proptest::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(slot, part, bytes)| Message::SnapshotPart { slot, part, bytes: bytes.into() }),

@@ -27,6 +27,8 @@ impl Dialect {
             "snapshot-offer",
             "snapshot-request",
             "snapshot-part",
+            "pre-vote",
+            "pre-vote-reply",
         ],
         with_clients: &["client-request", "client-reply", "status-request", "status-reply", "error"],
     };

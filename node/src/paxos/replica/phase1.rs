@@ -4,7 +4,7 @@ use super::chunk::{CHUNK_SLOTS_MAX, chunk};
 use super::{Replica, Role};
 use crate::paxos::candidate::{Candidate, Progress};
 use crate::paxos::leader::Leader;
-use crate::paxos::{Ballot, Lsn, Message, NodeId, Record, Slot, SlotReport, Value};
+use crate::paxos::{Ballot, Lsn, Message, NodeId, Record, Slot, SlotReport, Timing, Value};
 use std::collections::BTreeMap;
 
 impl Replica {
@@ -52,7 +52,8 @@ impl Replica {
                 // ever, and would keep everybody else from standing.
                 if (ballot, first) > self.asked {
                     self.asked = (ballot, first);
-                    self.election.postpone(self.now);
+                    self.canvass = None;
+                    self.election.make_way(self.now);
                 }
                 let (slots, next) = self.report(first);
                 let trimmed = self.trimmed_from(first);
@@ -156,7 +157,9 @@ impl Replica {
         let highest = take_over.last_key_value().map_or(Slot::ZERO, |(slot, _)| *slot);
         let first_open = self.learner.chosen_upto().next();
         let barrier = highest.max(self.learner.last_learned()).next();
-        self.role = Role::Leader(Leader::new(ballot, barrier, barrier.next(), &self.others, self.now));
+        let Timing { election_ticks_max: patience, .. } = self.timing;
+        let heard = (self.now + self.timing.grace_ticks()).saturating_sub(patience);
+        self.role = Role::Leader(Leader::new(ballot, barrier, barrier.next(), &self.others, heard));
         self.following = Some(ballot);
         self.election.calm(self.now);
         let mut slot = first_open;

@@ -1,5 +1,6 @@
 //! How faults strike, and how nodes go down and come back.
 
+use super::super::dice::Ppm;
 use super::super::fault::Fault;
 use super::super::machine::Running;
 use super::{CLUSTER, Event, Happening, World};
@@ -7,6 +8,12 @@ use crate::paxos::{NodeId, Slot};
 use crate::service::{Config, Disk, Service};
 use crate::snapshot::Files;
 use crate::wal::{Identity, Options, Wal};
+
+/// Chance that a node notices at once that a peer's process is gone: else it is the machine.
+const DEATH_NOTICED: Ppm = 800_000;
+
+/// Chance that the connection breaks when a link is cut: mostly nothing arrives, and that is all.
+const CUT_NOTICED: Ppm = 300_000;
 
 /// Ticks that a frozen process catches up on at most: no process is owed more than that.
 const CATCH_UP_TICKS_MAX: u64 = 1000;
@@ -36,7 +43,13 @@ impl World {
             Fault::Start(node) => return self.start(*node),
             Fault::Pause(node) => self.machine_mut(*node).paused = true,
             Fault::Resume(node) => return self.resume(*node),
-            Fault::Cut(links) => self.network.cut(links),
+            Fault::Cut(links) => {
+                self.network.cut(links);
+                for (from, to) in links {
+                    self.break_connection(*from, *to, CUT_NOTICED);
+                }
+            }
+            Fault::Reset(from, to) => self.break_connection(*from, *to, 1_000_000),
             Fault::Weather(links, weather) => {
                 for (from, to) in links {
                     self.network.set_weather(*from, *to, *weather);
@@ -57,8 +70,24 @@ impl World {
         machine.held.clear();
         machine.missed_ticks = 0;
         if machine.running.take().is_some() {
+            self.break_connections(node);
             self.observer.crashed(node);
             self.happenings.push_back(Happening::Down(node));
+        }
+    }
+
+    /// Those who were connected to the node notice, mostly: its machine says so if that still runs.
+    fn break_connections(&mut self, with: NodeId) {
+        for node in self.conditions.ids().filter(|node| *node != with) {
+            self.break_connection(node, with, DEATH_NOTICED);
+        }
+    }
+
+    fn break_connection(&mut self, node: NodeId, with: NodeId, noticed: Ppm) {
+        let us = self.touch_dice.within(20..=2_000);
+        if self.touch_dice.chance(noticed) {
+            let life = self.machine(node).life;
+            self.agenda.after(us, Event::LostTouch { node, life, with });
         }
     }
 

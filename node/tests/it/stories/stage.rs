@@ -427,5 +427,7 @@ fn kind_of(message: &Message) -> &'static str {
         Message::SnapshotOffer { .. } => "SnapshotOffer",
         Message::SnapshotRequest { .. } => "SnapshotRequest",
         Message::SnapshotPart { .. } => "SnapshotPart",
+        Message::PreVote { .. } => "PreVote",
+        Message::PreVoteReply { .. } => "PreVoteReply",
     }
 }
