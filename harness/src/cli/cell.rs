@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::run::options::{Faults, Options, nemesis_words};
 use crate::schedule::library::{self, LIBRARY};
-use crate::schedule::{Kind, Preset, Schedule};
+use crate::schedule::{Election, Kind, Preset, Schedule};
 
 /// How long a planted bug has to show, where the schedule does not say it.
 pub(super) const MUTANT_TIME: Duration = Duration::from_secs(30);
@@ -117,6 +117,8 @@ fn mix(cell: &Cell, kinds: &[Kind], interval_ms: u64, binary: PathBuf, seed: u64
         nodes,
         concurrency: MIX_CLIENTS * usize::from(nodes),
         time_limit: MUTANT_TIME,
+        // Where ballots meet most.
+        election: Some(Election::Randomised),
         faults: Faults::Nemesis(Preset {
             kinds: kinds.to_vec(),
             owed: kinds.iter().take(1).copied().collect(),

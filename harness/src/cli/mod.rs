@@ -163,6 +163,7 @@ fn paxos(options: &Options) -> PaxosSystem {
         mutant: options.mutant.clone(),
         retries: options.retries,
         snapshot_every_bytes: options.snapshot_every_bytes,
+        election: options.election,
         ..PaxosOptions::new(options.binary.clone(), cluster, options.seed)
     })
 }

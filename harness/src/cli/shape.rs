@@ -11,7 +11,7 @@ use crate::run::options::{Faults, GET_GOING, Options};
 use crate::schedule::limits::{
     INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, RATE_MAX, RETRIES_MAX, SNAPSHOT_EVERY_BYTES_MIN,
 };
-use crate::schedule::{Concurrency, GAP_MIN, LENGTH_MIN, Preset, Schedule, Selection, unite};
+use crate::schedule::{Concurrency, Election, GAP_MIN, LENGTH_MIN, Preset, Schedule, Selection, unite};
 
 #[derive(Debug, Args)]
 pub(super) struct Shape {
@@ -89,6 +89,16 @@ pub(super) struct Shape {
     /// How many bytes a node's log grows by from one snapshot to the next [default: the node's own]
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(SNAPSHOT_EVERY_BYTES_MIN..), help_heading = "Cluster")]
     snapshot_every_bytes: Option<u64>,
+
+    /// When nodes stand for leader: `pre-vote`, when they hear none and a quorum would have them;
+    /// `randomised`, at once, as in the lectures; `fixed`, at once and all at the same time
+    /// [default: the node's own]
+    #[arg(long, value_name = "HOW", value_parser = election, help_heading = "Cluster")]
+    election: Option<Election>,
+}
+
+fn election(text: &str) -> Result<Election, String> {
+    Election::named(text).ok_or_else(|| "pre-vote, randomised or fixed".to_owned())
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -152,6 +162,7 @@ impl Shape {
             op_timeout: self.op_timeout.unwrap_or(said.op_timeout),
             retries: self.retries.unwrap_or(said.retries),
             snapshot_every_bytes: self.snapshot_every_bytes.or(said.snapshot_every_bytes),
+            election: self.election.or(said.election),
             steer: !self.no_steer,
             ..said
         })

@@ -33,6 +33,7 @@ pub fn resolved(options: &Options, facts: &Facts) -> Option<Schedule> {
         nodes: Some(options.nodes),
         seed: Some(options.seed),
         snapshot_every_bytes: options.snapshot_every_bytes,
+        election: options.election,
         workload,
         ..resolved
     })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::schedule::{Concurrency, Family, Kind, Preset, Schedule};
+use crate::schedule::{Concurrency, Election, Family, Kind, Preset, Schedule};
 
 /// How much longer than asked the faults may go on at least, if some are still owed.
 const EXTENSION_MIN: Duration = Duration::from_secs(5);
@@ -40,6 +40,8 @@ pub struct Options {
     pub retries: u32,
     /// How many bytes a node's log grows by from one snapshot to the next; none: the node's own choice.
     pub snapshot_every_bytes: Option<u64>,
+    /// How leaders come to be; none: the node's own choice.
+    pub election: Option<Election>,
     /// The node's binary.
     pub binary: PathBuf,
     /// The rule to remove.
@@ -120,6 +122,7 @@ impl Options {
             op_timeout: Duration::from_secs(2),
             retries: 0,
             snapshot_every_bytes: None,
+            election: None,
             binary,
             mutant: None,
             keep_data: false,
@@ -148,6 +151,7 @@ impl Options {
             op_timeout: said.op_timeout.unwrap_or(usual.op_timeout),
             retries: said.retries.unwrap_or(usual.retries),
             snapshot_every_bytes: schedule.snapshot_every_bytes,
+            election: schedule.election,
             faults: Faults::Schedule { file: file.map(Path::to_owned), schedule: Box::new(schedule) },
             ..usual
         }
@@ -236,6 +240,9 @@ impl Options {
         }
         if let Some(bytes) = self.snapshot_every_bytes {
             flag("--snapshot-every-bytes", bytes.to_string());
+        }
+        if let Some(election) = self.election {
+            flag("--election", election.name().to_owned());
         }
         if !self.steer {
             words.push("--no-steer".to_owned());

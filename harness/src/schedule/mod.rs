@@ -69,6 +69,19 @@ use std::time::Duration;
 /// The version of the file format.
 pub const SCHEMA: u64 = 1;
 
+/// When a node stands for leader.
+#[derive(Copy, Clone, Eq, PartialEq, Debug, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Election {
+    /// When it hears no leader for a while drawn at random, and a quorum would have it: nobody deposes a
+    /// leader that others hear.
+    PreVote,
+    /// When it hears no leader for a while drawn at random. Many ballots meet.
+    Randomised,
+    /// When it hears no leader for a time that is the same for all: the duel of proposers.
+    Fixed,
+}
+
 /// A whole schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
@@ -83,6 +96,8 @@ pub struct Schedule {
     /// How many bytes a node's log grows by from one snapshot to the next, of systems that take them;
     /// `None`: the system's own choice.
     pub snapshot_every_bytes: Option<u64>,
+    /// How leaders come to be, of systems that can do it in several ways; `None`: the system's own choice.
+    pub election: Option<Election>,
     /// What the network may do.
     pub model: NetworkModel,
     /// What may be demanded of the nodes, at most: the fault contract may allow less.

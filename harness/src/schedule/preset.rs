@@ -269,6 +269,7 @@ impl Preset {
             nodes: None,
             seed: None,
             snapshot_every_bytes: None,
+            election: None,
             model: NetworkModel::MessageLossy,
             contract: Contract::SafetyAndLiveness,
             workload: WorkloadSpec::default(),

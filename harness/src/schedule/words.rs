@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
 use super::{
-    ActionSpec, Bandwidth, Body, Contract, EventKind, Failure, Guard, LinkEffect, LinkEnd, LinkSpec,
-    NetworkModel, Shape, Share, Span, Target, Way, Who,
+    ActionSpec, Bandwidth, Body, Contract, Election, EventKind, Failure, Guard, LinkEffect, LinkEnd,
+    LinkSpec, NetworkModel, Shape, Share, Span, Target, Way, Who,
 };
 use crate::system::NodeId;
 
@@ -16,6 +16,8 @@ pub(super) type Words<T> = [(&'static str, T)];
 
 pub(super) const MODELS: &Words<NetworkModel> =
     &[("tcp-legal", NetworkModel::TcpLegal), ("message-lossy", NetworkModel::MessageLossy)];
+pub(super) const ELECTIONS: &Words<Election> =
+    &[("pre-vote", Election::PreVote), ("randomised", Election::Randomised), ("fixed", Election::Fixed)];
 pub(super) const CONTRACTS: &Words<Contract> =
     &[("safety", Contract::Safety), ("safety+liveness", Contract::SafetyAndLiveness)];
 pub(super) const FAILURES: &Words<Failure> = &[("safety", Failure::Safety), ("liveness", Failure::Liveness)];
@@ -46,6 +48,20 @@ pub(super) const WHO: &Words<Who> = &[
 pub(super) const ACTIONS: &[&str] = &["kill", "wipe", "pause", "partition", "link", "reset", "swizzle"];
 pub(super) const SHAPES: &[&str] =
     &["halves", "isolate", "one-way", "bridge", "majorities-ring", "chain", "quorum-loss", "clients"];
+
+impl Election {
+    /// The word that files and flags have for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        word(ELECTIONS, &self)
+    }
+
+    /// What that word means.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Election> {
+        meaning(ELECTIONS, word)
+    }
+}
 
 /// The word for a value; every value of our enums has one.
 pub(super) fn word<T: PartialEq>(words: &Words<T>, value: &T) -> &'static str {

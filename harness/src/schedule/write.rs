@@ -92,6 +92,9 @@ impl Schedule {
         keys.some("nodes", self.nodes);
         keys.some("seed", self.seed);
         keys.some("snapshot-every-bytes", self.snapshot_every_bytes);
+        if let Some(election) = self.election {
+            keys.text("election", election.name());
+        }
         keys.text("model", word(MODELS, &self.model));
         keys.text("contract", word(CONTRACTS, &self.contract));
         keys.block(&mut out, "");

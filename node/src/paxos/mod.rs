@@ -78,7 +78,8 @@
 //! # Progress
 //!
 //! Safety never depends on time; progress does (FLP leaves no choice). See `election.rs`. A leader
-//! that hears no majority for an election timeout steps down and tells its clients so.
+//! that hears no majority for an election timeout steps down and tells its clients so; and nobody stands
+//! against one that a majority hears (`replica/canvass.rs`).
 //!
 //! # Invariants
 //!
@@ -98,8 +99,7 @@
 //!
 //! # What is left out, and what it costs
 //!
-//! The set of nodes is fixed. There is no pre-vote, so a node that was cut off deposes a healthy leader when
-//! it returns. Nothing is learned by broadcast. Reads cost a round trip, since there are no leases.
+//! The set of nodes is fixed. Nothing is learned by broadcast. Reads cost a round trip, since there are no leases.
 
 mod acceptor;
 mod ballot;

@@ -10,6 +10,10 @@ use paxos_node::paxos::{
 };
 use std::collections::BTreeMap;
 
+/// What lab, stage and scripts count their ticks by.
+pub(crate) const TIMING: Timing =
+    Timing { heartbeat_ticks: 5, election_ticks_min: 30, election_ticks_max: 60, retransmit_ticks: 10 };
+
 /// The node called `n`.
 pub(crate) const fn n(id: u16) -> NodeId {
     NodeId(id)
@@ -89,7 +93,7 @@ impl Lab {
 
     /// The leader's clock moves until it sends heartbeats.
     pub(crate) fn heartbeat(&mut self, leader: NodeId) {
-        for _ in 0..Timing::default().heartbeat_ticks {
+        for _ in 0..TIMING.heartbeat_ticks {
             self.tick(leader);
         }
     }
@@ -200,7 +204,7 @@ impl Lab {
         let config = ReplicaConfig {
             id: node,
             nodes: self.nodes.clone(),
-            timing: Timing::default(),
+            timing: TIMING,
             election: ElectionMode::Randomised,
         };
         let replica = Replica::new(&config, &self.records[&node], u64::from(node.0)).expect("a sound log");

@@ -20,10 +20,11 @@
 //! > status               what every replica is doing
 //! ```
 
+use crate::lab::TIMING;
 use bytes::Bytes;
 use paxos_node::paxos::{
     Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig, RoleName, Send, Slot,
-    SlotReport, Timing, Value,
+    SlotReport, Value,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -67,10 +68,6 @@ fn run_script(script: &str) -> String {
     }
     out
 }
-
-/// What scripts count their ticks by.
-const TIMING: Timing =
-    Timing { heartbeat_ticks: 5, election_ticks_min: 30, election_ticks_max: 60, retransmit_ticks: 10 };
 
 #[derive(Default)]
 struct Cluster {

@@ -22,9 +22,11 @@ use super::{
     BinaryInfo, Capabilities, CommandSpec, ConnectError, Connection, FrameInfo, NodePlace, NodeStatus,
     StatusError, System, SystemError, Target, WhiteBoxReport,
 };
+use crate::schedule::Election;
 use checker::History;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use paxos_node::paxos::Timing;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -40,15 +42,11 @@ pub struct PaxosOptions {
     pub cluster: u64,
     /// Milliseconds per tick; the node's own default if `None`.
     pub tick_ms: Option<u64>,
-    /// Ticks between heartbeats; the node's own default if `None`.
-    pub heartbeat_ticks: Option<u32>,
-    /// Least and most ticks without a leader before a node stands; the node's own default if `None`.
-    pub election_ticks: Option<(u32, u32)>,
     /// How much a node's log grows from one snapshot to the next, in bytes; the node's own default if
     /// `None`.
     pub snapshot_every_bytes: Option<u64>,
-    /// Elections without random timeouts: shows the lectures' duel.
-    pub fixed_election: bool,
+    /// How leaders come to be; the node's own default if `None`.
+    pub election: Option<Election>,
     /// Seeds the nodes' randomness, differently for each node.
     pub seed: u64,
     /// The rule to remove, in a build that holds mutants.
@@ -66,14 +64,26 @@ impl PaxosOptions {
             binary,
             cluster,
             tick_ms: None,
-            heartbeat_ticks: None,
-            election_ticks: None,
             snapshot_every_bytes: None,
-            fixed_election: false,
+            election: None,
             seed,
             mutant: None,
             retries: 0,
         }
+    }
+}
+
+/// The periods that go with it: where nodes stand without asking, false alarms cost a leader, and
+/// timeouts must be long enough for a busy machine. `None`: the node's own.
+fn timing(election: Election) -> Option<Timing> {
+    match election {
+        Election::PreVote => None,
+        Election::Randomised | Election::Fixed => Some(Timing {
+            heartbeat_ticks: 5,
+            election_ticks_min: 30,
+            election_ticks_max: 60,
+            ..Timing::default()
+        }),
     }
 }
 
@@ -128,17 +138,16 @@ impl System for PaxosSystem {
         if let Some(ms) = options.tick_ms {
             flag("--tick-ms", ms.to_string().into());
         }
-        if let Some(ticks) = options.heartbeat_ticks {
-            flag("--heartbeat-ticks", ticks.to_string().into());
-        }
-        if let Some((min, max)) = options.election_ticks {
-            flag("--election-ticks", format!("{min}..{max}").into());
-        }
         if let Some(bytes) = options.snapshot_every_bytes {
             flag("--snapshot-every-bytes", bytes.to_string().into());
         }
-        if options.fixed_election {
-            flag("--election", "fixed".into());
+        if let Some(election) = options.election {
+            flag("--election", election.name().into());
+            if let Some(timing) = timing(election) {
+                flag("--heartbeat-ticks", timing.heartbeat_ticks.to_string().into());
+                let (min, max) = (timing.election_ticks_min, timing.election_ticks_max);
+                flag("--election-ticks", format!("{min}..{max}").into());
+            }
         }
         flag("--seed", options.seed.wrapping_add(u64::from(place.node.0)).to_string().into());
         if let Some(mutant) = &options.mutant {

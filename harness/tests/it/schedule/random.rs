@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use harness::schedule::limits::NODES_MAX;
 use harness::schedule::{
-    ActionSpec, Bandwidth, Body, Choice, Concurrency, Contract, Coverage, Dialect, EventKind, Failure, Fault,
-    Found, Guard, Lasts, LinkEffect, LinkEnd, LinkSpec, Mix, NetworkModel, Phase, Schedule, Shape, Share,
-    Span, Start, Step, Target, Trigger, Way, What, Who, WorkloadSpec,
+    ActionSpec, Bandwidth, Body, Choice, Concurrency, Contract, Coverage, Dialect, Election, EventKind,
+    Failure, Fault, Found, Guard, Lasts, LinkEffect, LinkEnd, LinkSpec, Mix, NetworkModel, Phase, Schedule,
+    Shape, Share, Span, Start, Step, Target, Trigger, Way, What, Who, WorkloadSpec,
 };
 use harness::system::NodeId;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -42,6 +42,9 @@ pub(super) fn schedule(seed: u64) -> Schedule {
         nodes: Some(nodes),
         seed: draw.maybe(|draw| draw.rng.random()),
         snapshot_every_bytes: draw.maybe(|draw| draw.rng.random_range(4_096..=1 << 40)),
+        election: draw.maybe(|draw| {
+            [Election::PreVote, Election::Randomised, Election::Fixed][draw.rng.random_range(0..3)]
+        }),
         model,
         contract: if draw.rng.random() { Contract::Safety } else { Contract::SafetyAndLiveness },
         workload: draw.workload(),

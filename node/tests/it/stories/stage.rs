@@ -9,9 +9,10 @@
 mod clients;
 mod judging;
 
+use crate::lab::TIMING;
 use paxos_node::kv::SessionId;
 use paxos_node::paxos::invariants::Observer;
-use paxos_node::paxos::{ElectionMode, Lsn, Message, NodeId, Record, RoleName, Send, Timing};
+use paxos_node::paxos::{ElectionMode, Lsn, Message, NodeId, Record, RoleName, Send};
 use paxos_node::service::{ClientToken, Config, Disk, Output, Service, SnapshotOrder};
 use paxos_node::sim::{History, SimDisk};
 use paxos_node::snapshot::Files;
@@ -156,7 +157,7 @@ impl Stage {
         self.campaign(node);
         self.run(among);
         self.demand(self.leads(node), &format!("n{node} was to lead"));
-        self.tick(node, Timing::default().heartbeat_ticks);
+        self.tick(node, TIMING.heartbeat_ticks);
         self.run(among);
     }
 
@@ -314,7 +315,7 @@ impl Stage {
             cluster: 7,
             id: NodeId(node),
             nodes,
-            timing: Timing::default(),
+            timing: TIMING,
             election: ElectionMode::Randomised,
             tick_ms: 10,
             incarnation: actor.life << 32,

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use checker::online::Checker;
 use futures_util::FutureExt as _;
-use paxos_node::paxos::{NodeId as SimNode, RoleName};
+use paxos_node::paxos::{ElectionMode, NodeId as SimNode, RoleName};
 use paxos_node::sim::{CLIENT_ALARMS, Conditions, Happening, Time, Trace, World};
 use workloads::Generator;
 
+use super::super::timing;
 use super::clients::{Around, Clients};
 use super::links::SharedWires;
 use super::tape::Tape;
@@ -23,6 +24,7 @@ use crate::run::score::Counts;
 use crate::run::stop::StopReason;
 use crate::run::verdict::Answer;
 use crate::run::vigil::Vigil;
+use crate::schedule::Election;
 use crate::schedule::{Ballot, Director, Observed, Order};
 use crate::system::NodeId;
 
@@ -59,6 +61,13 @@ pub(super) fn play(options: &Options, generator: Box<dyn Generator>, online: Opt
         sync_us: (300, 1_500),
         encodes: false,
         snapshot_every_bytes: options.snapshot_every_bytes.unwrap_or(u64::MAX),
+        timing: options.election.and_then(timing).unwrap_or_default(),
+        election: match options.election {
+            None => ElectionMode::default(),
+            Some(Election::PreVote) => ElectionMode::PreVote,
+            Some(Election::Randomised) => ElectionMode::Randomised,
+            Some(Election::Fixed) => ElectionMode::Fixed,
+        },
         ..Conditions::calm(options.nodes)
     };
     let mut world = World::new(conditions, options.seed, Trace::off());
