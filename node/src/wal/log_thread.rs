@@ -106,6 +106,7 @@ impl LogThread {
         let bytes = queued_bytes(&records);
         let mut queue = self.shared.lock();
         while !queue.closed && !self.has_room(&queue, bytes) {
+            queue.submitters_waiting = true;
             queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.closed {
@@ -145,8 +146,15 @@ impl LogThread {
         queue.submitted = Lsn(queue.submitted.0 + records.len() as u64);
         queue.bytes += bytes;
         queue.records.extend(records);
-        self.shared.work.notify_one();
-        queue.submitted
+        let submitted = queue.submitted;
+        // The thread looks into the queue before it waits. While it writes nobody need be woken, and a
+        // thread that is woken with the lock still held only goes to sleep again.
+        let idle = std::mem::take(&mut queue.worker_waits);
+        drop(queue);
+        if idle {
+            self.shared.work.notify_one();
+        }
+        submitted
     }
 }
 
@@ -177,6 +185,10 @@ struct Queue {
     submitted: Lsn,
     /// Nothing more is taken; what is queued is still written unless the disk failed.
     closed: bool,
+    /// The thread waits for records and has not been woken yet.
+    worker_waits: bool,
+    /// Somebody waits for room and has not been woken yet.
+    submitters_waiting: bool,
 }
 
 impl Shared {
@@ -223,6 +235,7 @@ impl Worker {
             if queue.closed {
                 return None;
             }
+            queue.worker_waits = true;
             queue = self.shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let mut group = Vec::new();
@@ -234,7 +247,12 @@ impl Worker {
             group.push(record);
         }
         queue.bytes -= bytes;
-        self.shared.room.notify_all();
+        // A system call even if nobody hears it: not for each write.
+        let crowded = std::mem::take(&mut queue.submitters_waiting);
+        drop(queue);
+        if crowded {
+            self.shared.room.notify_all();
+        }
         Some(group)
     }
 }
