@@ -46,7 +46,11 @@ pub fn run(options: Options) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Io(format!("can't start the runtime: {error}")))?;
-    runtime.block_on(serve(options, wal, recovery, files, snapshot))
+    // As a task like those that wake it: the runtime looks at the sockets, a system call, before it goes
+    // on with the future that it was started with, however ready that is.
+    let served =
+        runtime.block_on(async { tokio::spawn(serve(options, wal, recovery, files, snapshot)).await });
+    served.unwrap_or_else(|error| Err(Failure::Internal(format!("the server's task ended: {error}"))))
 }
 
 async fn serve(
