@@ -3,6 +3,11 @@
 //! Two contenders that took turns are compared round by round: where others took much more of the
 //! processors in one turn than in the other, that pair says more of the others than of the two. Such
 //! pairs are left out; if too few remain there is no ratio, and the reason is told.
+//!
+//! On a machine that others keep busy for good, what they use is what a contender leaves to them. One that
+//! waits for the disk leaves more than one that computes, and so such a machine gives no ratios between the
+//! two, however even-handedly it disturbs them. That is as it should be: there the slower one's share of
+//! the processors decides, not its speed.
 
 use super::round::Figures;
 use serde::Serialize;

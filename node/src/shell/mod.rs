@@ -18,6 +18,17 @@
 //! protocol sends again); a disk that doesn't keep up stops the reading of everything but the
 //! clock and status questions. A connection that says something that is no frame for us is told
 //! so and closed; nothing that arrives on a socket can stop the node.
+//!
+//! # What a commit costs
+//! Three nodes on one machine, 256 B, one client under `strace -c -f`, 64 under `perf record -e cpu-clock -g`. A follower makes 9.5 system calls for each slot: the append and its
+//! fdatasync, two to hand the records to the log's thread, one for that thread to wake the loop, a read, a
+//! write, and two waits. A leader makes 14.7: it reads and writes three times. A third of the processor time
+//! is the log's thread in the kernel (a quarter of all is fdatasync), a quarter the sockets and the waiting,
+//! a third is spent in the program, a third of that in the C library, mostly its allocator. So a slot costs some 140 µs of
+//! processor time on each node whatever it holds, and a command in it 2 µs more: what makes many clients
+//! cheap is that they share slots. A closed loop does so by itself, since its answers come together. To
+//! hold a batch back until the log's thread is free, or until the slot before is chosen, was tried and
+//! gained nothing: slots were full already, and commands only waited longer.
 
 pub mod arguments;
 mod clients;
