@@ -108,6 +108,8 @@ pub struct Output {
     /// To do with snapshots' files, in order, beside the rest: nothing above waits for it, and each
     /// of these is ordered only when all that it rests on is durable.
     pub snapshots: Vec<SnapshotOrder>,
+    /// The log's records before this one are needed no more.
+    pub trim: Option<Lsn>,
     /// Answers.
     pub replies: Vec<(ClientToken, ClientReply)>,
     /// The node must stop at once, loudly, with this evidence.
@@ -128,6 +130,8 @@ pub struct Service {
     latest_ids: BTreeMap<ClientToken, u64>,
     departed: Departed,
     snapshots: Snapshots,
+    /// The disk has room for proposals.
+    has_room: bool,
     now: u64,
     /// Tick and cluster time at which this node's leadership began to stamp.
     stamp_base: Option<(u64, u64)>,
@@ -170,6 +174,7 @@ impl Service {
             latest_ids: BTreeMap::new(),
             departed: Departed::default(),
             snapshots: Snapshots::new(bytes),
+            has_room: true,
             now: 0,
             stamp_base: None,
             output: Output::default(),
@@ -243,6 +248,18 @@ impl Service {
         self.replica.durable(lsn);
     }
 
+    /// Whether the disk has room for what is proposed here. If it has not, updates are refused before they
+    /// are proposed, those that wait for a slot among them: what is left of it is for what the protocol
+    /// needs.
+    pub fn set_room(&mut self, has_room: bool) {
+        self.has_room = has_room;
+        if !has_room {
+            for (origin, command) in self.queue.take_all() {
+                self.refuse(origin, &command, DefiniteError::Overloaded);
+            }
+        }
+    }
+
     /// The node is about to stop: everybody who waits is told what is known, and the log says how
     /// far the chosen prefix reaches.
     pub fn stop(&mut self) {
@@ -313,6 +330,10 @@ impl Service {
                 txn.ops = vec![TxnOp::Put { key: key.clone(), value: value.clone() }];
             }
         }
+        if !self.has_room {
+            self.refuse(origin, &command, DefiniteError::Overloaded);
+            return;
+        }
         if let Err((command, error)) = self.queue.push(origin, command) {
             self.refuse(origin, &command, error);
         }
@@ -379,7 +400,7 @@ impl Service {
         let Effects { records, sends, chosen, reads, trim } = self.replica.effects();
         self.output.records.extend(records);
         self.output.sends.extend(sends);
-        self.output.snapshots.extend(trim.map(SnapshotOrder::Trim));
+        self.output.trim = self.output.trim.max(trim);
         for (slot, value) in chosen {
             self.apply(slot, &value);
         }

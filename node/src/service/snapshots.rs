@@ -23,7 +23,7 @@
 
 use super::Service;
 use crate::kv::Restoring;
-use crate::paxos::{Ballot, Base, Lsn, Message, NodeId, NodeSet, Slot};
+use crate::paxos::{Ballot, Base, Message, NodeId, NodeSet, Slot};
 use crate::snapshot::part::{Body, Reader, Writer};
 use bytes::Bytes;
 
@@ -73,8 +73,6 @@ pub enum SnapshotOrder {
         /// The part.
         part: u32,
     },
-    /// The log's records before this one are needed no more.
-    Trim(Lsn),
 }
 
 /// What became of an order.

@@ -5,6 +5,7 @@ use crate::kv::ClientRequest;
 use crate::paxos::{Lsn, Message, NodeId};
 use crate::service::{ClientToken, SnapshotDone};
 use crate::snapshot::SnapshotError;
+use crate::wal::Room;
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub(super) enum Event {
     Durable(Lsn),
     /// The log failed and takes nothing more.
     LogFailed(String),
+    /// Whether the log's disk has room has changed.
+    Room(Room),
     /// Something was done with snapshots' files.
     Filed(SnapshotDone),
     /// They can't be relied on any more.
@@ -52,10 +55,12 @@ pub(super) enum Event {
 }
 
 /// How the log fares, as its thread tells.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct LogProgress {
     /// Durable up to here.
     pub(super) durable: Lsn,
+    /// Whether there is room for more.
+    pub(super) room: Room,
     /// What failed; nothing is durable after it.
     pub(super) failed: Option<String>,
 }
@@ -75,6 +80,8 @@ pub(super) struct Inbox {
     events: mpsc::Receiver<Event>,
     status: mpsc::Receiver<oneshot::Sender<Bytes>>,
     log: watch::Receiver<LogProgress>,
+    /// What was last said of it.
+    room: Room,
     filed: mpsc::UnboundedReceiver<Filed>,
     /// Keeps the channel open when the log's thread has ended: its last word is still to be read.
     _log_sender: Arc<watch::Sender<LogProgress>>,
@@ -97,6 +104,7 @@ impl Inbox {
             events,
             status,
             log: log.subscribe(),
+            room: Room::Enough,
             filed,
             _log_sender: log,
             terminate: signal(SignalKind::terminate())?,
@@ -116,14 +124,14 @@ impl Inbox {
             biased;
             _ = self.terminate.recv() => burst.push(Event::Stop { signal: "SIGTERM" }),
             _ = self.interrupt.recv() => burst.push(Event::Stop { signal: "SIGINT" }),
-            Ok(()) = self.log.changed() => burst.push(self.log_event()),
+            Ok(()) = self.log.changed() => self.take_log(burst),
             Some(filed) = self.filed.recv() => burst.push(filed_event(filed)),
             Some(answer) = self.status.recv() => burst.push(Event::Status { answer }),
             Some(event) = self.events.recv(), if !busy => burst.push(event),
             () = sleep_until(self.next_tick) => {}
         }
         if self.log.has_changed().unwrap_or(false) {
-            burst.push(self.log_event());
+            self.take_log(burst);
         }
         while !busy
             && burst.len() < EVENTS_PER_BURST_MAX
@@ -149,12 +157,16 @@ impl Inbox {
         None
     }
 
-    fn log_event(&mut self) -> Event {
+    fn take_log(&mut self, burst: &mut Vec<Event>) {
         let progress = self.log.borrow_and_update();
-        match &progress.failed {
+        if progress.room != self.room {
+            self.room = progress.room;
+            burst.push(Event::Room(progress.room));
+        }
+        burst.push(match &progress.failed {
             Some(failure) => Event::LogFailed(failure.clone()),
             None => Event::Durable(progress.durable),
-        }
+        });
     }
 
     /// At most one tick at a time, however long ago the last was: a process that slept (stopped,

@@ -2,7 +2,7 @@
 //! beside the log's thread, which does not wait for it.
 //!
 //! The queue has no bound of its own: a snapshot or a fetch has one part under way, others may wait
-//! for a bounded number of parts, and a log is trimmed once per snapshot. Answers go through a channel
+//! for a bounded number of parts. Answers go through a channel
 //! that is as bounded, by the same count.
 
 use super::failure::Failure;

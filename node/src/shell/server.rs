@@ -13,7 +13,7 @@ use super::tracer::Tracer;
 use crate::BUILD_ID;
 use crate::paxos::{Ballot, NodeId, RoleName, Send};
 use crate::service::{Output, Service, SnapshotDone};
-use crate::wal::LogThread;
+use crate::wal::{KeeperThread, LogThread, Room};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,6 +27,9 @@ pub(super) struct Server {
     pub(super) id: NodeId,
     pub(super) service: Service,
     pub(super) log: LogThread,
+    /// Makes and trims the log's segments.
+    pub(super) keeper: KeeperThread,
+    pub(super) room: Room,
     pub(super) filing: Filing,
     pub(super) held: Held,
     /// Released by the disk, and leaving at the end of this turn.
@@ -91,6 +94,7 @@ impl Server {
                 self.service.durable(lsn);
             }
             Event::LogFailed(failure) => return Err(Failure::Io(failure)),
+            Event::Room(room) => self.take_room(room),
             Event::Filed(done) => {
                 if let SnapshotDone::Durable { bytes, .. } = &done {
                     console::say(self.id, format_args!("a snapshot of {bytes} bytes is durable"));
@@ -104,11 +108,23 @@ impl Server {
         Ok(())
     }
 
+    fn take_room(&mut self, room: Room) {
+        self.room = room;
+        self.service.set_room(room == Room::Enough);
+        match room {
+            Room::Enough => console::say(self.id, "the disk has room again: updates are taken"),
+            Room::Short => console::say(
+                self.id,
+                "the disk is full: updates are refused until there is room for another segment of the log",
+            ),
+        }
+    }
+
     /// Does what the service asks. The trace goes first, since nothing may be known of a step that
     /// it does not tell of; then the records: a message that waits for one of them must find its
     /// place in the log taken.
     fn act(&mut self) -> Result<(), Failure> {
-        let Output { records, sends, replies, fatal, snapshots } = self.service.output();
+        let Output { records, sends, replies, fatal, snapshots, trim } = self.service.output();
         let leaving: Vec<Send> = sends.into_iter().filter_map(|send| self.held.admit(send)).collect();
         if let Some(tracer) = &mut self.tracer {
             tracer.tell_turn(&self.service, &records, &leaving, &replies)?;
@@ -121,6 +137,9 @@ impl Server {
         }
         for order in snapshots {
             self.filing.order(order)?;
+        }
+        if let Some(first) = trim {
+            self.keeper.trim(first);
         }
         for send in self.released.drain(..).chain(leaving) {
             self.links.send(send.to, send.message);
@@ -142,6 +161,7 @@ impl Server {
         self.clients.close().await;
         // Ends the threads after their last writes. The log's has the folder's lock: it goes last.
         drop(self.filing);
+        drop(self.keeper);
         drop(self.log);
         if let Some(failure) = inbox.log_failure().or_else(|| inbox.filing_failure()) {
             return Err(Failure::Io(failure));
@@ -186,6 +206,7 @@ impl Server {
             sends_dropped: self.held.dropped(),
             log_backlog_bytes: self.log.backlog_bytes(),
             log_durable: self.held.durable().0,
+            refuses_updates: (self.room == Room::Short).then(|| "the disk is full".to_owned()),
             clients: self.clients.len(),
             connections_refused: self.gate.refused(),
             links: self.links.status(),

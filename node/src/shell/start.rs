@@ -16,7 +16,7 @@ use crate::paxos::{Lsn, NodeId};
 use crate::service::{Config, Disk, Service};
 use crate::snapshot::{Files, Found, Loaded};
 use crate::trace::Life;
-use crate::wal::{self, Folder, Identity, LogThread, Outcome, Recovery, Wal, WalError};
+use crate::wal::{self, Folder, Identity, KeeperThread, LogThread, Outcome, Recovery, Room, Wal, WalError};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -27,7 +27,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// How many segments the log fills between two snapshots, about.
-const SEGMENTS_PER_SNAPSHOT: u64 = 4;
+const SEGMENTS_PER_SNAPSHOT: u64 = 8;
+
+/// Trimmed segments kept for use: as many as are trimmed at once, and the one that is cut off at each end.
+const SEGMENTS_READY_MAX: u64 = SEGMENTS_PER_SNAPSHOT + 2;
 
 /// Segments are never shorter: each costs a new file.
 const SEGMENT_BYTES_MIN: u64 = 64 << 10;
@@ -91,7 +94,11 @@ async fn serve(
         .local_addr()
         .map_err(|error| Failure::Io(format!("can't tell where {} is: {error}", options.listen)))?;
 
-    let progress = Arc::new(watch::Sender::new(LogProgress { durable, failed: None }));
+    let progress = Arc::new(watch::Sender::new(LogProgress { durable, room: Room::Enough, failed: None }));
+    let keeper = wal.keeper(wal.disk().beside());
+    let told = Arc::clone(&progress);
+    let keeper = KeeperThread::spawn(keeper, Box::new(move |result| tell_room(&told, result)))
+        .map_err(|error| Failure::Io(format!("can't start the segments' thread: {error}")))?;
     let (filing, filed) = Filing::start(files)
         .map_err(|error| Failure::Io(format!("can't start the snapshots' thread: {error}")))?;
     let (senders, mut inbox) = Inbox::new(Arc::clone(&progress), filed, options.tick)
@@ -112,6 +119,8 @@ async fn serve(
         id,
         service,
         log,
+        keeper,
+        room: Room::Enough,
         filing,
         held,
         released,
@@ -147,6 +156,14 @@ fn tell(progress: &watch::Sender<LogProgress>, result: Result<Lsn, WalError>) {
     });
 }
 
+/// The same on the keeper's thread.
+fn tell_room(progress: &watch::Sender<LogProgress>, result: Result<Room, WalError>) {
+    progress.send_modify(|progress| match result {
+        Ok(room) => progress.room = room,
+        Err(error) => progress.failed = Some(error.to_string()),
+    });
+}
+
 /// A number that differs in each life, whatever the clock does, with room to count on from there:
 /// the standard library seeds its hash maps from the system's randomness.
 fn random_bits() -> u64 {
@@ -169,7 +186,19 @@ fn recover(options: &Options) -> Result<(Wal<Folder>, Recovery, Files<Folder>, F
     // A segment is removed as a whole, so several make up what lies between two snapshots.
     let segment_bytes = (options.snapshot_every_bytes / SEGMENTS_PER_SNAPSHOT)
         .clamp(SEGMENT_BYTES_MIN, wal::Options::default().segment_bytes);
-    let (wal, recovery) = Wal::open(folder, identity, wal::Options { segment_bytes }).map_err(refused)?;
+    let options_of_log = wal::Options {
+        segment_bytes,
+        ready_max: SEGMENTS_READY_MAX,
+        incarnation: random_bits(),
+        ..wal::Options::default()
+    };
+    let (wal, recovery) = Wal::open(folder, identity, options_of_log).map_err(refused)?;
+    if !wal.disk().reads_directly() {
+        console::say(
+            options.id,
+            "recovery: the file system can't be read past the page cache, which may show what the disk lacks",
+        );
+    }
     if let Some(Loaded { base, bytes, .. }) = &snapshot {
         let (slot, trimmed) = (base.slot, recovery.trimmed);
         console::say(

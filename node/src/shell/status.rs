@@ -33,6 +33,8 @@ pub struct ShellStatus {
     pub log_backlog_bytes: usize,
     /// The log is durable up to here, as the disk's thread says.
     pub log_durable: u64,
+    /// Why updates are refused before they are proposed, if they are.
+    pub refuses_updates: Option<String>,
     /// Clients connected.
     pub clients: usize,
     /// Connections closed because of what they said.

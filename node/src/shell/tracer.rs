@@ -57,6 +57,7 @@ impl Tracer {
             | Event::LostTouch { .. }
             | Event::Status { .. }
             | Event::LogFailed(_)
+            | Event::Room(_)
             | Event::Filed(_)
             | Event::FilingFailed(_)
             | Event::Tick

@@ -3,7 +3,7 @@
 //! It keeps two views of a folder: what a process sees (the page cache), and what the platter has.
 //! A killed process loses nothing of the former; a power loss leaves the latter, and of the
 //! difference whatever chance decides, within what [`Disk`] says a disk may do: any mix of old and
-//! new 512-byte sectors of a file, zeros where none arrived, any length in between; of the folder's
+//! new 512-byte sectors of a file, zeros where there was none, any length in between; of the folder's
 //! entries any part of what was done to them since the last folder sync.
 //!
 //! A power loss can also be armed to strike inside a call: after so many more calls one fails, and
@@ -12,6 +12,7 @@
 
 use super::dice::Dice;
 use crate::wal::Disk;
+use bytes::Bytes;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -47,10 +48,11 @@ enum EntryChange {
 struct File {
     /// As processes see it.
     content: Vec<u8>,
-    /// The platter agrees with `content` up to here …
+    /// How many bytes the platter has.
     durable: usize,
-    /// … and goes on like this, if the file was cut since.
-    durable_rest: Vec<u8>,
+    /// What the platter has in the sectors that were written since: number of the sector to its bytes
+    /// there, of which there are none behind the end.
+    old_sectors: BTreeMap<usize, Vec<u8>>,
 }
 
 impl SimDisk {
@@ -139,48 +141,51 @@ impl EntryChange {
 }
 
 impl File {
-    fn truncate(&mut self, length: usize) {
-        if length < self.durable {
-            let mut rest = self.content[length..self.durable].to_vec();
-            rest.append(&mut self.durable_rest);
-            self.durable_rest = rest;
-            self.durable = length;
+    fn write(&mut self, offset: usize, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
         }
-        self.content.truncate(length);
+        let end = offset + bytes.len();
+        for sector in offset / SECTOR_BYTES..=(end - 1) / SECTOR_BYTES {
+            let (content, durable) = (&self.content, self.durable);
+            self.old_sectors.entry(sector).or_insert_with(|| {
+                let start = (sector * SECTOR_BYTES).min(durable);
+                content[start..((sector + 1) * SECTOR_BYTES).min(durable)].to_vec()
+            });
+        }
+        if self.content.len() < end {
+            self.content.resize(end, 0);
+        }
+        self.content[offset..end].copy_from_slice(bytes);
     }
 
     fn sync(&mut self) {
         self.durable = self.content.len();
-        self.durable_rest.clear();
+        self.old_sectors.clear();
     }
 
     fn power_failed(&mut self, dice: &mut Dice) {
-        let old_length = self.durable + self.durable_rest.len();
-        let new_length = self.content.len();
-        if new_length == self.durable && self.durable_rest.is_empty() {
+        if self.old_sectors.is_empty() {
             return;
         }
-        let old = [&self.content[..self.durable], &self.durable_rest[..]].concat();
-        let new = std::mem::take(&mut self.content);
-        let (shortest, longest) = (old_length.min(new_length), old_length.max(new_length));
+        let (old_length, new_length) = (self.durable, self.content.len());
         let length = match dice.within(0..=3) {
             0 => old_length,
             1 => new_length,
-            _ => usize::try_from(dice.within(shortest as u64..=longest as u64)).unwrap_or(longest),
+            _ => usize::try_from(dice.within(old_length as u64..=new_length as u64)).unwrap_or(new_length),
         };
-        // The common part, then sector by sector: the new bytes, the old ones, or none.
-        let mut survived = old[..self.durable.min(length)].to_vec();
+        // Sector by sector: the new bytes or the old ones, and zeros where there are none.
         let all_arrive = dice.chance(200_000);
-        while survived.len() < length {
-            let start = survived.len();
-            let end = (start / SECTOR_BYTES + 1).saturating_mul(SECTOR_BYTES).min(length);
-            let arrived = all_arrive || dice.coin();
-            let source = if arrived { &new } else { &old };
-            let found = source.get(start..end.min(source.len())).unwrap_or_default();
-            survived.extend_from_slice(found);
-            survived.resize(end, 0);
+        for (sector, old) in std::mem::take(&mut self.old_sectors) {
+            if !all_arrive && dice.coin() {
+                let start = sector * SECTOR_BYTES;
+                let end = (start + SECTOR_BYTES).min(new_length);
+                let place = &mut self.content[start..end];
+                place[..old.len()].copy_from_slice(&old);
+                place[old.len()..].fill(0);
+            }
         }
-        self.content = survived;
+        self.content.truncate(length);
         self.sync();
     }
 }
@@ -190,8 +195,12 @@ impl Disk for SimDisk {
         Ok(self.call()?.entries.keys().cloned().collect())
     }
 
-    fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
-        Ok(self.call()?.file(name)?.content.clone())
+    fn length(&mut self, name: &str) -> io::Result<u64> {
+        Ok(self.call()?.file(name)?.content.len() as u64)
+    }
+
+    fn read(&mut self, name: &str) -> io::Result<Bytes> {
+        Ok(Bytes::copy_from_slice(&self.call()?.file(name)?.content))
     }
 
     fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -214,18 +223,20 @@ impl Disk for SimDisk {
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.call()?.file(name)?.content.extend_from_slice(bytes);
+        let mut folder = self.call()?;
+        let file = folder.file(name)?;
+        file.write(file.content.len(), bytes);
+        Ok(())
+    }
+
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.call()?.file(name)?.write(offset, bytes);
         Ok(())
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
         self.call()?.file(name)?.sync();
-        Ok(())
-    }
-
-    fn truncate(&mut self, name: &str, length: u64) -> io::Result<()> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        self.call()?.file(name)?.truncate(length);
         Ok(())
     }
 
@@ -300,21 +311,31 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_that_was_not_synced_may_be_undone() {
-        let mut lengths = std::collections::BTreeSet::new();
-        for seed in 0..100 {
+    fn what_is_written_over_durable_bytes_arrives_sector_by_sector() {
+        let old = vec![7; 4096];
+        let mut new = old.clone();
+        new[600..2600].fill(8);
+        new[1000..1100].fill(9);
+        let mut outcomes = std::collections::BTreeSet::new();
+        for seed in 0..200 {
             let mut disk = after_power_loss(seed, |disk| {
                 disk.create("a").unwrap();
-                disk.append("a", &[7; 2000]).unwrap();
+                disk.append("a", &old).unwrap();
                 disk.sync("a").unwrap();
                 disk.sync_folder().unwrap();
-                disk.truncate("a", 100).unwrap();
+                disk.write_at("a", 600, &[8; 2000]).unwrap();
+                disk.write_at("a", 1000, &[9; 100]).unwrap();
             });
             let content = disk.read("a").unwrap();
-            assert_eq!(content[..100], [7; 100]);
-            lengths.insert(content.len());
+            let arrived: Vec<bool> = content.chunks(512).zip(new.chunks(512)).map(|(a, b)| a == b).collect();
+            for (sector, bytes) in content.chunks(512).enumerate() {
+                let place = sector * 512..(sector + 1) * 512;
+                assert!(bytes == &old[place.clone()] || bytes == &new[place], "seed {seed}, sector {sector}");
+            }
+            assert_eq!(content.len(), old.len());
+            outcomes.insert(arrived);
         }
-        assert!(lengths.contains(&100) && lengths.contains(&2000));
+        assert!(outcomes.len() > 20, "many different remains, not {}", outcomes.len());
     }
 
     #[test]
@@ -323,6 +344,6 @@ mod tests {
         disk.create("a").unwrap();
         disk.append("a", b"not synced").unwrap();
         disk.process_died();
-        assert_eq!(disk.read("a").unwrap(), b"not synced");
+        assert_eq!(disk.read("a").unwrap(), b"not synced"[..]);
     }
 }

@@ -7,7 +7,7 @@ use crate::paxos::{Lsn, Record, Send};
 use crate::service::{ClientToken, Service, SnapshotOrder};
 use crate::snapshot::Files;
 use crate::trace::Recorder;
-use crate::wal::Wal;
+use crate::wal::{Keeper, Wal};
 use std::collections::{BTreeSet, VecDeque};
 
 /// A node, up or down.
@@ -43,6 +43,10 @@ pub(crate) struct Running {
     pub(crate) files: Files<SimDisk>,
     pub(crate) orders: VecDeque<SnapshotOrder>,
     pub(crate) is_filing: bool,
+    /// The log's segments, and what is to be done with them: one thing at a time, beside the rest.
+    pub(crate) keeper: Keeper<SimDisk>,
+    pub(crate) trim: Option<Lsn>,
+    pub(crate) is_keeping: bool,
     /// A batch is on its way to the platter.
     pub(crate) is_syncing: bool,
     pub(crate) durable: Lsn,
@@ -61,6 +65,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn new(service: Service, wal: Wal<SimDisk>, files: Files<SimDisk>) -> Running {
         let durable = wal.durable();
+        let keeper = wal.keeper(wal.disk().clone());
         Running {
             service,
             wal,
@@ -68,6 +73,9 @@ impl Running {
             files,
             orders: VecDeque::new(),
             is_filing: false,
+            keeper,
+            trim: None,
+            is_keeping: false,
             is_syncing: false,
             durable,
             held_sends: VecDeque::new(),

@@ -13,7 +13,7 @@ use super::oracle;
 use super::schedule::Schedule;
 use super::setup::Setup;
 use super::trace::{Show, Trace};
-use super::world::{Happening, World};
+use super::world::{Happening, SEGMENTS_READY_MAX, World};
 use crate::kv::{OpResult, Txn, TxnOp, TxnOutcome};
 use crate::paxos::{AppliedHash, Ballot, NodeId, RoleName, Slot};
 use crate::service::Service;
@@ -225,7 +225,7 @@ impl Run {
     }
 
     /// However much was written, what is left of a node's log is what it grows by between two
-    /// snapshots, and while one is written or fetched; a few segments at its ends; headers; and the large
+    /// snapshots, and while one is written or fetched; a few segments at its ends, and ready; headers; and the large
     /// values that were in flight, at most one a client, perhaps said again behind a checkpoint.
     fn logs_are_short(&mut self) -> Result<(), String> {
         /// A record of no value, in a batch of its own, takes so many times what is counted for it.
@@ -238,7 +238,7 @@ impl Run {
         let in_flight = self.clients.in_flight_bytes_max() as u64;
         let is_short = move |run: &Run, node| {
             let (log, snapshot) = run.world.disk_bytes(node);
-            log <= OVERHEAD * 3 * every.max(snapshot) + 3 * segment + 2 * in_flight
+            log <= OVERHEAD * 3 * every.max(snapshot) + (3 + SEGMENTS_READY_MAX) * segment + 2 * in_flight
         };
         self.demand("logs as short as snapshots allow", |run| {
             run.world.conditions().ids().all(|node| {

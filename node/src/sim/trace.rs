@@ -234,7 +234,6 @@ impl fmt::Display for Show<'_, SnapshotOrder> {
             SnapshotOrder::Read { to, slot, part } => {
                 write!(f, "reads part {part} of the snapshot of {slot:?} for {to}")
             }
-            SnapshotOrder::Trim(lsn) => write!(f, "trims the log before record {lsn}"),
         }
     }
 }

@@ -8,6 +8,8 @@ mod faults;
 mod process;
 mod telling;
 
+pub(super) use faults::SEGMENTS_READY_MAX;
+
 use super::clock::{Agenda, Time};
 use super::conditions::Conditions;
 use super::dice::Dice;
@@ -47,6 +49,7 @@ enum Event {
     Deliver { from: NodeId, to: NodeId, message: Message },
     Synced { node: NodeId, life: u64 },
     Filed { node: NodeId, life: u64 },
+    Kept { node: NodeId, life: u64 },
     Wake { node: NodeId, life: u64 },
     Request { node: NodeId, life: u64, client: ClientToken, request: ClientRequest },
     HangUp { node: NodeId, life: u64, client: ClientToken },
@@ -236,7 +239,7 @@ impl World {
         let mut bytes = |suffix: &str| -> Vec<u64> {
             let names = disk.list().unwrap_or_default();
             let names = names.iter().filter(|name| name.ends_with(suffix));
-            names.map(|name| disk.read(name).map_or(0, |content| content.len() as u64)).collect()
+            names.map(|name| disk.length(name).unwrap_or_default()).collect()
         };
         (bytes(".wal").iter().sum(), bytes(".snap").last().copied().unwrap_or_default())
     }
@@ -280,6 +283,7 @@ impl World {
             Event::Deliver { to: node, .. }
             | Event::Synced { node, .. }
             | Event::Filed { node, .. }
+            | Event::Kept { node, .. }
             | Event::Wake { node, .. }
             | Event::Request { node, .. }
             | Event::HangUp { node, .. }
@@ -328,6 +332,7 @@ impl World {
             }
             Event::Synced { life, .. } if life == current => return self.on_synced(node),
             Event::Filed { life, .. } if life == current => return self.on_filed(node),
+            Event::Kept { life, .. } if life == current => return self.on_kept(node),
             Event::Wake { life, .. } if life == current => {
                 running.wake_is_due = false;
                 return self.respond(node);
@@ -335,6 +340,7 @@ impl World {
             // Connections end with the process, or when the client closes them.
             Event::Synced { .. }
             | Event::Filed { .. }
+            | Event::Kept { .. }
             | Event::Wake { .. }
             | Event::Request { .. }
             | Event::HangUp { .. }

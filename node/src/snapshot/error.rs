@@ -2,7 +2,7 @@
 
 use crate::kv::CodecError;
 use crate::paxos::Slot;
-use crate::wal::{Identity, WalError};
+use crate::wal::Identity;
 use std::io;
 
 /// Why a snapshot can't be read or written.
@@ -18,9 +18,6 @@ pub enum SnapshotError {
         /// What the system said.
         source: io::Error,
     },
-    /// The log could not be trimmed.
-    #[error(transparent)]
-    Log(#[from] WalError),
     /// The file is not what was written. No crash does that.
     #[error(
         "{file}, byte {offset}: {flaw}. A snapshot gets its name when all of it is on disk, so no crash did \
@@ -41,11 +38,7 @@ impl SnapshotError {
     /// The content is at fault: restarting will not help.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
-        match self {
-            SnapshotError::Refused { .. } => true,
-            SnapshotError::Log(error) => error.is_refusal(),
-            SnapshotError::Io { .. } => false,
-        }
+        matches!(self, SnapshotError::Refused { .. })
     }
 }
 

@@ -111,10 +111,6 @@ impl<D: Disk> Files<D> {
             SnapshotOrder::Read { to, slot, part } => {
                 Some(SnapshotDone::Read { to, slot, part, bytes: self.part(slot, part)? })
             }
-            SnapshotOrder::Trim(first) => {
-                wal::trim(&mut self.disk, first)?;
-                None
-            }
         })
     }
 

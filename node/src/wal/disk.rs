@@ -1,11 +1,12 @@
-//! What the log asks of a disk: a folder of append-only files.
+//! What the log asks of a disk: a folder of files that are written in place or at their ends.
 //!
 //! The log itself knows no threads, clocks or paths; everything it does to the world goes
 //! through [`Disk`], so that a simulated disk can stand in and lose what a real one may lose.
 
+use bytes::Bytes;
 use std::io;
 
-/// A folder of append-only files, with the two kinds of durability kept apart.
+/// A folder of files, with the two kinds of durability kept apart.
 ///
 /// What an implementation may forget at a crash, and a simulated one should:
 /// - *contents* of a file since its last [`sync`](Disk::sync): any mix of old and new 512-byte
@@ -22,8 +23,11 @@ pub trait Disk {
     /// The names of all files, in any order. An error is never an empty list.
     fn list(&mut self) -> io::Result<Vec<String>>;
 
-    /// The whole content of a file.
-    fn read(&mut self, name: &str) -> io::Result<Vec<u8>>;
+    /// How many bytes a file has.
+    fn length(&mut self, name: &str) -> io::Result<u64>;
+
+    /// The whole content of a file: what the disk itself holds, past any cache, where that can be had.
+    fn read(&mut self, name: &str) -> io::Result<Bytes>;
 
     /// Up to `length` bytes of a file from `offset` on: fewer only where the file ends.
     fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>>;
@@ -34,11 +38,11 @@ pub trait Disk {
     /// Writes all of `bytes` at the end of a file.
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes all of `bytes` over what is there from `offset` on; a file never grows by it.
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
     /// Makes a file's content and length durable (fdatasync).
     fn sync(&mut self, name: &str) -> io::Result<()>;
-
-    /// Cuts a file down to its first `length` bytes.
-    fn truncate(&mut self, name: &str, length: u64) -> io::Result<()>;
 
     /// Gives a file another name, replacing whatever had it.
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()>;
@@ -67,7 +71,10 @@ impl<D: Disk + ?Sized> Disk for &mut D {
     fn list(&mut self) -> io::Result<Vec<String>> {
         (**self).list()
     }
-    fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
+    fn length(&mut self, name: &str) -> io::Result<u64> {
+        (**self).length(name)
+    }
+    fn read(&mut self, name: &str) -> io::Result<Bytes> {
         (**self).read(name)
     }
     fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -79,11 +86,11 @@ impl<D: Disk + ?Sized> Disk for &mut D {
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         (**self).append(name, bytes)
     }
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        (**self).write_at(name, offset, bytes)
+    }
     fn sync(&mut self, name: &str) -> io::Result<()> {
         (**self).sync(name)
-    }
-    fn truncate(&mut self, name: &str, length: u64) -> io::Result<()> {
-        (**self).truncate(name, length)
     }
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         (**self).rename(from, to)

@@ -72,6 +72,12 @@ impl WalError {
     pub fn is_io(&self) -> bool {
         !self.is_refusal()
     }
+
+    /// The disk has no space left.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, WalError::Io { source, .. } if is_full(source))
+    }
 }
 
 /// What is wrong at the place a [`WalError::Refused`] names.
@@ -81,7 +87,7 @@ pub enum Refusal {
     #[error("the segment's header is damaged or cut short")]
     HeaderUnreadable,
     /// Written by another version of this program.
-    #[error("the segment has format {found}; this program reads format {supported}")]
+    #[error("it has format {found}; this program reads format {supported}")]
     UnsupportedFormat {
         /// In the file.
         found: u32,
@@ -119,10 +125,36 @@ pub enum Refusal {
         /// The number that does.
         found: u64,
     },
-    /// A damaged batch, and proof that it had been durable.
-    #[error("a batch is damaged ({damage}), and it is no torn tail: {proof}")]
-    BatchDamaged {
-        /// What is wrong with the batch.
+    /// The file is shorter or longer than when it was made.
+    #[error("the file has {found} bytes, but its header says {expected}")]
+    SegmentLength {
+        /// In the header.
+        expected: u64,
+        /// Of the file.
+        found: u64,
+    },
+    /// It belongs to the same node, but to another memory of it.
+    #[error("the segment belongs to incarnation {found:016x}, but the superblock says {expected:016x}")]
+    ForeignIncarnation {
+        /// The superblock's.
+        expected: u64,
+        /// The segment's.
+        found: u64,
+    },
+    /// There are segments, so there must be one.
+    #[error("there is a log, but its superblock is missing")]
+    SuperblockMissing,
+    /// No copy of it is good.
+    #[error("all copies of the superblock are damaged")]
+    SuperblockUnreadable,
+    /// No intact batch where one must be.
+    #[error("records {first} to {last} had been durable and can't be read ({damage}): {proof}")]
+    RecordsLost {
+        /// The first record that is missing.
+        first: Lsn,
+        /// The last one that is known to have been durable.
+        last: Lsn,
+        /// What stands in their place.
         damage: Damage,
         /// Why a crash can't have done it.
         proof: Proof,
@@ -145,43 +177,52 @@ pub enum Refusal {
     },
 }
 
-/// What is wrong with a batch.
+/// What stands where a batch should start.
 #[derive(Copy, Clone, Eq, PartialEq, Debug, thiserror::Error)]
 pub enum Damage {
-    /// Fewer bytes are left than a header has.
-    #[error("its header is cut short")]
-    HeaderCut,
+    /// Zeros, or the end of the segment.
+    #[error("nothing is there")]
+    Nothing,
     /// No header of this segment is there.
-    #[error("its header is unreadable")]
+    #[error("the batch's header is unreadable")]
     HeaderUnreadable,
-    /// The header is intact, the file ends before the batch does.
-    #[error("its body is cut short")]
+    /// The header is intact, the segment ends before the batch does.
+    #[error("the batch's body is cut short")]
     BodyCut,
     /// The header is intact, the body's checksum is not.
-    #[error("its checksum doesn't match")]
+    #[error("the batch's checksum doesn't match")]
     BodyChecksum,
 }
 
-/// Why a damaged batch must have been durable once: whatever comes later was begun only after
-/// the disk had confirmed it.
+/// Why a batch must have been durable once: whatever comes later was begun only after the disk had
+/// confirmed it.
 #[derive(Copy, Clone, Eq, PartialEq, Debug, thiserror::Error)]
 pub enum Proof {
-    /// A later segment exists.
-    #[error("segment {sequence} was begun after it")]
+    /// A later segment goes on behind it.
+    #[error("segment {sequence} begins with record {first_lsn}")]
     LaterSegment {
         /// The later segment.
         sequence: u64,
-    },
-    /// The header is intact and tells where the batch ends; the file goes on.
-    #[error("bytes were written after it, from byte {offset} on")]
-    LaterBytes {
-        /// Where they start.
-        offset: u64,
+        /// Its first record.
+        first_lsn: Lsn,
     },
     /// The header of a later batch was found.
-    #[error("a later batch starts at byte {offset}")]
+    #[error("the batch at byte {offset} was written when everything up to record {durable} was durable")]
     LaterBatch {
         /// Where it starts.
         offset: u64,
+        /// What it says.
+        durable: Lsn,
     },
+    /// The superblock says so.
+    #[error("the superblock was written when everything up to record {durable} was durable")]
+    Superblock {
+        /// What it says.
+        durable: Lsn,
+    },
+}
+
+/// Whether an error means that there is no space left.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

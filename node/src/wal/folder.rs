@@ -1,10 +1,12 @@
 //! The real disk: one folder of the file system, locked for one process.
 
 use super::{Disk, WalError};
+use bytes::Bytes;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, PosixFadviseAdvice, posix_fadvise};
+use nix::fcntl::{Flock, FlockArg, OFlag, PosixFadviseAdvice, posix_fadvise};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Held (flock) as long as a process uses the folder; the kernel lets go when the process dies,
@@ -14,12 +16,21 @@ const LOCK_FILE: &str = "lock";
 /// No file this program writes is larger. A bound on what reading one may allocate.
 pub(crate) const FILE_BYTES_MAX: u64 = 1 << 30;
 
+/// Memory and file positions of a read past the page cache are multiples of this: the largest that a
+/// disk in use asks for.
+const DIRECT_ALIGNMENT: usize = 4096;
+
+/// Files kept open: the segment being written and the superblock.
+const OPEN_MAX: usize = 2;
+
 /// A folder of the real file system.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// The file appended to last, kept open: one system call per append and one per sync.
-    open: Option<(String, File)>,
+    /// The files written last, the latest at the end: one system call per write and one per sync.
+    open: Vec<(String, File)>,
+    /// Whether every file was read past the page cache.
+    reads_directly: bool,
     /// `None` for a reader, which changes nothing and needs no lock, and beside a handle that has it.
     _lock: Option<Flock<File>>,
 }
@@ -38,20 +49,20 @@ impl Folder {
             source,
         })?;
         let lock = lock(&path.join(LOCK_FILE))?;
-        Ok(Folder { path, open: None, _lock: Some(lock) })
+        Ok(Folder { path, open: Vec::new(), reads_directly: true, _lock: Some(lock) })
     }
 
     /// Another handle of a folder that is open, for another thread of the same process. Whoever
     /// has the first keeps the lock, and must outlive this one; the two write different files.
     #[must_use]
     pub fn beside(&self) -> Folder {
-        Folder { path: self.path.clone(), open: None, _lock: None }
+        Folder { path: self.path.clone(), open: Vec::new(), reads_directly: true, _lock: None }
     }
 
     /// Opens the folder to look at it only: no lock, nothing created. Only [`Disk::list`],
-    /// [`Disk::read`] and [`Disk::read_part`] are for such a folder.
+    /// [`Disk::length`], [`Disk::read`] and [`Disk::read_part`] are for such a folder.
     pub(crate) fn look(path: &Path) -> Folder {
-        Folder { path: path.to_owned(), open: None, _lock: None }
+        Folder { path: path.to_owned(), open: Vec::new(), reads_directly: true, _lock: None }
     }
 
     /// The folder's path.
@@ -60,15 +71,27 @@ impl Folder {
         &self.path
     }
 
+    /// Whether every file read so far was read from the disk itself. Where the file system can't do that,
+    /// the page cache was asked to let go of it first; but that is advice.
+    #[must_use]
+    pub fn reads_directly(&self) -> bool {
+        self.reads_directly
+    }
+
     fn file(&mut self, name: &str) -> io::Result<&mut File> {
-        let kept = match self.open.take() {
-            Some(kept) if kept.0 == name => kept,
-            _ => {
-                let file = OpenOptions::new().read(true).append(true).open(self.path.join(name))?;
-                (name.to_owned(), file)
-            }
+        let kept = match self.open.iter().position(|(open, _)| open == name) {
+            Some(position) => self.open.remove(position),
+            None => (name.to_owned(), OpenOptions::new().read(true).write(true).open(self.path.join(name))?),
         };
-        Ok(&mut self.open.insert(kept).1)
+        Ok(self.keep(kept))
+    }
+
+    fn keep(&mut self, kept: (String, File)) -> &mut File {
+        if self.open.len() >= OPEN_MAX {
+            self.open.remove(0);
+        }
+        self.open.push(kept);
+        &mut self.open.last_mut().expect("pushed in the line above").1
     }
 }
 
@@ -84,14 +107,26 @@ impl Disk for Folder {
         Ok(names)
     }
 
-    fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
+    fn length(&mut self, name: &str) -> io::Result<u64> {
+        Ok(fs::metadata(self.path.join(name))?.len())
+    }
+
+    fn read(&mut self, name: &str) -> io::Result<Bytes> {
         let path = self.path.join(name);
         let length = fs::metadata(&path)?.len();
         if length > FILE_BYTES_MAX {
             let message = format!("{length} bytes are more than any segment has ({FILE_BYTES_MAX})");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
         }
-        fs::read(path)
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        match read_directly(&path, length) {
+            // What a file system says that has no such reads (tmpfs before Linux 6.6, some FUSE).
+            Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {
+                self.reads_directly = false;
+                fs::read(path).map(Bytes::from)
+            }
+            other => other,
+        }
     }
 
     fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -103,35 +138,36 @@ impl Disk for Folder {
     }
 
     fn create(&mut self, name: &str) -> io::Result<()> {
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(self.path.join(name))?;
-        self.open = Some((name.to_owned(), file));
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(self.path.join(name))?;
+        self.keep((name.to_owned(), file));
         Ok(())
     }
 
     fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.file(name)?.write_all(bytes)
+        let file = self.file(name)?;
+        file.seek(SeekFrom::End(0))?;
+        file.write_all(bytes)
+    }
+
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file(name)?.write_all_at(bytes, offset)
     }
 
     fn sync(&mut self, name: &str) -> io::Result<()> {
         self.file(name)?.sync_data()
     }
 
-    fn truncate(&mut self, name: &str, length: u64) -> io::Result<()> {
-        self.file(name)?.set_len(length)
-    }
-
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path.join(from), self.path.join(to))?;
-        if let Some((name, _)) = &mut self.open
-            && name == from
-        {
+        self.open.retain(|(name, _)| name != to);
+        if let Some((name, _)) = self.open.iter_mut().find(|(name, _)| name == from) {
             to.clone_into(name);
         }
         Ok(())
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
-        self.open.take_if(|(open, _)| open == name);
+        self.open.retain(|(open, _)| open != name);
         fs::remove_file(self.path.join(name))
     }
 
@@ -152,6 +188,30 @@ impl Disk for Folder {
     fn place(&self, name: &str) -> String {
         self.path.join(name).display().to_string()
     }
+}
+
+/// Reads a file past the page cache. Aligned memory is had by taking somewhat more, and beginning where
+/// it fits.
+fn read_directly(path: &Path, length: usize) -> io::Result<Bytes> {
+    let mut file = OpenOptions::new().read(true).custom_flags(OFlag::O_DIRECT.bits()).open(path)?;
+    let whole = length.next_multiple_of(DIRECT_ALIGNMENT);
+    let mut memory = vec![0; whole + DIRECT_ALIGNMENT];
+    let start = memory.as_ptr().align_offset(DIRECT_ALIGNMENT);
+    let mut filled = 0;
+    while filled < length {
+        match file.read(&mut memory[start + filled..start + whole]) {
+            Ok(0) => break,
+            // A read that ends between two blocks has come to the end of the file.
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if filled < length {
+        let message = format!("{filled} of {length} bytes could be read");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    }
+    Ok(Bytes::from(memory).slice(start..start + length))
 }
 
 /// Creates a folder and its missing parents, each entry made durable in the folder above.

@@ -226,6 +226,10 @@ impl Worker {
                 return;
             }
         }
+        // Nobody waits for this: without it the next recovery just knows less.
+        if let Err(error) = wal.close() {
+            completion(Err(error));
+        }
     }
 
     /// Waits for records and takes as many as go into one batch; `None` at the end of all.

@@ -199,6 +199,7 @@ impl Cluster {
 
     /// As `start`, in a shell that has done something first.
     pub(crate) async fn start_under(&mut self, index: usize, preparation: &str) {
+        let _ = fs::remove_file(self.nodes[index].announce());
         let node = self.command(index);
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("{preparation}; exec \"$0\" \"$@\""));

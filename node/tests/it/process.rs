@@ -205,7 +205,7 @@ async fn a_flipped_byte_in_the_log_is_refused_with_its_place() {
     let node = &mut cluster.nodes[0];
     node.kill();
     let segment = node.data().join("00000000000000000001.wal");
-    let length = fs::metadata(&segment).unwrap().len();
+    let length = used(&segment);
     let before = flip(&segment, length / 2);
 
     cluster.spawn(0);
@@ -224,6 +224,13 @@ async fn a_flipped_byte_in_the_log_is_refused_with_its_place() {
     assert_eq!(must(&mut cluster.client(0), get("k")).await, OpResult::Value(Some(key("9"))));
 }
 
+/// Where a segment's last batch ends: only zeros follow.
+fn used(segment: &std::path::Path) -> u64 {
+    let bytes = fs::read(segment).unwrap();
+    let last = bytes.iter().rposition(|&byte| byte != 0).expect("a segment in use");
+    (last as u64 + 1).next_multiple_of(8)
+}
+
 /// Flips all bits of a byte; returns what it was.
 fn flip(file: &std::path::Path, offset: u64) -> u8 {
     let file = fs::File::options().read(true).write(true).open(file).unwrap();
@@ -240,19 +247,23 @@ async fn a_torn_tail_is_cut_and_said_so() {
     let node = &mut cluster.nodes[0];
     node.kill();
     let segment = node.data().join("00000000000000000001.wal");
-    let length = fs::metadata(&segment).unwrap().len();
+    let length = used(&segment);
     fs::File::options().write(true).open(&segment).unwrap().write_all_at(&[0xab; 13], length).unwrap();
     cluster.start(0).await;
     let log = cluster.nodes[0].log();
-    let place = format!("was cut: {}: 13 bytes from byte {length} on", segment.display());
+    let place = format!("was cut: {}, byte {length}: ", segment.display());
     assert!(log.contains(&place), "{log}");
     assert_eq!(must(&mut cluster.client(0), get("k")).await, OpResult::Value(Some(key("v"))));
 }
 
 #[tokio::test]
 async fn a_full_disk_stops_the_node_and_loses_nothing_acknowledged() {
-    let mut cluster = Cluster::new(1).await;
-    // No file may grow beyond 64 blocks: the first write that would fails, as on a full disk.
+    let mut cluster = Cluster::started(1).await;
+    must(&mut cluster.client(0), put("before", "v")).await;
+    let third = cluster.nodes[0].data().join("00000000000000000003.wal");
+    eventually("two segments made ahead", async || third.exists().then_some(())).await;
+    cluster.nodes[0].kill();
+    // Nothing may be written beyond 64 blocks of a file: the first write that would fails halfway.
     cluster.start_under(0, "trap '' XFSZ; ulimit -f 64").await;
     let addresses = vec![cluster.nodes[0].forwarder.address];
     let patience = Patience { attempt: Duration::from_secs(1), request: Duration::from_secs(1) };

@@ -1,21 +1,30 @@
-//! The write-ahead log after bad days: every cut, every flipped byte, power lost at every call,
-//! garbage, failing disks. What may come back and what must is stated in `paxos_node::wal`.
+//! The write-ahead log after bad days: every torn write, every flipped byte, power lost at every call,
+//! every mix of sectors, garbage, failing and full disks. What may come back and what must is stated in `paxos_node::wal`.
 
 mod crash_disk;
+mod crash_points;
 mod damage;
 mod folder;
+mod keeping;
 mod log_thread;
 mod power_loss;
+mod superblock;
 
 use bytes::Bytes;
-pub(crate) use crash_disk::{CrashDisk, Fault};
-use paxos_node::paxos::{Ballot, NodeId, Record, Slot, Value};
+pub(crate) use crash_disk::{CrashDisk, Fault, Shared};
+use paxos_node::paxos::{Ballot, Lsn, NodeId, Record, Slot, Value};
 use paxos_node::wal::{Disk, Identity, Options, Recovery, Wal, WalError};
+use std::cell::RefCell;
+use std::rc::Rc;
 
 pub(crate) const ME: Identity = Identity { cluster: 77, node: NodeId(2) };
 
 /// Small segments, so that a few batches make several.
-const OPTIONS: Options = Options { segment_bytes: 400 };
+const OPTIONS: Options = Options { segment_bytes: 400, ready_min: 1, ready_max: 2, incarnation: 5 };
+
+/// A segment's batches start here.
+const SEGMENT_HEADER_BYTES: usize = 64;
+const BATCH_HEADER_BYTES: usize = 40;
 
 fn ballot(round: u64) -> Ballot {
     Ballot { round, node: NodeId(2) }
@@ -49,10 +58,15 @@ struct Extent {
     file: String,
     start: usize,
     end: usize,
+    /// The first of the records.
+    lsn: Lsn,
     records: Vec<Record>,
 }
 
-/// A durable log of several segments and batches of several sizes.
+/// A durable log of several segments and batches of several sizes, and one segment that is ready.
+///
+/// The first record binds the node to a ballot above all others: so the superblock speaks of that one, and
+/// says nothing of how far the log goes after it.
 struct Sample {
     disk: CrashDisk,
     batches: Vec<Extent>,
@@ -61,23 +75,25 @@ struct Sample {
 impl Sample {
     fn new() -> Sample {
         let mut disk = CrashDisk::default();
-        let mut batches = Vec::new();
+        let mut batches: Vec<Extent> = Vec::new();
         let mut number = 0;
+        let mut lsn = 1;
         for (count, value_bytes) in [(1, 0), (6, 40), (2, 3), (3, 900), (1, 0), (4, 8), (5, 17), (1, 1)] {
-            let records: Vec<Record> = (0..count).map(|i| record(number + i, value_bytes)).collect();
+            let mut records: Vec<Record> = (0..count).map(|i| record(number + i, value_bytes)).collect();
+            if batches.is_empty() {
+                records = vec![Record::Promised(ballot(1 << 40))];
+            }
             number += count;
             append(&mut open(&mut disk).unwrap().0, &records);
-            let (file, bytes) = disk.files().into_iter().next_back().unwrap();
-            let start = match batches.last() {
-                Some(Extent { file: before, end, .. }) if *before == file => *end,
-                _ => 64,
-            };
-            batches.push(Extent { file, start, end: bytes.len(), records });
+            let before = batches.last().map(|batch| (batch.file.clone(), batch.end));
+            batches.push(locate(&disk, before, Lsn(lsn), records));
+            lsn += count;
         }
-        let files = disk.files().len();
+        make_ready(&mut disk);
         let last = batches.last().unwrap().file.clone();
         let in_last = batches.iter().filter(|batch| batch.file == last).count();
-        assert!(files >= 3 && in_last >= 2, "{files} segments, {in_last} batches in the last");
+        let segments = disk.files().keys().filter(|name| name.ends_with(".wal")).count();
+        assert!(segments >= 4 && in_last >= 2, "{segments} segments, {in_last} batches in the last begun");
         Sample { disk, batches }
     }
 
@@ -88,6 +104,34 @@ impl Sample {
     fn last_file(&self) -> &str {
         &self.batches.last().unwrap().file
     }
+}
+
+/// Finds the batch that was written last: behind the one before it, or at the start of the next segment.
+fn locate(disk: &CrashDisk, before: Option<(String, usize)>, lsn: Lsn, records: Vec<Record>) -> Extent {
+    let files = disk.files();
+    let (file, at) = before.unwrap_or((String::new(), 0));
+    let next = files.keys().find(|name| name.ends_with(".wal") && **name > file);
+    let places = [(Some(&file), at), (next, SEGMENT_HEADER_BYTES)];
+    let (file, start) = places
+        .into_iter()
+        .filter_map(|(file, at)| Some((file?.clone(), at)))
+        .find(|(file, at)| {
+            let header = files.get(file).and_then(|bytes| bytes.get(*at..at + 16));
+            header.is_some_and(|header| header.starts_with(b"APXB") && header[8..] == lsn.0.to_le_bytes())
+        })
+        .expect("it is in one of these places");
+    let length = &files[&file][start + 24..start + 28];
+    let end = start + BATCH_HEADER_BYTES + u32::from_le_bytes(length.try_into().unwrap()) as usize;
+    Extent { file, start, end, lsn, records }
+}
+
+/// Lets the log's keeper make a segment, if one is missing.
+fn make_ready(disk: &mut CrashDisk) {
+    let shared = Shared(Rc::new(RefCell::new(std::mem::take(disk))));
+    let (wal, _) = Wal::open(shared.clone(), ME, OPTIONS).unwrap();
+    wal.keeper(shared.clone()).make().unwrap();
+    drop(wal);
+    *disk = shared.0.take();
 }
 
 fn records(batches: &[Extent]) -> Vec<Record> {

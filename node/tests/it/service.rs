@@ -1,8 +1,10 @@
 //! The service without a shell: what it tells clients.
 
 use bytes::Bytes;
-use paxos_node::kv::{ClientRequest, ClientResult, Command, DefiniteError, Txn, TxnOp};
-use paxos_node::paxos::{ElectionMode, NodeId, RoleName, Timing};
+use paxos_node::kv::{
+    ClientRequest, ClientResult, Command, DefiniteError, OpResult, Reply, Txn, TxnOp, TxnOutcome,
+};
+use paxos_node::paxos::{ElectionMode, Lsn, NodeId, Record, RoleName, Timing};
 use paxos_node::service::{ClientToken, Config, Service};
 
 fn alone() -> Service {
@@ -24,6 +26,22 @@ fn put(id: u64) -> ClientRequest {
     ClientRequest { id, command: Command::Execute { request: None, txn: Txn { ops: vec![op] } } }
 }
 
+/// Lets it come to lead; returns how many records it has written.
+fn lead(service: &mut Service) -> u64 {
+    let mut written = 0;
+    while service.replica().role() != RoleName::Leader {
+        service.tick();
+        written += service.output().records.len() as u64;
+        service.durable(Lsn(written));
+    }
+    written + service.output().records.len() as u64
+}
+
+/// What it tells its clients now.
+fn told(service: &mut Service) -> Vec<ClientResult> {
+    service.output().replies.into_iter().map(|(_, reply)| reply.result).collect()
+}
+
 /// The network between clients and nodes may repeat a request. What was told to have failed must
 /// not happen because a copy of it comes in when the node can serve. Found by simulation.
 #[test]
@@ -31,20 +49,45 @@ fn a_copy_of_a_failed_request_does_not_happen() {
     let mut service = alone();
     let client = ClientToken(1);
     service.client(client, put(1));
-    let told: Vec<_> = service.output().replies.into_iter().map(|(_, reply)| reply.result).collect();
-    assert_eq!(told, [ClientResult::Failed(DefiniteError::NoLeader)]);
+    assert_eq!(told(&mut service), [ClientResult::Failed(DefiniteError::NoLeader)]);
 
-    let mut written = 0;
-    while service.replica().role() != RoleName::Leader {
-        service.tick();
-        written += service.output().records.len() as u64;
-        service.durable(paxos_node::paxos::Lsn(written));
-    }
-    let _ = service.output();
+    lead(&mut service);
     service.client(client, put(1));
     let output = service.output();
     assert!(output.records.is_empty() && output.replies.is_empty(), "{output:?}");
 
     service.client(client, put(2));
     assert_eq!(service.output().records.len(), 1, "a new attempt has a new id");
+}
+
+/// A full disk: updates are refused for certain, those that wait already among them; reads are served; and
+/// when there is room again, so are updates.
+#[test]
+fn without_room_updates_are_refused_before_they_are_proposed() {
+    let mut service = alone();
+    let client = ClientToken(1);
+    let written = lead(&mut service);
+    service.durable(Lsn(written));
+    let _ = service.output();
+    let refused = ClientResult::Failed(DefiniteError::Overloaded);
+
+    service.client(client, put(1));
+    service.set_room(false);
+    service.client(client, put(2));
+    let output = service.output();
+    let told: Vec<_> = output.replies.into_iter().map(|(_, reply)| reply.result).collect();
+    assert_eq!((told, output.records.len()), (vec![refused.clone(), refused], 0));
+
+    let read = Txn { ops: vec![TxnOp::Get { key: Bytes::from_static(b"k") }] };
+    service.client(client, ClientRequest { id: 3, command: Command::Execute { request: None, txn: read } });
+    let nothing = TxnOutcome::Done(vec![OpResult::Value(None)]);
+    assert_eq!(self::told(&mut service), [ClientResult::Reply(Reply::Outcome(nothing))]);
+
+    service.set_room(true);
+    service.client(client, put(4));
+    let records = service.output().records;
+    assert!(records.iter().any(|record| matches!(record, Record::Accepted { .. })), "{records:?}");
+    service.durable(Lsn(written + records.len() as u64));
+    let done = TxnOutcome::Done(vec![OpResult::Done]);
+    assert_eq!(self::told(&mut service), [ClientResult::Reply(Reply::Outcome(done))]);
 }

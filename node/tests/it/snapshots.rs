@@ -1,7 +1,7 @@
 //! Snapshots on disk, and the log that is trimmed for them: the bytes, every damage, every crash.
 
 use crate::lab::{ballot, n, value};
-use crate::recovery::{CrashDisk, Fault, ME, record};
+use crate::recovery::{CrashDisk, Fault, ME, Shared, record};
 use bytes::Bytes;
 use paxos_node::kv::{Batch, Command, Kv, Txn, TxnOp};
 use paxos_node::paxos::{
@@ -10,11 +10,13 @@ use paxos_node::paxos::{
 };
 use paxos_node::snapshot::part::{Body, Reader, Writer};
 use paxos_node::snapshot::{Files, Flaw, KEPT, SnapshotError};
-use paxos_node::wal::{self, Disk as _, Options, Refusal, Wal, WalError};
+use paxos_node::wal::{self, Options, Refusal, Wal, WalError};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A state after so many slots, the last of which put `value`.
 fn state(slots: u64, value: &'static str) -> Kv {
@@ -56,7 +58,7 @@ fn write(files: &mut Files<&mut CrashDisk>, kv: &mut Kv) -> Result<(), SnapshotE
 /// A disk with a log, and nothing else.
 fn with_log() -> CrashDisk {
     let mut disk = CrashDisk::default();
-    let (mut wal, _) = Wal::open(&mut disk, ME, Options::default()).unwrap();
+    let (mut wal, _) = Wal::open(&mut disk, ME, OPTIONS).unwrap();
     wal.write(&[record(1, 5)]).unwrap();
     wal.sync().unwrap();
     disk
@@ -232,10 +234,11 @@ proptest! {
 
 // ---- The log -------------------------------------------------------------------------------------
 
+const OPTIONS: Options = Options { segment_bytes: 600, ready_min: 1, ready_max: 3, incarnation: 5 };
+
 /// Short segments, and a checkpoint now and then.
 fn long_log(disk: &mut CrashDisk) -> Vec<Record> {
-    let options = Options { segment_bytes: 600 };
-    let (mut wal, _) = Wal::open(disk, ME, options).unwrap();
+    let (mut wal, _) = Wal::open(disk, ME, OPTIONS).unwrap();
     let mut all = Vec::new();
     for number in 0..60 {
         let mut batch = vec![record(number, 40)];
@@ -247,6 +250,15 @@ fn long_log(disk: &mut CrashDisk) -> Vec<Record> {
         all.extend(batch);
     }
     all
+}
+
+/// Trims the log on a disk, which may fail.
+fn trim(disk: &mut CrashDisk, first: Lsn) -> Result<u64, WalError> {
+    let shared = Shared(Rc::new(RefCell::new(std::mem::take(disk))));
+    let trimmed =
+        Wal::open(shared.clone(), ME, OPTIONS).and_then(|(wal, _)| wal.keeper(shared.clone()).trim(first));
+    *disk = shared.0.take();
+    trimmed
 }
 
 /// The position of the last checkpoint.
@@ -261,10 +273,11 @@ fn what_is_released_goes_by_whole_segments_and_the_rest_comes_back() {
     let all = long_log(&mut disk);
     let first = last_checkpoint(&all);
     let before = disk.files().len();
-    let removed = wal::trim(&mut disk, first).unwrap();
-    assert!(removed > 5 && disk.files().len() as u64 + removed == before as u64);
-    assert_eq!(wal::trim(&mut disk, first).unwrap(), 0, "once is enough");
-    let (mut wal, recovery) = Wal::open(&mut disk, ME, Options { segment_bytes: 600 }).unwrap();
+    let taken_out = trim(&mut disk, first).unwrap();
+    let removed = (before - disk.files().len()) as u64;
+    assert!(removed > 5 && taken_out == removed + OPTIONS.ready_max, "{taken_out}, and {removed} removed");
+    assert_eq!(trim(&mut disk, first).unwrap(), 0, "once is enough");
+    let (mut wal, recovery) = Wal::open(&mut disk, ME, OPTIONS).unwrap();
     let trimmed = recovery.trimmed as usize;
     assert!(trimmed > 0 && trimmed < first.0 as usize);
     assert_eq!(recovery.records, all[trimmed..]);
@@ -282,15 +295,15 @@ fn a_crash_at_any_call_of_trimming_leaves_an_unbroken_log() {
     let all = long_log(&mut before);
     let first = last_checkpoint(&all);
     let mut dry = before.clone();
-    wal::trim(&mut dry, first).unwrap();
+    trim(&mut dry, first).unwrap();
     let mut lengths = std::collections::BTreeSet::new();
     for at in before.calls()..dry.calls() {
         for seed in 0..20 {
             let mut disk = before.clone();
             disk.set_fault(Some(Fault::PowerLoss { at }));
-            wal::trim(&mut disk, first).unwrap_err();
+            trim(&mut disk, first).unwrap_err();
             disk.crash(&mut ChaCha8Rng::seed_from_u64(seed));
-            let (_, recovery) = Wal::open(&mut disk, ME, Options { segment_bytes: 600 }).unwrap();
+            let (_, recovery) = Wal::open(&mut disk, ME, OPTIONS).unwrap();
             assert_eq!(recovery.records, all[recovery.trimmed as usize..], "call {at}, seed {seed}");
             lengths.insert(recovery.trimmed);
         }
@@ -303,7 +316,7 @@ fn a_crash_at_any_call_of_trimming_leaves_an_unbroken_log() {
 fn a_log_that_lost_its_beginning_is_refused() {
     let mut disk = CrashDisk::default();
     long_log(&mut disk);
-    let names: Vec<String> = disk.files().into_keys().collect();
+    let names: Vec<String> = disk.files().into_keys().filter(|name| name.ends_with(".wal")).collect();
     let mut holed = disk.files();
     holed.remove(&names[names.len() - 2]);
     let Err(WalError::Refused { reason, .. }) = wal::survey(&mut CrashDisk::of(holed), None) else {
@@ -312,7 +325,8 @@ fn a_log_that_lost_its_beginning_is_refused() {
     assert!(matches!(reason, Refusal::SegmentMissing { .. }), "{reason}");
 
     let last = names.last().unwrap();
-    let mut rest = CrashDisk::of(BTreeMap::from([(last.clone(), disk.read(last).unwrap())]));
+    let rest = ["superblock", last].map(|name| (name.to_owned(), disk.files()[name].clone()));
+    let mut rest = CrashDisk::of(BTreeMap::from(rest));
     let survey = wal::survey(&mut rest, None);
     match survey {
         Ok(survey) => {

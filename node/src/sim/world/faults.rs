@@ -18,6 +18,9 @@ const CUT_NOTICED: Ppm = 300_000;
 /// Ticks that a frozen process catches up on at most: no process is owed more than that.
 const CATCH_UP_TICKS_MAX: u64 = 1000;
 
+/// Trimmed segments that wait to be used again, at most: some, so that recycling matters.
+pub(in super::super) const SEGMENTS_READY_MAX: u64 = 3;
+
 impl World {
     pub(super) fn strike(&mut self, fault: &Fault) -> Result<(), String> {
         self.trace.line(self.agenda.now(), format_args!("fault: {fault}"));
@@ -111,7 +114,9 @@ impl World {
         if self.machine(node).running.is_some() {
             return Ok(());
         }
-        let options = Options { segment_bytes: self.conditions.segment_bytes };
+        let segment_bytes = self.conditions.segment_bytes;
+        let incarnation = self.seed ^ u64::from(node.0);
+        let options = Options { segment_bytes, ready_min: 1, ready_max: SEGMENTS_READY_MAX, incarnation };
         let machine = self.machine_mut(node);
         machine.life += 1;
         let life = machine.life;

@@ -60,7 +60,7 @@ impl World {
 
     pub(super) fn respond(&mut self, node: NodeId) -> Result<(), String> {
         let Some(running) = &mut self.machine_mut(node).running else { return Ok(()) };
-        let Output { records, sends, replies, fatal, snapshots } = running.service.output();
+        let Output { records, sends, replies, fatal, snapshots, trim } = running.service.output();
         if let Some(evidence) = fatal {
             return Err(evidence);
         }
@@ -91,8 +91,10 @@ impl World {
         self.end_turn(node);
         if let Some(running) = &mut self.machine_mut(node).running {
             running.orders.extend(snapshots);
+            running.trim = running.trim.max(trim);
         }
         self.file_next(node);
+        self.keep_next(node);
         self.write_batch(node)
     }
 
@@ -131,6 +133,41 @@ impl World {
         }
         self.file_next(node);
         self.respond_soon(node)
+    }
+
+    // ---- The log's segments ------------------------------------------------------------------
+
+    /// What is to be done with segments sets out for the disk.
+    fn keep_next(&mut self, node: NodeId) {
+        let machine = &mut self.machines[usize::from(node.0) - 1];
+        let Some(running) = &mut machine.running else { return };
+        if running.is_keeping || (running.trim.is_none() && !running.keeper.is_short()) {
+            return;
+        }
+        running.is_keeping = true;
+        let (min, max) = machine.sync_us;
+        let life = machine.life;
+        let us = self.file_dice.within(min..=max);
+        self.agenda.after(us, Event::Kept { node, life });
+    }
+
+    pub(super) fn on_kept(&mut self, node: NodeId) -> Result<(), String> {
+        let machine = &mut self.machines[usize::from(node.0) - 1];
+        let Some(running) = &mut machine.running else { return Ok(()) };
+        running.is_keeping = false;
+        let done = match running.trim.take() {
+            Some(first) => {
+                self.trace
+                    .line(self.agenda.now(), format_args!("{node} trims the log before record {first}"));
+                running.keeper.trim(first).map(drop)
+            }
+            None => running.keeper.make().map(drop),
+        };
+        if let Err(error) = done {
+            return self.disk_failed(node, &error);
+        }
+        self.keep_next(node);
+        Ok(())
     }
 
     pub(super) fn take_record(&mut self, node: NodeId, record: Record) -> Result<(), String> {

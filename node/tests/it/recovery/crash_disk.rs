@@ -1,10 +1,13 @@
 //! A disk in memory that keeps no more than it must.
 
+use bytes::Bytes;
 use paxos_node::wal::Disk;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::rc::Rc;
 
 const SECTOR_BYTES: usize = 512;
 
@@ -201,11 +204,15 @@ impl Disk for CrashDisk {
         }
     }
 
-    fn read(&mut self, name: &str) -> io::Result<Vec<u8>> {
+    fn length(&mut self, name: &str) -> io::Result<u64> {
+        Ok(self.read(name)?.len() as u64)
+    }
+
+    fn read(&mut self, name: &str) -> io::Result<Bytes> {
         if self.off {
             return Err(io::Error::other("the power is off"));
         }
-        Ok(self.content(name)?.seen.clone())
+        Ok(Bytes::from(self.content(name)?.seen.clone()))
     }
 
     fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
@@ -236,6 +243,18 @@ impl Disk for CrashDisk {
         result
     }
 
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let (go, result) = self.call();
+        let part = if self.failed { bytes.len() / 2 } else { bytes.len() };
+        let offset = usize::try_from(offset).unwrap();
+        if go {
+            let seen = &mut self.content(name)?.seen;
+            assert!(offset + bytes.len() <= seen.len(), "{name}: nothing grows by being written over");
+            seen[offset..offset + part].copy_from_slice(&bytes[..part]);
+        }
+        result
+    }
+
     fn sync(&mut self, name: &str) -> io::Result<()> {
         let (go, result) = self.call();
         let content = self.content(name)?;
@@ -243,14 +262,6 @@ impl Disk for CrashDisk {
             content.abandoned = true;
         } else if go && !content.abandoned {
             content.durable = content.seen.clone();
-        }
-        result
-    }
-
-    fn truncate(&mut self, name: &str, length: u64) -> io::Result<()> {
-        let (go, result) = self.call();
-        if go {
-            self.content(name)?.seen.truncate(usize::try_from(length).unwrap());
         }
         result
     }
@@ -290,4 +301,28 @@ impl Disk for CrashDisk {
         }
         Ok(())
     }
+}
+
+/// A disk with several handles: the log's and its keeper's.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared(pub(crate) Rc<RefCell<CrashDisk>>);
+
+#[rustfmt::skip]
+impl Disk for Shared {
+    fn list(&mut self) -> io::Result<Vec<String>> { self.0.borrow_mut().list() }
+    fn length(&mut self, name: &str) -> io::Result<u64> { self.0.borrow_mut().length(name) }
+    fn read(&mut self, name: &str) -> io::Result<Bytes> { self.0.borrow_mut().read(name) }
+    fn read_part(&mut self, name: &str, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.0.borrow_mut().read_part(name, offset, length)
+    }
+    fn create(&mut self, name: &str) -> io::Result<()> { self.0.borrow_mut().create(name) }
+    fn append(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> { self.0.borrow_mut().append(name, bytes) }
+    fn write_at(&mut self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.borrow_mut().write_at(name, offset, bytes)
+    }
+    fn sync(&mut self, name: &str) -> io::Result<()> { self.0.borrow_mut().sync(name) }
+    fn rename(&mut self, from: &str, to: &str) -> io::Result<()> { self.0.borrow_mut().rename(from, to) }
+    fn remove(&mut self, name: &str) -> io::Result<()> { self.0.borrow_mut().remove(name) }
+    fn sync_folder(&mut self) -> io::Result<()> { self.0.borrow_mut().sync_folder() }
+    fn settle(&mut self, name: &str) -> io::Result<()> { self.0.borrow_mut().settle(name) }
 }

@@ -2,7 +2,7 @@
 //! killed. Honest failures: none of them may cost an acknowledged record or lead to a refusal.
 
 use super::crash_disk::{Fault, mix};
-use super::{CrashDisk, ME, append, open, record};
+use super::{BATCH_HEADER_BYTES, CrashDisk, ME, OPTIONS, SEGMENT_HEADER_BYTES, append, open, record};
 use paxos_node::paxos::{Lsn, Record};
 use paxos_node::wal::{Options, Outcome, Wal, WalError};
 use rand::{RngExt, SeedableRng};
@@ -50,9 +50,9 @@ impl Oracle {
 
 /// Batches of all sizes over several segments, until done or until the disk fails.
 fn run_script(disk: &mut CrashDisk, oracle: &mut Oracle) -> Result<(), WalError> {
-    let (mut wal, recovery) = open(disk)?;
+    let (mut wal, recovery) = Wal::open(disk, ME, Options { segment_bytes: 3000, ..OPTIONS })?;
     oracle.recovered(&recovery.records, recovery.fresh);
-    for (count, value_bytes) in [(1, 0), (6, 10), (3, 1400), (1, 0), (5, 100), (2, 0)] {
+    for (count, value_bytes) in [(1, 0), (6, 300), (9, 700), (1, 0), (6, 400), (2, 0)] {
         let records = oracle.batch(count, value_bytes);
         wal.write(&records)?;
         oracle.synced(wal.sync()?);
@@ -79,7 +79,8 @@ fn power_lost_at_every_call_and_again_at_every_call_of_the_recovery() {
         for again in 0.. {
             let (mut disk, mut oracle) = (disk.clone(), oracle.clone());
             disk.set_fault(Some(Fault::PowerLoss { at: disk.calls() + again }));
-            let interrupted = match open(&mut disk).map(|(_, recovery)| recovery) {
+            let options = Options { segment_bytes: 3000, ..OPTIONS };
+            let interrupted = match Wal::open(&mut disk, ME, options).map(|(_, recovery)| recovery) {
                 Ok(recovery) => {
                     oracle.recovered(&recovery.records, recovery.fresh);
                     cuts += u32::from(recovery.outcome != Outcome::Clean);
@@ -100,36 +101,47 @@ fn power_lost_at_every_call_and_again_at_every_call_of_the_recovery() {
             }
         }
     }
-    assert!(cuts > 25, "{cuts} torn tails: the crashes bit");
+    assert!(cuts > 10, "{cuts} torn tails: the crashes bit");
 }
 
 #[test]
-fn every_subset_of_the_last_batchs_sectors_at_every_length() {
-    let mut disk = CrashDisk::default();
-    let kept = [record(4, 700), record(1, 0)];
-    append(&mut open(&mut disk).unwrap().0, &kept);
-    let (file, old) = disk.files().pop_first().unwrap();
-    // The new batch starts in the middle of a sector that holds durable bytes.
-    let lost: Vec<Record> = (0..4).map(|i| record(4 + 6 * i, 600)).collect();
-    let options = Options { segment_bytes: 1 << 20 };
-    Wal::open(&mut disk, ME, options).unwrap().0.write(&lost).unwrap();
-    let new = disk.files()[&file].clone();
-    let first = old.len() / 512;
-    let sectors = new.len().div_ceil(512) - first;
-    assert!((5..=8).contains(&sectors) && !old.len().is_multiple_of(512));
+fn every_subset_of_the_last_batchs_sectors_over_zeros_and_over_an_older_segment() {
+    for stale in [0, 0xa5] {
+        let mut disk = CrashDisk::default();
+        let kept = [record(4, 700), record(1, 0)];
+        let options = Options { segment_bytes: 8192, ..OPTIONS };
+        append(&mut Wal::open(&mut disk, ME, options).unwrap().0, &kept);
+        let file = "00000000000000000001.wal";
+        // The new batch starts in the middle of a sector that holds durable bytes.
+        let start = SEGMENT_HEADER_BYTES + BATCH_HEADER_BYTES + 24 + 704 + 24;
+        let old = disk.with(file, |bytes| bytes[start + BATCH_HEADER_BYTES..].fill(stale)).files();
+        let mut disk = CrashDisk::of(old.clone());
+        // It binds to no higher ballot than the batch before it: the superblock says nothing of it.
+        let lost: Vec<Record> = (0..4).map(|i| record(5 + 6 * i, 600)).collect();
+        Wal::open(&mut disk, ME, options).unwrap().0.write(&lost).unwrap();
+        let new = disk.files()[file].clone();
+        let first = start / 512;
+        let end = start + BATCH_HEADER_BYTES + 4 * (24 + 600);
+        let sectors = end.div_ceil(512) - first;
+        assert!((5..=8).contains(&sectors) && !start.is_multiple_of(512));
 
-    let lengths = (0..=new.len()).filter(|length| *length >= old.len() && length % 61 == 0);
-    let lengths: Vec<usize> = lengths.chain([old.len(), new.len()]).collect();
-    for (&length, subset) in lengths.iter().flat_map(|length| (0..1u32 << sectors).map(move |s| (length, s)))
-    {
-        let bytes =
-            mix(&old, &new, length, &mut |sector| sector >= first && subset >> (sector - first) & 1 == 1);
-        let whole = bytes == new;
-        let mut disk = CrashDisk::of([(file.clone(), bytes)].into());
-        let (_, recovery) = open(&mut disk).unwrap();
-        let expected = if whole { [&kept[..], &lost].concat() } else { kept.to_vec() };
-        assert_eq!(recovery.records, expected, "length {length}, sectors {subset:b}");
-        assert_eq!(recovery.outcome == Outcome::Clean, whole || length == old.len());
+        for subset in 0..1u32 << sectors {
+            let mut arrived = |sector| sector >= first && subset >> (sector - first) & 1 == 1;
+            let bytes = mix(&old[file], &new, new.len(), &mut arrived);
+            let whole = subset == (1 << sectors) - 1;
+            let mut files = old.clone();
+            files.insert(file.to_owned(), bytes);
+            let mut disk = CrashDisk::of(files);
+            let (_, recovery) = Wal::open(&mut disk, ME, options).unwrap();
+            let expected = if whole { [&kept[..], &lost].concat() } else { kept.to_vec() };
+            assert_eq!(recovery.records, expected, "sectors {subset:b} over {stale}");
+            let begun = subset & 1 == 1;
+            assert_eq!(
+                recovery.outcome == Outcome::Clean,
+                whole || !begun,
+                "sectors {subset:b} over {stale}"
+            );
+        }
     }
 }
 
@@ -137,7 +149,7 @@ fn every_subset_of_the_last_batchs_sectors_at_every_length() {
 /// and how many records came back that nobody had been told about: what the crashes did.
 fn live(seed: u64) -> (usize, usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let options = Options { segment_bytes: [1, 200, 1000, 6000][rng.random_range(0..4)] };
+    let options = Options { segment_bytes: [1, 200, 1000, 6000][rng.random_range(0..4)], ..OPTIONS };
     let mut disk = CrashDisk::default();
     let mut oracle = Oracle::default();
     let mut bites = (0, 0);
@@ -206,10 +218,7 @@ fn random_lives_keep_what_was_acknowledged() {
         torn += bites.0;
         surprises += bites.1;
     }
-    assert!(
-        torn > 1000 && surprises > 1000,
-        "{torn} torn tails, {surprises} records unacknowledged and back"
-    );
+    assert!(torn > 300 && surprises > 1000, "{torn} torn tails, {surprises} records unacknowledged and back");
 }
 
 #[test]
@@ -231,13 +240,14 @@ fn a_batch_whose_sync_failed_is_gone_or_durable_but_never_just_visible() {
 }
 
 #[test]
-fn a_segment_never_named_is_cleared_away() {
-    let unfinished = "00000000000000000001.wal.new";
-    for content in [vec![], vec![0; 64], b"APAXWAL".to_vec()] {
-        let mut disk = CrashDisk::of([(unfinished.to_owned(), content)].into());
-        let (_, recovery) = open(&mut disk).unwrap();
-        assert!(recovery.fresh && recovery.records.is_empty());
-        assert!(!disk.files().contains_key(unfinished));
+fn what_never_got_its_name_is_cleared_away() {
+    for unfinished in ["00000000000000000001.wal.new", "superblock.new"] {
+        for content in [vec![], vec![0; 64], b"APAXWAL".to_vec()] {
+            let mut disk = CrashDisk::of([(unfinished.to_owned(), content)].into());
+            let (_, recovery) = open(&mut disk).unwrap();
+            assert!(recovery.fresh && recovery.records.is_empty());
+            assert!(!disk.files().contains_key(unfinished));
+        }
     }
 }
 

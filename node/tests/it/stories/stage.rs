@@ -54,6 +54,8 @@ struct Actor {
     folder: SimDisk,
     files: Option<Files<SimDisk>>,
     orders: VecDeque<SnapshotOrder>,
+    /// Records before this one are still to be removed.
+    trim: Option<Lsn>,
     /// They are done only when the story says so.
     files_slowly: bool,
     life: u64,
@@ -95,6 +97,7 @@ impl Stage {
                 folder,
                 files: None,
                 orders,
+                trim: None,
                 files_slowly: false,
                 life: 0,
             }
@@ -267,14 +270,14 @@ impl Stage {
     pub(crate) fn file(&mut self, node: u16) -> bool {
         let actor = &mut self.actors[index(node)];
         let orders: Vec<_> = actor.orders.drain(..).collect();
+        if let Some(first) = actor.trim.take().filter(|_| actor.service.is_some()) {
+            actor.trimmed = first.0 as usize - 1;
+        }
         let Some(files) = actor.files.as_mut().filter(|_| actor.service.is_some()) else { return false };
         let mut reports = Vec::new();
         let any = !orders.is_empty();
         for order in orders {
-            match order {
-                SnapshotOrder::Trim(first) => actor.trimmed = first.0 as usize - 1,
-                order => reports.extend(files.carry_out(order).expect("a disk that works")),
-            }
+            reports.extend(files.carry_out(order).expect("a disk that works"));
         }
         self.act(node, |service| reports.into_iter().for_each(|done| service.snapshot_done(done)));
         any
@@ -345,6 +348,7 @@ impl Stage {
     fn go_down(&mut self, node: u16) {
         let actor = &mut self.actors[index(node)];
         actor.orders.clear();
+        actor.trim = None;
         if actor.service.take().is_some() {
             self.observer.crashed(NodeId(node));
         }
@@ -389,7 +393,9 @@ impl Stage {
             let applied = self.observer.applied(NodeId(node), kv.applied(), |slot| kv.hash_at(slot));
             self.note(looked.and(applied));
         }
-        self.actors[index(node)].orders.extend(output.snapshots);
+        let actor = &mut self.actors[index(node)];
+        actor.orders.extend(output.snapshots);
+        actor.trim = actor.trim.max(output.trim);
         self.under_way.extend(output.sends.into_iter().map(|send| (NodeId(node), send)));
         for (client, reply) in output.replies {
             self.answered(client, reply);
