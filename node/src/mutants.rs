@@ -35,6 +35,23 @@ pub use planted::{activate, is_active};
 #[cfg(feature = "mutants")]
 pub use table::Mutant;
 
+/// What a thread is to do, with the rule removed there that is removed here: the log's threads go by the
+/// same rules as the one that started them.
+#[cfg(feature = "mutants")]
+pub(crate) fn carried(work: impl FnOnce() + Send + 'static) -> impl FnOnce() + Send + 'static {
+    let here = planted::active();
+    move || {
+        activate(here);
+        work();
+    }
+}
+
+/// What a thread is to do, as it is.
+#[cfg(not(feature = "mutants"))]
+pub(crate) fn carried(work: impl FnOnce() + Send + 'static) -> impl FnOnce() + Send + 'static {
+    work
+}
+
 #[cfg(feature = "mutants")]
 mod planted {
     use super::Mutant;
@@ -50,6 +67,11 @@ mod planted {
     #[must_use]
     pub fn is_active(mutant: Mutant) -> bool {
         ACTIVE.get() == Some(mutant)
+    }
+
+    /// The rule removed on this thread.
+    pub(super) fn active() -> Option<Mutant> {
+        ACTIVE.get()
     }
 
     /// Removes a rule on this thread; `None` restores them all.

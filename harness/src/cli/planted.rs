@@ -54,7 +54,7 @@ const fn mix(
 const THREE: Load = Load { nodes: Some(3), ..AS_GIVEN };
 
 /// All of them, in the order of the node's list.
-pub(super) const PLANTED: [Planted; 48] = [
+pub(super) const PLANTED: [Planted; 55] = [
     mix(
         "reply-on-accept",
         SEEN_OR_LOGGED,
@@ -156,6 +156,14 @@ pub(super) const PLANTED: [Planted; 48] = [
     library("install-older-snapshot", "snapshots", "append", SEEN_OR_LOGGED),
     library("install-resets-promise", "snapshots", "append", SEEN_OR_LOGGED),
     library("promise-after-accept-order", "snapshots", "append", SEEN_OR_LOGGED),
+    library("self-vote-before-durable", "blackouts-under-load", "append", SEEN_OR_LOGGED),
+    library("crc-ignored", "blackouts-under-load", "append", OR_STUCK),
+    // No fault here makes bits rot or a disk slow: these two are missed, in plain sight.
+    library("corrupt-middle-truncates", "blackouts-under-load", "append", SEEN_OR_LOGGED),
+    library("heartbeat-behind-fsync", "slow-and-half-open", "append", OR_STUCK),
+    library("append-after-garbage", "blackouts-under-load", "append", OR_STUCK),
+    library("recycled-records-replayed", "snapshots", "append", OR_STUCK),
+    library("no-dir-fsync", "blackouts-under-load", "append", OR_STUCK),
     library("unbounded-peer-queue", "frozen-follower", "set", SEEN_OR_LOGGED),
 ];
 

@@ -230,6 +230,14 @@ mutants! {
         seen_by: "lost write; trace",
         precedent: "paxos-rs: 2 of 4, 3 of 6",
     }
+    SelfVoteBeforeDurable {
+        number: 24,
+        name: "self-vote-before-durable",
+        rule: "a leader counts its own vote when it proposes, not when its disk has it",
+        exposed_by: "power loss of the leader, one follower not reached",
+        seen_by: "lost write; trace",
+        precedent: "openraft #1125",
+    }
     /// Votes for other leaders' ballots never reach this leader.
     LearnedAcrossBallots {
         number: 25,
@@ -411,6 +419,49 @@ mutants! {
         seen_by: "lost write",
         precedent: "omnipaxos #136",
     }
+    /// Where zeros stand the batch is no batch whatever its checksum, so the node mostly refuses to start.
+    CrcIgnored {
+        number: 51,
+        name: "crc-ignored",
+        rule: "a batch's checksum over its records is not looked at",
+        exposed_by: "power loss while a large batch is written",
+        seen_by: "a node that stops itself",
+        precedent: "NATS 2.12.1 (Jepsen 2025)",
+    }
+    CorruptMiddleTruncates {
+        number: 52,
+        name: "corrupt-middle-truncates",
+        rule: "the first damaged batch of the last segment ends the log, whatever was written after it",
+        exposed_by: "rot in one node's log, then that node and a laggard form a quorum",
+        seen_by: "lost write; trace",
+        precedent: "NATS 2.12.1 (Jepsen 2025); memgraph #4528; pebble #453",
+    }
+    AppendAfterGarbage {
+        number: 53,
+        name: "append-after-garbage",
+        rule: "a torn tail is not cut: what comes next is written behind its header",
+        exposed_by: "power loss while a large batch is written, restart, and a second restart",
+        seen_by: "a node that stops itself",
+        precedent: "cqlite #1390, amelie #17",
+    }
+    /// What an older segment holds comes in no order that continues the log, so nothing is replayed; but it
+    /// passes for proof that something is lost.
+    RecycledRecordsReplayed {
+        number: 54,
+        name: "recycled-records-replayed",
+        rule: "checksums don't know their segment: what a recycled one held before passes for its own",
+        exposed_by: "restart after the log was trimmed and has grown again",
+        seen_by: "a node that stops itself",
+        precedent: "SmartBFT #101",
+    }
+    NoDirFsync {
+        number: 56,
+        name: "no-dir-fsync",
+        rule: "a new segment's name is not made durable",
+        exposed_by: "power loss",
+        seen_by: "a node that stops itself",
+        precedent: "OSDI'14: rename and creation without fsync of the directory",
+    }
     LogCutBeforeSnapshotDurable {
         number: 58,
         name: "log-cut-before-snapshot-durable",
@@ -472,6 +523,14 @@ mutants! {
         exposed_by: "kill of the leader under load",
         seen_by: "no progress",
         precedent: "paxos-rs liveness.rs",
+    }
+    HeartbeatBehindFsync {
+        number: 71,
+        name: "heartbeat-behind-fsync",
+        rule: "a heartbeat leaves when the leader's disk has caught up",
+        exposed_by: "a slow disk at the leader",
+        seen_by: "no progress",
+        precedent: "redpanda #30817; etcd under slow disks",
     }
     /// Lives in the shell, which the simulation does not run.
     UnboundedPeerQueue {

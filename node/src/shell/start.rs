@@ -264,7 +264,7 @@ fn remove_rule(options: &Options) -> Result<(), Failure> {
     let Some(mutant) = Mutant::by_name(name) else {
         return Err(Failure::Usage(format!("--mutant: no `{name}`; --list-mutants lists them")));
     };
-    // The service will run on this thread, and only there.
+    // The service will run on this thread, and only there; the log's threads take it over from here.
     activate(Some(mutant));
     console::say(options.id, format_args!("MUTANT {name}: {}", mutant.rule()));
     Ok(())

@@ -17,6 +17,7 @@ use super::recovery::io;
 use super::segment;
 use super::stock::{Duty, Stock, Trimmed};
 use super::{Disk, WalError};
+use crate::mutants;
 use crate::paxos::Lsn;
 use std::io as std_io;
 use std::sync::Arc;
@@ -119,8 +120,9 @@ impl KeeperThread {
         D: Disk + Send + 'static,
     {
         let stock = Arc::clone(&keeper.stock);
-        let thread =
-            std::thread::Builder::new().name("segments".to_owned()).spawn(move || work(keeper, report))?;
+        let thread = std::thread::Builder::new()
+            .name("segments".to_owned())
+            .spawn(mutants::carried(move || work(keeper, report)))?;
         Ok(KeeperThread { stock, thread: Some(thread) })
     }
 

@@ -12,6 +12,7 @@
 //! blocking send into a bounded queue that the submitter drains is not.
 
 use super::{Disk, Wal, WalError};
+use crate::mutants;
 use crate::paxos::{Lsn, Record};
 use std::collections::VecDeque;
 use std::io;
@@ -89,8 +90,9 @@ impl LogThread {
         let shared = Arc::new(Shared::default());
         shared.lock().submitted = wal.written();
         let worker = Worker { shared: Arc::clone(&shared), group_bytes_max: limits.group_bytes.max(1) };
-        let thread =
-            std::thread::Builder::new().name("wal".to_owned()).spawn(move || worker.run(wal, completion))?;
+        let thread = std::thread::Builder::new()
+            .name("wal".to_owned())
+            .spawn(mutants::carried(move || worker.run(wal, completion)))?;
         Ok(LogThread { shared, thread: Some(thread), queue_bytes_max: limits.queue_bytes })
     }
 

@@ -304,7 +304,11 @@ impl<D: Disk> Walk<'_, D> {
         let seen =
             Seen { here, later_batch: later_batch.is_some(), next: following, vouched: vouched >= due };
         let name = segment::name(end.segment.sequence);
-        let (proof, last) = match (verdict::judge(&seen), later_batch, next) {
+        let mut verdict = verdict::judge(&seen);
+        if crate::mutant!(CorruptMiddleTruncates) && next.is_none() {
+            verdict = Verdict::Torn;
+        }
+        let (proof, last) = match (verdict, later_batch, next) {
             (Verdict::End, ..) => {
                 self.survey.end = Some(end);
                 return Ok(());

@@ -62,6 +62,9 @@ impl Generation {
         let mut crc = crc32c::crc32c(&identity.cluster.to_le_bytes());
         crc = crc32c::crc32c_append(crc, &identity.node.0.to_le_bytes());
         crc = crc32c::crc32c_append(crc, &incarnation.to_le_bytes());
+        if crate::mutant!(RecycledRecordsReplayed) {
+            return Generation(crc);
+        }
         Generation(crc32c::crc32c_append(crc, &sequence.to_le_bytes()))
     }
 
@@ -167,8 +170,9 @@ pub(crate) fn make(disk: &mut impl Disk, sequence: u64, bytes: u64) -> Result<()
     disk.create(&unfinished).map_err(|error| failed("creating a segment", error))?;
     let made = grow(disk, &unfinished, 0, bytes)
         .and_then(|()| disk.rename(&unfinished, &name).map_err(|error| failed("naming a segment", error)))
-        .and_then(|()| {
-            disk.sync_folder().map_err(|error| failed("syncing the folder of a new segment", error))
+        .and_then(|()| match crate::mutant!(NoDirFsync) {
+            true => Ok(()),
+            false => disk.sync_folder().map_err(|error| failed("syncing the folder of a new segment", error)),
         });
     if let Err((_, _, error)) = &made
         && super::error::is_full(error)

@@ -76,9 +76,13 @@ impl<D: Disk> Wal<D> {
         for name in recovery::files(&mut disk)? {
             disk.settle(&name).map_err(|source| io(&disk, "syncing", &name, source))?;
         }
-        let survey = recovery::survey(&mut disk, Some(identity))?;
-        if let (Some(_), Some(end)) = (&survey.torn, &survey.end) {
-            cut(&mut disk, end)?;
+        let mut survey = recovery::survey(&mut disk, Some(identity))?;
+        if let (Some(_), Some(end)) = (&survey.torn, &mut survey.end) {
+            if crate::mutant!(AppendAfterGarbage) {
+                end.at += batch::HEADER_BYTES as u64;
+            } else {
+                cut(&mut disk, end)?;
+            }
         }
         let segment_bytes =
             options.segment_bytes.clamp(segment::HEADER_BYTES as u64, Options::SEGMENT_BYTES_MAX);

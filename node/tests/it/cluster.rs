@@ -106,6 +106,11 @@ impl Node {
         kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
     }
 
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.as_mut().expect("a node that was started").try_wait().unwrap().is_some()
+    }
+
     /// Waits for the process to end by itself.
     pub(crate) async fn exited(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("a running node");

@@ -127,6 +127,11 @@ mod by_chance {
         (Mutant::NoopOverwritesAccepted, 0, "I9"),
         (Mutant::BallotReuseAfterRestart, 0, "I5"),
         (Mutant::MajorityOffByOne, 0, "I3"),
+        (Mutant::SelfVoteBeforeDurable, 0, "I3"),
+        (Mutant::CrcIgnored, 0, "unreadable"),
+        (Mutant::AppendAfterGarbage, 0, "had been durable"),
+        (Mutant::RecycledRecordsReplayed, 0, "had been durable"),
+        (Mutant::NoDirFsync, 0, "durable"),
         (Mutant::ResumeLeadership, 0, "I6"),
         (Mutant::ReadBeforeBarrier, 6, "stale"),
         (Mutant::ReadWithoutQuorum, 170, "stale"),
@@ -167,6 +172,8 @@ mod by_chance {
         Mutant::ReadTokenReuse,
         Mutant::ReadAckAnyBallot,
         Mutant::TimeoutDrawnOnce,
+        Mutant::CorruptMiddleTruncates,
+        Mutant::HeartbeatBehindFsync,
         Mutant::UnboundedPeerQueue,
     ];
 

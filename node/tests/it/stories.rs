@@ -11,6 +11,7 @@ mod reading;
 mod serving;
 mod snapshots;
 mod stage;
+mod storing;
 mod voting;
 mod waiting;
 
@@ -153,6 +154,37 @@ const STORIES: &[Story] = &[
         "learned-across-ballots",
         leading::votes_for_an_older_ballot_do_not_count,
         &[(Observer, "I3"), (Clients, "lost")],
+    ),
+    story(
+        "self-vote-before-durable",
+        storing::a_leaders_own_vote_counts_when_it_is_on_disk,
+        &[(Observer, "I3"), (Clients, "lost")],
+    ),
+    story("crc-ignored", storing::half_a_batch_is_none, &[(Node, "unreadable")]),
+    story(
+        "corrupt-middle-truncates",
+        storing::rot_is_not_taken_for_the_end_of_the_log,
+        &[(Observer, "I9"), (Node, "I8"), (Clients, "lost")],
+    ),
+    story(
+        "append-after-garbage",
+        storing::a_torn_tail_is_cut_before_anything_is_appended,
+        &[(Node, "durable")],
+    ),
+    story(
+        "recycled-records-replayed",
+        storing::what_a_segment_held_before_is_not_in_the_log,
+        &[(Node, "had been durable")],
+    ),
+    story(
+        "no-dir-fsync",
+        storing::a_segment_has_its_name_before_it_holds_anything,
+        &[(Node, "had been durable"), (Progress, "to lead")],
+    ),
+    story(
+        "heartbeat-behind-fsync",
+        storing::a_slow_disk_does_not_silence_a_leader,
+        &[(Progress, "a slow disk")],
     ),
     story(
         "resume-leadership",

@@ -39,8 +39,9 @@ impl Replica {
         let read_seq = leader.reads.sequence_to_send();
         let ballot = leader.ballot;
         let (chosen_upto, applied) = (self.learner.chosen_upto(), self.applied);
+        let after = if crate::mutant!(HeartbeatBehindFsync) { self.journal.written() } else { Lsn::ZERO };
         for to in self.others.clone() {
-            self.send(to, Message::Heartbeat { ballot, chosen_upto, read_seq, applied }, Lsn::ZERO);
+            self.send(to, Message::Heartbeat { ballot, chosen_upto, read_seq, applied }, after);
         }
     }
 

@@ -12,6 +12,9 @@ impl Replica {
             Err(refused) => unreachable!("a leader stands down when it promises {}", refused.promised),
         };
         leader.proposed(slot, own, self.now);
+        if crate::mutant!(SelfVoteBeforeDurable) {
+            self.count_vote(self.id, ballot, slot);
+        }
         let chosen_upto = self.learner.chosen_upto();
         for to in self.others.clone() {
             let value = value.clone();

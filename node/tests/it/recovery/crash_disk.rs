@@ -109,6 +109,33 @@ impl CrashDisk {
         self.restart();
     }
 
+    /// The power goes and comes back: of what was not synced nothing is left, but for those sectors of
+    /// files of which `arrives` says so, by their number among all that differ.
+    pub(crate) fn lose_power(&mut self, arrives: impl Fn(usize) -> bool) {
+        self.pending.clear();
+        self.seen = self.durable.clone();
+        let mut nth = 0;
+        for content in &mut self.contents {
+            let (old, new) = (std::mem::take(&mut content.durable), &content.seen);
+            let mut differing = |sector: usize| {
+                let place = sector * SECTOR_BYTES..((sector + 1) * SECTOR_BYTES).min(old.len());
+                let differs = old.get(place.clone()) != new.get(place);
+                nth += usize::from(differs);
+                differs && arrives(nth - 1)
+            };
+            content.durable = mix(&old, new, old.len(), &mut differing);
+            content.seen = content.durable.clone();
+        }
+        self.restart();
+    }
+
+    /// Flips a bit of what is durable of a file.
+    pub(crate) fn flip(&mut self, name: &str, at: usize) {
+        let content = &mut self.contents[self.seen[name]];
+        content.seen[at] ^= 0x40;
+        content.durable[at] ^= 0x40;
+    }
+
     /// Counts a call that changes something. `Err` if it fails, after doing what it does.
     fn call(&mut self) -> (bool, io::Result<()>) {
         if self.off {

@@ -1,6 +1,7 @@
 //! A stage: whole nodes (state machine, service, replica), and every message, disk write, clock
 //! tick and restart moved by hand. Relies on nothing but the service's own interface, so the same
-//! story is told whatever rule is missing.
+//! story is told whatever rule is missing. Logs and snapshots are the real ones, over disks that keep no more
+//! than they must.
 //!
 //! Four watch, and go on watching when one of them has found something: the all-seeing
 //! [`Observer`]; the nodes, which may stop themselves; the clients, whose answers about one list
@@ -10,21 +11,27 @@ mod clients;
 mod judging;
 
 use crate::lab::TIMING;
+use crate::recovery::{CrashDisk, Shared};
 use paxos_node::kv::SessionId;
 use paxos_node::paxos::invariants::Observer;
 use paxos_node::paxos::{ElectionMode, Lsn, Message, NodeId, Record, RoleName, Send};
 use paxos_node::service::{ClientToken, Config, Disk, Output, Service, SnapshotOrder};
-use paxos_node::sim::{History, SimDisk};
+use paxos_node::sim::History;
 use paxos_node::snapshot::Files;
-use paxos_node::wal::{Disk as _, Identity};
+use paxos_node::wal::{Identity, Keeper, Options, Wal, WalError};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 /// The list that all appends go to, and all reads.
 const LIST: &[u8] = b"list";
 
 /// Ticks within which a healed cluster must be one again: several rounds of the longest back-off.
 const PATIENCE_TICKS: u64 = 3_000;
+
+/// Segments so short that each batch has one to itself, nearly: a log is trimmed to the record, nearly.
+const SEGMENT_BYTES: u64 = 200;
 
 /// A call of a client: its place in the history.
 pub(crate) type Call = usize;
@@ -45,14 +52,15 @@ pub(crate) struct Found {
 /// A node: what its disk holds, and its process, if that runs.
 struct Actor {
     service: Option<Service>,
+    /// What it asked its disk to keep, trimmed or not.
     records: Vec<Record>,
-    /// Records that a power loss leaves.
+    /// How many of them are durable.
     durable: usize,
-    /// Records that have been removed from the front; they stay in `records`, for the count.
-    trimmed: usize,
+    disk: Shared,
+    /// The log, and who makes and trims its segments, as long as the process lives.
+    log: Option<(Wal<Shared>, Keeper<Shared>)>,
     /// Where the snapshots are, and what is still to be done with them.
-    folder: SimDisk,
-    files: Option<Files<SimDisk>>,
+    files: Option<Files<Shared>>,
     orders: VecDeque<SnapshotOrder>,
     /// Records before this one are still to be removed.
     trim: Option<Lsn>,
@@ -73,6 +81,7 @@ pub(crate) struct Stage {
     connections: u64,
     opened: Option<SessionId>,
     snapshot_every_bytes: u64,
+    segment_bytes: u64,
     found: Found,
 }
 
@@ -84,23 +93,22 @@ impl Stage {
 
     /// The same, and they take a snapshot whenever their log has grown by so many bytes.
     pub(crate) fn with_snapshots(nodes: u16, snapshot_every_bytes: u64) -> Stage {
-        let actor = |_| {
-            let mut folder = SimDisk::new();
-            // The log itself is `records`. That there is one shows in the folder.
-            folder.create("00000000000000000001.wal").expect("an empty folder");
-            let (records, orders) = (Vec::new(), VecDeque::new());
-            Actor {
-                service: None,
-                records,
-                durable: 0,
-                trimmed: 0,
-                folder,
-                files: None,
-                orders,
-                trim: None,
-                files_slowly: false,
-                life: 0,
-            }
+        Stage::with_segments(nodes, snapshot_every_bytes, SEGMENT_BYTES)
+    }
+
+    /// The same, with segments of so many bytes.
+    pub(crate) fn with_segments(nodes: u16, snapshot_every_bytes: u64, segment_bytes: u64) -> Stage {
+        let actor = |_| Actor {
+            service: None,
+            records: Vec::new(),
+            durable: 0,
+            disk: Shared(Rc::new(RefCell::new(CrashDisk::default()))),
+            log: None,
+            files: None,
+            orders: VecDeque::new(),
+            trim: None,
+            files_slowly: false,
+            life: 0,
         };
         let mut stage = Stage {
             actors: (0..nodes).map(actor).collect(),
@@ -111,6 +119,7 @@ impl Stage {
             connections: 0,
             opened: None,
             snapshot_every_bytes,
+            segment_bytes,
             found: Found::default(),
         };
         (1..=nodes).for_each(|node| stage.start(node));
@@ -253,11 +262,13 @@ impl Stage {
     pub(crate) fn sync(&mut self, node: u16) -> bool {
         let actor = &mut self.actors[index(node)];
         let newly = actor.durable..actor.records.len();
-        if actor.service.is_none() || newly.is_empty() {
+        let Some((log, _)) = actor.log.as_mut().filter(|_| actor.service.is_some() && !newly.is_empty())
+        else {
             return false;
-        }
-        actor.durable = newly.end;
+        };
         let records = actor.records[newly.clone()].to_vec();
+        log.write(&records).and_then(|_| log.sync()).expect("a disk that works");
+        actor.durable = newly.end;
         for record in &records {
             let judged = self.observer.durable(NodeId(node), record);
             self.note(judged);
@@ -266,14 +277,22 @@ impl Stage {
         true
     }
 
-    /// What the node has ordered by now about snapshots is done; whether there was anything.
+    /// What the node has ordered by now about snapshots is done, and what there is to do about segments;
+    /// whether there was anything of the former.
     pub(crate) fn file(&mut self, node: u16) -> bool {
         let actor = &mut self.actors[index(node)];
-        let orders: Vec<_> = actor.orders.drain(..).collect();
-        if let Some(first) = actor.trim.take().filter(|_| actor.service.is_some()) {
-            actor.trimmed = first.0 as usize - 1;
+        if actor.service.is_none() {
+            actor.orders.clear();
+            return false;
         }
-        let Some(files) = actor.files.as_mut().filter(|_| actor.service.is_some()) else { return false };
+        if let Some((_, keeper)) = &mut actor.log {
+            if let Some(first) = actor.trim.take() {
+                keeper.trim(first).expect("a disk that works");
+            }
+            while keeper.make().expect("a disk with room") {}
+        }
+        let orders: Vec<_> = actor.orders.drain(..).collect();
+        let Some(files) = actor.files.as_mut() else { return false };
         let mut reports = Vec::new();
         let any = !orders.is_empty();
         for order in orders {
@@ -296,7 +315,9 @@ impl Stage {
 
     /// The process dies; what it wrote is in the page cache, and stays.
     pub(crate) fn kill(&mut self, node: u16) {
+        self.write_without_sync(node);
         self.go_down(node);
+        self.actors[index(node)].disk.0.borrow_mut().restart();
     }
 
     /// The machine loses power: of what was written, only what was synced stays.
@@ -304,14 +325,66 @@ impl Stage {
         let actor = &mut self.actors[index(node)];
         actor.records.truncate(actor.durable);
         self.go_down(node);
+        self.actors[index(node)].disk.0.borrow_mut().lose_power(|_| false);
+    }
+
+    /// The machine loses power while the disk is at what was written last: of that, one sector arrives, and
+    /// nothing else.
+    pub(crate) fn lose_power_halfway(&mut self, node: u16) {
+        self.write_without_sync(node);
+        let actor = &mut self.actors[index(node)];
+        actor.records.truncate(actor.durable);
+        self.go_down(node);
+        self.actors[index(node)].disk.0.borrow_mut().lose_power(|nth| nth == 0);
+    }
+
+    /// A bit of the node's log rots, in the last place that holds this text; returns which.
+    pub(crate) fn rot(&mut self, node: u16, text: &str) -> (String, usize) {
+        let mut disk = self.actors[index(node)].disk.0.borrow_mut();
+        let holds = |bytes: &Vec<u8>| bytes.windows(text.len()).rposition(|found| found == text.as_bytes());
+        let place = disk.files().into_iter().rev().find_map(|(name, bytes)| Some((name, holds(&bytes)?)));
+        let (name, at) = place.expect("somewhere it is");
+        disk.flip(&name, at);
+        (name, at)
+    }
+
+    /// Somebody brings it back.
+    pub(crate) fn mend(&mut self, node: u16, (name, at): (String, usize)) {
+        self.actors[index(node)].disk.0.borrow_mut().flip(&name, at);
+    }
+
+    /// Whether the node has ever stood for leader.
+    pub(crate) fn stood(&self, node: u16) -> bool {
+        let mut records = self.actors[index(node)].records.iter();
+        records.any(|record| matches!(record, Record::BallotUsed(_)))
+    }
+
+    fn write_without_sync(&mut self, node: u16) {
+        let actor = &mut self.actors[index(node)];
+        if let Some((log, _)) = actor.log.as_mut().filter(|_| actor.service.is_some()) {
+            log.write(&actor.records[actor.durable..]).expect("a disk that works");
+        }
     }
 
     /// The process starts again, from what the disk holds.
     pub(crate) fn start(&mut self, node: u16) {
+        if let Err(refusal) = self.try_start(node) {
+            self.stopped_itself(node, &refusal);
+        }
+    }
+
+    /// The same; if it refuses to start, that is not held against it.
+    pub(crate) fn try_start(&mut self, node: u16) -> Result<(), String> {
         let nodes = self.everybody().into_iter().map(NodeId).collect();
+        let options = Options {
+            segment_bytes: self.segment_bytes,
+            ready_min: 1,
+            ready_max: 2,
+            incarnation: u64::from(node),
+        };
         let actor = &mut self.actors[index(node)];
         if actor.service.is_some() {
-            return;
+            return Ok(());
         }
         actor.life += 1;
         let config = Config {
@@ -324,14 +397,21 @@ impl Stage {
             incarnation: actor.life << 32,
             snapshot_every_bytes: self.snapshot_every_bytes,
         };
-        let newly = actor.records[actor.durable..].to_vec();
-        actor.durable = actor.records.len();
         let seed = u64::from(node) ^ actor.life << 32;
         let identity = Identity { cluster: 7, node: NodeId(node) };
-        let (files, snapshot) = Files::open(actor.folder.clone(), identity).expect("nothing damages files");
-        actor.files = Some(files);
-        let records = &actor.records[actor.trimmed.min(actor.records.len())..];
-        let disk = Disk { snapshot, trimmed: actor.trimmed as u64, records };
+        let (files, snapshot) =
+            Files::open(actor.disk.clone(), identity).map_err(|error| error.to_string())?;
+        let (log, recovery) =
+            Wal::open(actor.disk.clone(), identity, options).map_err(|error: WalError| error.to_string())?;
+        let keeper = log.keeper(actor.disk.clone());
+        // What is not there any more was trimmed, or never durable, or there is a mutant about.
+        let trimmed = usize::try_from(recovery.trimmed).expect("a log in memory");
+        actor.records.truncate(trimmed);
+        actor.records.extend(recovery.records.iter().cloned());
+        let newly = actor.records[actor.durable.min(actor.records.len())..].to_vec();
+        actor.durable = actor.records.len();
+        (actor.files, actor.log) = (Some(files), Some((log, keeper)));
+        let disk = Disk { snapshot, trimmed: recovery.trimmed, records: &recovery.records };
         let booted = catch_unwind(AssertUnwindSafe(|| Service::restore(config, disk, seed)));
         match booted {
             Ok(Ok(service)) => actor.service = Some(service),
@@ -343,12 +423,13 @@ impl Stage {
             self.note(judged);
         }
         self.act(node, |_| ());
+        Ok(())
     }
 
     fn go_down(&mut self, node: u16) {
         let actor = &mut self.actors[index(node)];
         actor.orders.clear();
-        actor.trim = None;
+        (actor.trim, actor.log, actor.files) = (None, None, None);
         if actor.service.take().is_some() {
             self.observer.crashed(NodeId(node));
         }
