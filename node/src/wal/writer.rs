@@ -28,10 +28,11 @@ impl Options {
 }
 
 impl Default for Options {
-    /// 64 MiB: few files, and a moment's work to read one. Two ahead: one is the reserve of a full disk,
-    /// one goes into use while another is made.
+    /// 8 MiB: a node that begins has three of them to zero, which must not take a slow disk seconds; and as
+    /// many as wait to be used again hold what a log grows by between two snapshots. Two ahead: one is the
+    /// reserve of a full disk, one goes into use while another is made.
     fn default() -> Self {
-        Options { segment_bytes: 64 << 20, ready_min: 2, ready_max: 8, incarnation: 0 }
+        Options { segment_bytes: 8 << 20, ready_min: 2, ready_max: 8, incarnation: 0 }
     }
 }
 
