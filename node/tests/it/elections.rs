@@ -1,7 +1,6 @@
 //! Who comes to lead, and who stays: with the questions asked before standing, where the network works
 //! in part, and with how slow it may be.
 
-use crate::lab::n;
 use paxos_node::paxos::{Ballot, ElectionMode, NodeId, RoleName, Timing};
 use paxos_node::sim::{Conditions, Fault, Time, Trace, Weather, World};
 
@@ -80,10 +79,6 @@ fn leader(world: &World) -> Option<Ballot> {
     leading.filter_map(|replica| replica.leader()).find(|ballot| 2 * followers(*ballot) > ids.len())
 }
 
-fn calm(nodes: u16) -> Conditions {
-    Conditions::calm(nodes)
-}
-
 fn isolating(led: &Led, node: NodeId) -> Vec<(NodeId, NodeId)> {
     let others = led.nodes().into_iter().filter(|other| *other != node);
     others.flat_map(|other| [(node, other), (other, node)]).collect()
@@ -92,7 +87,7 @@ fn isolating(led: &Led, node: NodeId) -> Vec<(NodeId, NodeId)> {
 #[test]
 fn a_node_that_was_cut_off_does_not_depose_the_leader_when_it_returns() {
     for (election, deposed) in [(ElectionMode::PreVote, false), (ElectionMode::Randomised, true)] {
-        let mut led = Led::new(Conditions { election, ..calm(3) });
+        let mut led = Led::new(Conditions { election, ..Conditions::calm(3) });
         let cut = isolating(&led, led.followers()[0]);
         led.inject(Fault::Cut(cut));
         led.run(5_000_000);
@@ -108,7 +103,7 @@ fn a_node_that_was_cut_off_does_not_depose_the_leader_when_it_returns() {
 /// Three in a row, the leader at one end: it has its quorum, and whoever does not hear it is told so.
 #[test]
 fn a_chain_keeps_its_leader() {
-    let mut led = Led::new(calm(3));
+    let mut led = Led::new(Conditions::calm(3));
     let ballots = led.ballots();
     let [middle, end] = led.followers()[..] else { panic!("three nodes") };
     led.connect_only(&[(led.leader.node, middle), (middle, end)]);
@@ -120,7 +115,7 @@ fn a_chain_keeps_its_leader() {
 /// and only that one can follow it. (Liveness that Raft loses: Ng and others, OmniPaxos, 2023.)
 #[test]
 fn the_only_node_that_reaches_a_quorum_comes_to_lead_and_stays() {
-    let mut led = Led::new(calm(5));
+    let mut led = Led::new(Conditions::calm(5));
     let hub = led.followers()[0];
     let spokes: Vec<_> = led.nodes().into_iter().map(|node| (hub, node)).collect();
     led.connect_only(&spokes);
@@ -130,10 +125,10 @@ fn the_only_node_that_reaches_a_quorum_comes_to_lead_and_stays() {
     assert_eq!((led.leader_now(), led.ballots()), (Some(leader), ballots));
 }
 
-/// The same where the others reach each other too, all but the old leader's links.
+/// Everybody hears the leader, and it hears nobody: it gives up, and those who hear each other go on.
 #[test]
 fn a_leader_that_only_speaks_is_replaced() {
-    let mut led = Led::new(calm(5));
+    let mut led = Led::new(Conditions::calm(5));
     let (deaf, others) = (led.leader.node, led.followers());
     led.inject(Fault::Cut(others.iter().map(|other| (*other, deaf)).collect()));
     let leader = led.next_leader(3_000_000, |node| node != deaf);
@@ -144,7 +139,7 @@ fn a_leader_that_only_speaks_is_replaced() {
 /// A follower that hears nobody, and is heard, asks for ever: nobody minds.
 #[test]
 fn a_deaf_follower_disturbs_nobody() {
-    let mut led = Led::new(calm(3));
+    let mut led = Led::new(Conditions::calm(3));
     let (ballots, deaf) = (led.ballots(), led.followers()[0]);
     led.inject(Fault::Cut(led.nodes().into_iter().filter(|n| *n != deaf).map(|n| (n, deaf)).collect()));
     led.run(20_000_000);
@@ -155,7 +150,7 @@ fn a_deaf_follower_disturbs_nobody() {
 #[test]
 fn a_leader_that_dies_is_replaced_at_once() {
     for nodes in [3, 5, 7] {
-        let mut led = Led::new(calm(nodes));
+        let mut led = Led::new(Conditions::calm(nodes));
         let dead = led.leader.node;
         led.inject(Fault::Kill(dead));
         let began = led.world.now();
@@ -168,7 +163,7 @@ fn a_leader_that_dies_is_replaced_at_once() {
 
 #[test]
 fn a_reset_connection_deposes_nobody() {
-    let mut led = Led::new(calm(3));
+    let mut led = Led::new(Conditions::calm(3));
     let ballots = led.ballots();
     for _ in 0..20 {
         for follower in led.followers() {
@@ -182,7 +177,7 @@ fn a_reset_connection_deposes_nobody() {
 
 #[test]
 fn a_slow_disk_deposes_nobody() {
-    let mut led = Led::new(calm(3));
+    let mut led = Led::new(Conditions::calm(3));
     let ballots = led.ballots();
     for node in led.nodes() {
         led.inject(Fault::DiskSpeed(node, 200_000, 2_000_000));
@@ -196,7 +191,7 @@ fn a_slow_disk_deposes_nobody() {
 fn a_network_slower_than_the_timeouts_elects_once() {
     for nodes in [3, 5] {
         let far = Weather { delay_us_min: 225_000, delay_us_max: 285_000, ..Weather::CALM };
-        let mut led = Led::new(Conditions { weather: far, ..calm(nodes) });
+        let mut led = Led::new(Conditions { weather: far, ..Conditions::calm(nodes) });
         let ballots = led.ballots();
         assert!(ballots <= 2 * u64::from(nodes), "{nodes} nodes took {ballots} ballots");
         led.run(30_000_000);
@@ -209,8 +204,9 @@ fn a_network_slower_than_the_timeouts_elects_once() {
 fn a_lossy_network_elects() {
     let bad = Weather { lose: 300_000, duplicate: 200_000, ..Weather::CALM };
     for nodes in [3, 5, 7] {
-        let mut led = Led::new(Conditions { weather: bad, ..calm(nodes) });
-        led.inject(Fault::Kill(led.leader.node));
-        led.next_leader(5_000_000, |node| node != n(99));
+        let mut led = Led::new(Conditions { weather: bad, ..Conditions::calm(nodes) });
+        let dead = led.leader.node;
+        led.inject(Fault::Kill(dead));
+        led.next_leader(5_000_000, |node| node != dead);
     }
 }
