@@ -21,7 +21,7 @@
 //! others deny. And if all notice at once and stand with the same round, the highest node's ballot is
 //! the highest, and the others give way to it.
 
-use super::{Replica, Role};
+use super::{Refused, Replica, Role};
 use crate::paxos::{Ballot, Lsn, Message, NodeId, NodeSet, majority};
 
 /// A question under way.
@@ -83,7 +83,7 @@ impl Replica {
     }
 
     pub(super) fn on_pre_vote(&mut self, from: NodeId, ballot: Ballot) {
-        let (promised, after) = (self.acceptor.promised(), self.acceptor.refused().after);
+        let Refused { promised, after } = self.acceptor.refused();
         let leads = matches!(self.role, Role::Leader(_));
         // A leader that asks is none any more.
         let follows_it = self.following.is_some_and(|leader| leader.node == from);
