@@ -71,6 +71,7 @@ fuzz-checker: ## fuzz the checker against an oracle and its engines against each
 lint: ## formatting and clippy, warnings refused
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy -p harness --all-targets --features etcd -- -D warnings
 	$(CARGO) clippy -p paxos-node --all-targets --features mutants --target-dir target-mutants -- -D warnings
 
 fmt: ## format the sources
