@@ -13,12 +13,16 @@
 //! after such a gap; then all that were put in for certain before the gap have the same overtaker, and were
 //! counted with it.
 
+mod settled;
+
 use super::condition::holds;
 use super::lives::{self, Gaps, Life, LifeOp, Lives, NOBODY};
 use super::monitor_condition::Condition;
 use super::partition::NEVER;
 use super::priority_queue::place_empties;
 use crate::model::{Quick, Violation};
+
+pub(crate) use settled::settled;
 
 /// Judges a queue.
 pub(crate) fn judge(ops: &[LifeOp], values: usize) -> Quick {

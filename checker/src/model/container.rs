@@ -40,6 +40,16 @@ pub trait Discipline: Clone + Debug + Send + Sync {
         values: usize,
         value: &dyn Fn(usize) -> Value,
     ) -> Quick;
+
+    /// What can be forgotten: see [`Model::settled`].
+    fn settled(
+        &self,
+        _ops: &[SearchOp<ContainerOp<u32>>],
+        _values: usize,
+        _open_since: u32,
+    ) -> Option<Vec<bool>> {
+        None
+    }
 }
 
 /// An object of this discipline, empty at first.
@@ -178,26 +188,17 @@ impl<D: Discipline> Model for Container<D> {
     }
 
     fn quick(&self, ops: &[SearchOp<ContainerOp>]) -> Quick {
-        let mut numbers: Table<&Value, u32> = Table::default();
-        let mut values = Vec::new();
-        let mut number = |value| {
-            *numbers.entry(value).or_insert_with(|| {
-                values.push(value);
-                values.len() as u32 - 1
-            })
-        };
-        let numbered = ops.iter().map(|SearchOp { op, start, end }| {
-            let op = match op {
-                ContainerOp::Put(value) => ContainerOp::Put(number(value)),
-                ContainerOp::Take(value) => ContainerOp::Take(number(value)),
-                ContainerOp::TakeUnknown => ContainerOp::TakeUnknown,
-                ContainerOp::Empty => ContainerOp::Empty,
-                ContainerOp::Peek(value) => ContainerOp::Peek(number(value)),
-            };
-            SearchOp { op, start: *start, end: *end }
-        });
-        let numbered: Vec<_> = numbered.collect();
+        let (numbered, values) = numbered(ops);
         self.0.quick(&numbered, values.len(), &|number| values[number].clone())
+    }
+
+    fn settled(&self, ops: &[SearchOp<ContainerOp>], open_since: u32) -> Option<Vec<bool>> {
+        let (numbered, values) = numbered(ops);
+        self.0.settled(&numbered, values.len(), open_since)
+    }
+
+    fn always_possible(&self, op: &ContainerOp) -> bool {
+        matches!(op, ContainerOp::Put(_))
     }
 
     fn quick_calls(&self, history: &History, calls: impl Iterator<Item = SearchOp<CallIds>>) -> Option<bool> {
@@ -223,4 +224,27 @@ impl<D: Discipline> Model for Container<D> {
             Quick::Violation(_) => Some(false),
         }
     }
+}
+
+/// The same with values as numbers, and for each number the value.
+fn numbered(ops: &[SearchOp<ContainerOp>]) -> (Vec<SearchOp<ContainerOp<u32>>>, Vec<&Value>) {
+    let mut numbers: Table<&Value, u32> = Table::default();
+    let mut values = Vec::new();
+    let mut number = |value| {
+        *numbers.entry(value).or_insert_with(|| {
+            values.push(value);
+            values.len() as u32 - 1
+        })
+    };
+    let numbered = ops.iter().map(|SearchOp { op, start, end }| {
+        let op = match op {
+            ContainerOp::Put(value) => ContainerOp::Put(number(value)),
+            ContainerOp::Take(value) => ContainerOp::Take(number(value)),
+            ContainerOp::TakeUnknown => ContainerOp::TakeUnknown,
+            ContainerOp::Empty => ContainerOp::Empty,
+            ContainerOp::Peek(value) => ContainerOp::Peek(number(value)),
+        };
+        SearchOp { op, start: *start, end: *end }
+    });
+    (numbered.collect(), values)
 }

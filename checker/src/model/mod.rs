@@ -147,6 +147,18 @@ pub trait Model: Send + Sync {
         Quick::NotApplicable
     }
 
+    /// Which of these operations nothing can depend on that [`Model::quick`] will say when more have ended, if none is
+    /// open that began before this position; nothing if that is not known, or if [`Model::quick`] is not exact for
+    /// most histories. With it an object is judged event by event by [`Model::quick`], too.
+    fn settled(&self, _ops: &[SearchOp<Self::Op>], _open_since: u32) -> Option<Vec<bool>> {
+        None
+    }
+
+    /// Whether the operation is possible in every state: where its end is all that is new, any order goes on.
+    fn always_possible(&self, _op: &Self::Op) -> bool {
+        false
+    }
+
     /// Why what [`Model::quick`] found is a violation, step by step; nothing where the parts that its operations
     /// play say it all. `name` tells who did the operation at a place, what, and when.
     fn reasons(

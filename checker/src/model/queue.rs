@@ -36,4 +36,8 @@ impl Discipline for Fifo {
     ) -> Quick {
         queue::judge(ops, values)
     }
+
+    fn settled(&self, ops: &[SearchOp<ContainerOp<u32>>], values: usize, since: u32) -> Option<Vec<bool>> {
+        Some(queue::settled(ops, values, since))
+    }
 }

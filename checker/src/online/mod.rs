@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | registers whose values are written once, lists whose elements are appended once | zones that grow | about a microsecond |
 //! | the same where values repeat, and objects of any [`Model`] | the search of whole histories, gone on with | as many steps as operations overlap, mostly some tens of microseconds |
+//! | first-in-first-out queues whose values are put in once, where that search gives up | the queue's monitor, asked again about what still matters | a look at what is open or inside |
 //!
 //! A search can grow without bounds. One that meets its limit (some thousand ways to go on, a thousand steps an
 //! event on the average) is given up, and that is told, once for that key: [`Status::Undecided`]. From there
@@ -75,6 +76,7 @@ mod past;
 mod register;
 mod searched;
 mod sessions;
+mod window;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::window::Window;
 use super::{Broken, Found};
 use crate::explain::witness::Anomaly;
 use crate::explain::words::{did, span, whose};
@@ -13,7 +14,7 @@ use crate::hash::Table;
 use crate::history::History;
 use crate::history::op::{Op, OpType, Value};
 use crate::history::pair::{Call, Outcome, Pair};
-use crate::linearizability::search::growing::{Effort, Growing};
+use crate::linearizability::search::growing::{Effort, Growing, Stuck};
 use crate::model::{Model, decoded};
 
 /// States that are told of where none of them fits.
@@ -57,14 +58,63 @@ impl Debug for Maker {
 
 struct Searched<M: Model> {
     model: Arc<M>,
-    growing: Growing<M>,
+    /// The search, or why there is none any more.
+    growing: Result<Growing<M>, Stuck>,
+    /// What the monitor still needs, as long as it can tell.
+    window: Option<Window<M>>,
     /// Invocations by where they began.
     invoked: Table<u64, Op>,
+    /// With so many it is time to forget those about which nothing can be learnt any more.
+    invoked_max: usize,
 }
 
 impl<M: Model> Searched<M> {
     fn new(model: Arc<M>, effort: Effort) -> Self {
-        Self { growing: Growing::new(Arc::clone(&model), effort), model, invoked: Table::default() }
+        Self {
+            growing: Ok(Growing::new(Arc::clone(&model), effort)),
+            window: Window::of(Arc::clone(&model), effort),
+            model,
+            invoked: Table::default(),
+            invoked_max: STALE_MIN,
+        }
+    }
+
+    /// Goes on with the monitor where the search can't; else that is told.
+    fn unless_stuck<T>(&mut self, searched: Result<T, Stuck>) -> Result<Option<T>, Stuck> {
+        match searched {
+            Ok(found) => Ok(Some(found)),
+            Err(why) => {
+                self.growing = Err(why);
+                if self.window.is_some() { Ok(None) } else { Err(why) }
+            }
+        }
+    }
+
+    /// Whether any order is left, by the monitor if it can tell, else by the search.
+    fn end(&mut self, start: u64, op: Option<&M::Op>) -> Result<bool, Stuck> {
+        let monitored = self.window.as_mut().and_then(|window| window.end(start, op));
+        if monitored.is_none() {
+            self.window = None;
+        }
+        let searched = match &mut self.growing {
+            Ok(growing) => growing.end(start, op),
+            Err(why) => Err(*why),
+        };
+        let searched = self.unless_stuck(searched)?;
+        if let (Some(monitored), Some(searched)) = (monitored, searched) {
+            debug_assert_eq!(
+                monitored,
+                searched,
+                "the monitor of a {} and the search differ",
+                self.model.name()
+            );
+        }
+        monitored.or(searched).ok_or(Stuck::Forgotten)
+    }
+
+    fn knows(&self, start: u64) -> bool {
+        self.growing.as_ref().is_ok_and(|growing| growing.knows(start))
+            || self.window.as_ref().is_some_and(|window| window.knows(start))
     }
 
     fn no_order(&self, history: &History, start: u64, before: &[String]) -> Broken {
@@ -92,7 +142,7 @@ impl<M: Model> Searched<M> {
 
 impl<M: Model> Debug for Searched<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} in {} entries", self.model.name(), self.growing.len())
+        write!(f, "{} in {} entries", self.model.name(), self.len())
     }
 }
 
@@ -101,17 +151,28 @@ impl<M: Model> Judge for Searched<M> {
         let history = History::new([invoke.clone()]);
         let op = decode(&*self.model, &history)?;
         self.invoked.insert(start, invoke.clone());
-        self.growing.begin(start, op.as_ref()).map_err(|why| {
+        if let Some(window) = &mut self.window {
+            window.begin(start, op.as_ref());
+        }
+        let begun = self.growing.as_mut().map_or(Ok(()), |growing| growing.begin(start, op.as_ref()));
+        self.unless_stuck(begun).map(|_| ()).map_err(|why| {
             Broken::undecided(format!("op {} can't be judged as it comes: {why}", invoke.index))
         })
     }
 
     fn complete(&mut self, start: u64, op_type: OpType, result: &Value, time_ns: u64) -> Result<(), Broken> {
         if op_type == OpType::Info {
-            self.growing.give_up(start);
-            let Self { invoked, growing, .. } = self;
-            if invoked.len() > 2 * growing.waiting() + STALE_MIN {
-                invoked.retain(|start, _| growing.knows(*start));
+            if let Ok(growing) = &mut self.growing {
+                growing.give_up(start);
+            }
+            if let Some(window) = &mut self.window {
+                window.give_up(start);
+            }
+            if self.invoked.len() > self.invoked_max {
+                let mut invoked = std::mem::take(&mut self.invoked);
+                invoked.retain(|start, _| self.knows(*start));
+                self.invoked = invoked;
+                self.invoked_max = 2 * self.invoked.len() + STALE_MIN;
             }
             return Ok(());
         }
@@ -125,9 +186,9 @@ impl<M: Model> Judge for Searched<M> {
         let index = invoke.index;
         let history = History::new([invoke, end]);
         let op = decode(&*self.model, &history)?;
-        let before = self.growing.states().into_iter().take(STATES_TOLD_MAX + 1);
-        let before: Vec<M::State> = before.cloned().collect();
-        match self.growing.end(start, op.as_ref()) {
+        let states = self.growing.as_ref().map_or(Vec::new(), Growing::states);
+        let before: Vec<M::State> = states.into_iter().take(STATES_TOLD_MAX + 1).cloned().collect();
+        match self.end(start, op.as_ref()) {
             Ok(true) => Ok(()),
             Ok(false) => {
                 let before: Vec<String> = before.iter().map(|state| self.model.describe(state)).collect();
@@ -140,7 +201,8 @@ impl<M: Model> Judge for Searched<M> {
     }
 
     fn len(&self) -> usize {
-        self.growing.len() + self.invoked.len()
+        let searched = self.growing.as_ref().map_or(0, Growing::len);
+        searched + self.window.as_ref().map_or(0, Window::len) + self.invoked.len()
     }
 }
 

@@ -17,7 +17,7 @@ use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use crate::linearizability::search::growing::Effort;
 use crate::linearizability::zones::first_impossible;
 use crate::linearizability::zones::tests::{Generated, Plan, first_impossible_of_all, generate, plan_of};
-use crate::model::{CasRegister, Counter, Queue};
+use crate::model::{CasRegister, Counter, Queue, Stack};
 use crate::simulate;
 
 fn seeds() -> u64 {
@@ -388,9 +388,9 @@ fn said(checker: &mut Checker, ops: impl IntoIterator<Item = Op>) -> Vec<Status>
 
 #[test]
 fn a_search_that_grows_too_wide_is_given_up_and_says_so_once() {
-    let plan = simulate::Plan { clients: 8, operations: 500, ..simulate::Plan::of(simulate::Object::Queue) };
+    let plan = simulate::Plan { clients: 8, operations: 500, ..simulate::Plan::of(simulate::Object::Stack) };
     let ops = || simulate::simulate(&plan).history.into_ops();
-    let judged = |effort| said(&mut Checker::with_effort(Arc::new(Queue::default()), effort), ops());
+    let judged = |effort| said(&mut Checker::with_effort(Arc::new(Stack::default()), effort), ops());
     let narrow = judged(Effort { width_max: 4, ..Effort::USUAL });
     let [Status::Undecided(undecided)] = &narrow[..] else { panic!("{narrow:?}") };
     assert!(undecided.reason.ends_with("there are more than 4 ways to go on"), "{undecided:?}");
@@ -400,6 +400,58 @@ fn a_search_that_grows_too_wide_is_given_up_and_says_so_once() {
     let small = judged(Effort { memory_bytes: 0, ..Effort::USUAL });
     let [Status::Undecided(undecided)] = &small[..] else { panic!("{small:?}") };
     assert!(undecided.reason.contains("memory"), "{undecided:?}");
+}
+
+/// Every order of them is possible until somebody takes one.
+#[test]
+fn a_queue_that_fills_under_many_clients_is_judged_at_every_event() {
+    let (clients, each) = (30, 20);
+    let values = || 0..clients * each;
+    let event = |op_type, process: i64, f, value: Value| {
+        Op::new(0, 0, op_type, Process::Client(process as u64), f, value)
+    };
+    let mut ops = Vec::new();
+    for round in 0..each {
+        for op_type in [OpType::Invoke, OpType::Ok] {
+            ops.extend(
+                (0..clients)
+                    .map(|client| event(op_type, client, "enqueue", Value::Int(round * clients + client))),
+            );
+        }
+    }
+    // The clients of a round come in any order, here the other way round.
+    let taken = values().map(|at| at / clients * clients + (clients - 1 - at % clients));
+    for value in taken {
+        ops.push(event(OpType::Invoke, 0, "dequeue", Value::Nil));
+        ops.push(event(OpType::Ok, 0, "dequeue", Value::Int(value)));
+    }
+    let numbered = |ops: &[Op]| -> Vec<Op> {
+        ops.iter().cloned().zip(0..).map(|(op, index)| Op { index, ..op }).collect()
+    };
+    let queue = || Checker::with_effort(Arc::new(Queue::default()), Effort::USUAL);
+    // What is over is forgotten when as much has come again.
+    let mut again = ops.clone();
+    for value in clients * each..3 * clients * each {
+        again.extend([OpType::Invoke, OpType::Ok].map(|kind| event(kind, 0, "enqueue", Value::Int(value))));
+        again.push(event(OpType::Invoke, 0, "dequeue", Value::Nil));
+        again.push(event(OpType::Ok, 0, "dequeue", Value::Int(value)));
+    }
+    let mut checker = queue();
+    for op in numbered(&again) {
+        assert_eq!(checker.event(&op).unwrap(), Status::Fine, "{op:?}");
+    }
+    assert!(checker.entries() < 200, "{} entries of an empty queue", checker.entries());
+    // One of the second round comes before the last one of the first.
+    let place = |value: i64| {
+        let is_its = |op: &Op| op.f == "dequeue" && op.value == Value::Int(value);
+        ops.iter().position(is_its).unwrap()
+    };
+    let (last_of_first, first_of_second) = (place(0), place(2 * clients - 1));
+    ops[last_of_first].value = Value::Int(2 * clients - 1);
+    ops[first_of_second].value = Value::Int(0);
+    let mut checker = queue();
+    let first = numbered(&ops).iter().position(|op| checker.event(op).unwrap() != Status::Fine);
+    assert_eq!(first, Some(last_of_first));
 }
 
 #[test]

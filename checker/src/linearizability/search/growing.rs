@@ -212,11 +212,6 @@ impl<M: Model> Growing<M> {
         self.begun.contains_key(&token)
     }
 
-    /// How many operations something can be learnt about.
-    pub(crate) fn waiting(&self) -> usize {
-        self.begun.len()
-    }
-
     /// The states in which the object may be by what has ended, each once.
     pub(crate) fn states(&self) -> Vec<&M::State> {
         let mut numbers: Vec<u32> = self.now().iter().map(|(key, _)| key.state).collect();

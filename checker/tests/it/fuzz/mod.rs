@@ -23,7 +23,7 @@ const TARGETS: &[Target] = &[
     ("register", against_oracle::<0>),
     ("unique-cas", against_oracle::<1>),
     ("cas-register", against_oracle::<2>),
-    ("queue", against_oracle::<3>),
+    ("queue", against_oracle::<QUEUE>),
     ("stack", against_oracle::<4>),
     ("priority-queue", against_oracle::<5>),
     ("element-set", against_oracle::<6>),
@@ -33,8 +33,12 @@ const TARGETS: &[Target] = &[
     ("counter", against_oracle::<10>),
 ];
 
-/// Targets that are about several objects.
-const OTHER_TARGETS: &[Target] = &[("event-by-event", event_by_event)];
+/// The place of queues.
+const QUEUE: usize = 3;
+
+/// Targets that judge event by event.
+const OTHER_TARGETS: &[Target] =
+    &[("event-by-event", event_by_event), ("long-queues-event-by-event", long_queues_event_by_event)];
 
 #[test]
 fn fuzz() {
@@ -102,12 +106,28 @@ fn against_oracle<const OBJECT: usize>(seed: u64) -> Result<(), String> {
 /// What is said of one event after the other, and what the check says of everything up to there.
 fn event_by_event(seed: u64) -> Result<(), String> {
     let random = &mut ChaCha8Rng::seed_from_u64(seed);
-    let (object, _, spoils, _) = objects()[random.random_range(0..objects().len())];
+    let object = random.random_range(0..objects().len());
+    judged_as_it_comes(object, 7, 60, random)
+}
+
+/// More clients than a search can follow.
+fn long_queues_event_by_event(seed: u64) -> Result<(), String> {
+    judged_as_it_comes(QUEUE, 30, 400, &mut ChaCha8Rng::seed_from_u64(seed))
+}
+
+/// An object by its place, under clients and operations up to so many.
+fn judged_as_it_comes(
+    object: usize,
+    clients: u32,
+    operations: u64,
+    random: &mut ChaCha8Rng,
+) -> Result<(), String> {
+    let (object, _, spoils, _) = objects()[object];
     let check = catalogue::by_name(object.check()).ok_or("no such check")?.check(&Rules::default());
     let Some(checker) = check.online() else { return Ok(()) };
     let plan = Plan {
-        clients: random.random_range(1..=7),
-        operations: random.random_range(2..=60),
+        clients: random.random_range(1..=clients),
+        operations: random.random_range(2..=operations),
         unknown: [0.0, 0.05, 0.2][random.random_range(0..3)],
         pace: [Pace::Busy, Pace::Irregular][random.random_range(0..2)],
         spoil: random.random_bool(0.3).then(|| spoils[random.random_range(0..spoils.len())]),
