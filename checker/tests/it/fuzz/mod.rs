@@ -112,7 +112,7 @@ fn event_by_event(seed: u64) -> Result<(), String> {
 
 /// More clients than a search can follow.
 fn long_queues_event_by_event(seed: u64) -> Result<(), String> {
-    judged_as_it_comes(QUEUE, 30, 400, &mut ChaCha8Rng::seed_from_u64(seed))
+    judged_as_it_comes(QUEUE, 30, 100, &mut ChaCha8Rng::seed_from_u64(seed))
 }
 
 /// An object by its place, under clients and operations up to so many.
