@@ -62,6 +62,8 @@ struct Searched<M: Model> {
     growing: Result<Growing<M>, Stuck>,
     /// What the monitor still needs, as long as it can tell.
     window: Option<Window<M>>,
+    /// What judging may cost.
+    effort: Effort,
     /// Invocations by where they began.
     invoked: Table<u64, Op>,
     /// With so many it is time to forget those about which nothing can be learnt any more.
@@ -70,9 +72,12 @@ struct Searched<M: Model> {
 
 impl<M: Model> Searched<M> {
     fn new(model: Arc<M>, effort: Effort) -> Self {
+        let window = Window::of(Arc::clone(&model), effort);
+        let searched = if window.is_some() { effort.beside_a_monitor() } else { effort };
         Self {
-            growing: Ok(Growing::new(Arc::clone(&model), effort)),
-            window: Window::of(Arc::clone(&model), effort),
+            growing: Ok(Growing::new(Arc::clone(&model), searched)),
+            window,
+            effort,
             model,
             invoked: Table::default(),
             invoked_max: STALE_MIN,
@@ -93,8 +98,11 @@ impl<M: Model> Searched<M> {
     /// Whether any order is left, by the monitor if it can tell, else by the search.
     fn end(&mut self, start: u64, op: Option<&M::Op>) -> Result<bool, Stuck> {
         let monitored = self.window.as_mut().and_then(|window| window.end(start, op));
-        if monitored.is_none() {
-            self.window = None;
+        if monitored.is_none()
+            && self.window.take().is_some()
+            && let Ok(growing) = &mut self.growing
+        {
+            growing.allow(self.effort);
         }
         let searched = match &mut self.growing {
             Ok(growing) => growing.end(start, op),

@@ -64,6 +64,17 @@ impl Effort {
         steps_max: 1 << 20,
         memory_bytes: 64 << 20,
     };
+
+    /// What the search may cost while a monitor judges too, in far less time: a second of it would be waited for
+    /// in vain.
+    pub(crate) fn beside_a_monitor(self) -> Self {
+        Self {
+            width_max: self.width_max / 16,
+            steps_per_event: self.steps_per_event / 4,
+            steps_max: self.steps_max / 64,
+            ..self
+        }
+    }
 }
 
 /// Why an event can't be judged.
@@ -155,6 +166,12 @@ impl<M: Model> Growing<M> {
             steps_left: effort.steps_max,
             useless_max: USELESS_MIN,
         }
+    }
+
+    /// From now on it may cost so much.
+    pub(crate) fn allow(&mut self, effort: Effort) {
+        self.steps_left += effort.steps_max.saturating_sub(self.effort.steps_max);
+        self.effort = effort;
     }
 
     /// An operation begins, which is this one as long as its outcome is unknown, if it is anything. Tokens rise.
