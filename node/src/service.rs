@@ -32,8 +32,8 @@ use crate::kv::{
     Txn, TxnOp, TxnOutcome, UnknownReason,
 };
 use crate::paxos::{
-    AppliedHash, Base, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Recovered,
-    Replica, ReplicaConfig, RoleName, Send, Slot, Timing, Value,
+    AppliedHash, Base, Change, ChangeRefused, Configuration, Effects, ElectionMode, LogContradiction, Lsn,
+    Message, NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName, Send, Slot, Timing, Value,
 };
 use crate::snapshot::Loaded;
 use departed::Departed;
@@ -50,8 +50,10 @@ pub struct Config {
     pub cluster: u64,
     /// This node.
     pub id: NodeId,
-    /// All nodes, this one included, ascending.
-    pub nodes: Vec<NodeId>,
+    /// What the cluster began with; [`Configuration::unknown`] for a node that joins it.
+    pub founding: Configuration,
+    /// Slots in flight: [`SLOTS_IN_FLIGHT_MAX`](crate::paxos::SLOTS_IN_FLIGHT_MAX) but in small worlds.
+    pub window: u64,
     /// The protocol's periods.
     pub timing: Timing,
     /// How election timeouts are chosen.
@@ -155,13 +157,18 @@ impl Service {
         let Disk { snapshot, trimmed, records } = disk;
         let replica_config = ReplicaConfig {
             id: config.id,
-            nodes: config.nodes.clone(),
+            founding: config.founding.clone(),
+            window: config.window,
             timing: config.timing,
             election: config.election,
         };
         let base = snapshot.as_ref().map_or(Base::NOTHING, |snapshot| snapshot.base);
-        let (kv, bytes) = snapshot.map_or((Kv::new(), 0), |snapshot| (snapshot.kv, snapshot.bytes));
-        let replica = Replica::restore(&replica_config, Recovered { base, trimmed, records }, seed)?;
+        let (governing, kv, bytes) = snapshot.map_or_else(
+            || (Vec::new(), Kv::new(), 0),
+            |Loaded { governing, kv, bytes, .. }| (governing, kv, bytes),
+        );
+        let recovered = Recovered { base, governing: &governing, trimmed, records };
+        let replica = Replica::restore(&replica_config, recovered, seed)?;
         let mut service = Service {
             next_token: config.incarnation,
             config,
@@ -258,6 +265,15 @@ impl Service {
                 self.refuse(origin, &command, DefiniteError::Overloaded);
             }
         }
+    }
+
+    /// Changes the members: see [`Replica::change`].
+    ///
+    /// # Errors
+    /// Why nothing was proposed.
+    pub fn change(&mut self, change: &Change) -> Result<Slot, ChangeRefused> {
+        self.settle_leadership();
+        self.replica.change(change)
     }
 
     /// The node is about to stop: everybody who waits is told what is known, and the log says how

@@ -226,6 +226,7 @@ impl Totals {
         sum.slots += summary.slots;
         sum.snapshots += summary.snapshots;
         sum.installs += summary.installs;
+        sum.members += summary.members;
         for (kind, times) in &summary.faults {
             *sum.faults.entry(kind).or_default() += times;
         }
@@ -243,8 +244,9 @@ impl Totals {
 
 impl std::fmt::Display for Totals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Summary { events, virtual_us, calls, ballots, slots, snapshots, installs, faults, .. } =
-            &self.sum;
+        let Summary {
+            events, virtual_us, calls, ballots, slots, snapshots, installs, members, faults, ..
+        } = &self.sum;
         let sizes: Vec<String> =
             self.sizes.iter().map(|(nodes, seeds)| format!("{nodes}: {seeds}")).collect();
         let faults: Vec<String> = faults.iter().map(|(kind, times)| format!("{kind} {times}")).collect();
@@ -252,7 +254,7 @@ impl std::fmt::Display for Totals {
         writeln!(f, "{events} events in {:.1}s of virtual time", *virtual_us as f64 / 1e6)?;
         writeln!(
             f,
-            "{} calls ok, {} failed, {} unknown; {ballots} ballots, {slots} slots, {snapshots} snapshots, {installs} of them fetched",
+            "{} calls ok, {} failed, {} unknown; {ballots} ballots, {slots} slots, {snapshots} snapshots, {installs} of them fetched; members changed {members} times",
             calls.0, calls.1, calls.2
         )?;
         write!(f, "faults: {}", faults.join(", "))

@@ -94,7 +94,7 @@ impl Kv {
             self.sessions.open.values_mut().for_each(|session| session.reply = None);
         }
         let replies = match value {
-            Value::Noop => Ok(Vec::new()),
+            Value::Noop | Value::Configuration(_) => Ok(Vec::new()),
             Value::Batch(bytes) => Batch::decode(bytes.clone()).map(|batch| self.apply_batch(slot, &batch)),
         };
         self.hashes.push_back(AppliedHash { slot, hash: chain(applied.hash, slot, value, &replies) });
@@ -184,6 +184,10 @@ fn chain(before: u64, slot: Slot, value: &Value, replies: &Result<Vec<Reply>, Co
         Value::Batch(bytes) => {
             hash.u8(1);
             hash.bytes(bytes);
+        }
+        Value::Configuration(configuration) => {
+            hash.u8(2);
+            hash.bytes(&configuration.encode());
         }
     }
     match replies {

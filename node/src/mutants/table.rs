@@ -5,7 +5,8 @@
 //! name redundant, the nearest rule that is not has been removed instead, and a note says so.
 //!
 //! What should see a mutant is named in these words, separated by `; `: *lost write*, *stale read*,
-//! *applied twice*, *aborted operation visible* and *linearizability* are what clients can tell;
+//! *applied twice*, *aborted operation visible*, *a change undone* (of the members) and
+//! *linearizability* are what clients can tell;
 //! *divergence* and *a node that stops itself* what nodes can; *no progress* and *clients that
 //! wait* what a clock can; *memory* what the system can; *trace* what only an observer of the
 //! protocol's steps can, mostly sooner.
@@ -331,6 +332,14 @@ mutants! {
         seen_by: "linearizability",
         precedent: "-",
     }
+    OutOfWindowPropose {
+        number: 38,
+        name: "out-of-window-propose",
+        rule: "A leader proposes only as far as it knows who governs: α slots beyond what is chosen",
+        exposed_by: "a change of the members while much is in flight, then the leader's death",
+        seen_by: "lost write; divergence; trace",
+        precedent: "-",
+    }
     /// The state machine refuses a slot out of order, so the gap is passed off as a no-op.
     ApplyPastGap {
         number: 39,
@@ -505,6 +514,31 @@ mutants! {
         exposed_by: "kill and restart of an acceptor that has trimmed, with an older leader's Accept under way",
         seen_by: "divergence; a node that stops itself; trace",
         precedent: "openraft io_ordering: vote and log written out of order",
+    }
+    ConfigAtLearn {
+        number: 66,
+        name: "config-at-learn",
+        rule: "A configuration governs from α slots behind its own on, not from when a node learns of it",
+        exposed_by: "a change of the members, messages delayed, then the leader's death",
+        seen_by: "divergence; a node that stops itself; trace",
+        precedent: "-",
+    }
+    /// That rule keeps a change from undoing another. Quorums don't hang on it here: each slot has its own.
+    TwoChangesAtOnce {
+        number: 67,
+        name: "two-changes-at-once",
+        rule: "A change of the members is refused, or void, until the one before it is in force",
+        exposed_by: "two changes in quick succession",
+        seen_by: "a change undone; trace",
+        precedent: "Raft's single-server changes (Ongaro 2015)",
+    }
+    RemovedNodeVotes {
+        number: 68,
+        name: "removed-node-votes",
+        rule: "Who is gone is not asked for votes, and has none",
+        exposed_by: "a node removed, then messages lost",
+        seen_by: "lost write; trace",
+        precedent: "-",
     }
     /// Equal timeouts alone do not duel for ever here: of two ballots of one round the higher node's
     /// wins. Without back-off, a network slower than half the timeout does it.

@@ -3,13 +3,21 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-/// Identity of a replica: 1-based, and the bit `id - 1` of a [`NodeSet`](super::NodeSet).
+/// Identity of a replica, and of the disk that holds its memory: never used for another, however
+/// often members come and go. 1-based, and the bit `id` of a [`NodeSet`](super::NodeSet).
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash)]
 pub struct NodeId(pub u16);
 
 impl NodeId {
-    /// The highest id a cluster may use; a [`NodeSet`](super::NodeSet) holds this many bits.
-    pub const MAX: NodeId = NodeId(15);
+    /// The highest id a cluster may use in all its life; a [`NodeSet`](super::NodeSet) has room for
+    /// as many.
+    pub const MAX: NodeId = NodeId(62);
+
+    /// Whether it can be a node's.
+    #[must_use]
+    pub fn is_valid(self) -> bool {
+        self.0 >= 1 && self <= NodeId::MAX
+    }
 }
 
 impl fmt::Display for NodeId {

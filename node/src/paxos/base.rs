@@ -5,7 +5,7 @@
 //! log below nor anybody's promises about it: what is chosen stays chosen (I2). What it must not
 //! replace is the acceptor's memory: promises, and votes above that slot, are this node's own.
 
-use super::{Ballot, Slot};
+use super::{Ballot, Governing, Slot};
 
 /// Everything up to a slot, told by the state after it instead of by its values.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -27,6 +27,8 @@ impl Base {
 pub struct Recovered<'a> {
     /// What the newest snapshot covers.
     pub base: Base,
+    /// Who governs the slots behind it, as the snapshot says; nothing if there is none.
+    pub governing: &'a [Governing],
     /// How many records are gone from the log's beginning: the first one here has the next number.
     pub trimmed: u64,
     /// The records that are left, in order, all of them durable.
@@ -37,6 +39,6 @@ impl<'a> Recovered<'a> {
     /// A log from its first record on, and no snapshot.
     #[must_use]
     pub fn whole(records: &'a [super::Record]) -> Recovered<'a> {
-        Recovered { base: Base::NOTHING, trimmed: 0, records }
+        Recovered { base: Base::NOTHING, governing: &[], trimmed: 0, records }
     }
 }

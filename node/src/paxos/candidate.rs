@@ -4,8 +4,11 @@
 //! the other; the promise itself stands from the first. An acceptor counts only when its last
 //! chunk is in. Answers are matched by ballot *and* by the chunk asked for, so an answer to an
 //! older attempt, or the same chunk twice, changes nothing.
+//!
+//! A leader keeps this: a configuration that it learns of later may need promises of others, who
+//! then report what they hold of the slots that it governs.
 
-use super::{Ballot, Lsn, NodeId, NodeSet, Slot, SlotReport, Value, majority};
+use super::{Ballot, Configuration, Lsn, NodeId, NodeSet, Slot, SlotReport, Value};
 use std::collections::BTreeMap;
 
 #[derive(Debug)]
@@ -34,21 +37,29 @@ pub(crate) enum Progress {
 }
 
 impl Candidate {
-    pub(crate) fn new(
-        ballot: Ballot,
-        own_promise: Lsn,
-        others: &[NodeId],
-        from: Slot,
-        now: u64,
-    ) -> Candidate {
+    pub(crate) fn new(ballot: Ballot, own_promise: Lsn, now: u64) -> Candidate {
         Candidate {
             ballot,
             own_promise,
-            expected: others.iter().map(|node| (*node, from)).collect(),
+            expected: BTreeMap::new(),
             complete: NodeSet::EMPTY,
             reported: BTreeMap::new(),
             asked_at: now,
         }
+    }
+
+    /// As if these had promised, and held nothing.
+    pub(crate) fn promised_by(ballot: Ballot, nodes: NodeSet) -> Candidate {
+        Candidate { complete: nodes, ..Candidate::new(ballot, Lsn::ZERO, 0) }
+    }
+
+    /// An acceptor is about to be asked what it holds from a slot on; `false` if it has been.
+    pub(crate) fn ask(&mut self, node: NodeId, from: Slot) -> bool {
+        let asked = self.complete.contains(node) || self.expected.contains_key(&node);
+        if !asked {
+            self.expected.insert(node, from);
+        }
+        !asked
     }
 
     /// This node's own promise is durable.
@@ -87,6 +98,9 @@ impl Candidate {
 
     /// One acceptor's word about one slot: keep the highest ballot, and never lose a learned value.
     pub(crate) fn report(&mut self, from: NodeId, report: SlotReport) {
+        if crate::mutant!(Phase1OwnValue) {
+            return;
+        }
         let (best, reporters) =
             self.reported.entry(report.slot).or_insert_with(|| (report.clone(), NodeSet::EMPTY));
         reporters.insert(from);
@@ -99,8 +113,9 @@ impl Candidate {
         }
     }
 
-    pub(crate) fn has_quorum(&self, nodes: usize) -> bool {
-        self.complete.len() >= majority(nodes)
+    /// Who has promised, and told everything.
+    pub(crate) fn promised(&self) -> NodeSet {
+        self.complete
     }
 
     /// The acceptors that still owe an answer, with the chunk to ask for.
@@ -108,19 +123,36 @@ impl Candidate {
         self.expected.iter().map(|(node, chunk)| (*node, *chunk))
     }
 
-    /// What phase 2 must propose: for each slot that any acceptor reported, the value of the
-    /// highest ballot. Slots in between that nobody reported are free.
-    pub(crate) fn into_take_over(self, nodes: usize) -> BTreeMap<Slot, SlotReport> {
-        if crate::mutant!(Phase1OwnValue) {
-            return BTreeMap::new();
+    /// What phase 2 must propose in a slot that an acceptor reported: the value of the highest ballot
+    /// in which one was accepted there.
+    pub(crate) fn take_report(&mut self, slot: Slot, configuration: &Configuration) -> Option<SlotReport> {
+        let (mut report, reporters) = self.reported.remove(&slot)?;
+        if crate::mutant!(NoopOverwritesAccepted) && !report.learned && !configuration.has_majority(reporters)
+        {
+            report.value = Value::Noop;
         }
-        let restrict = |(slot, (mut report, reporters)): (Slot, (SlotReport, NodeSet))| {
-            if crate::mutant!(NoopOverwritesAccepted) && !report.learned && reporters.len() < majority(nodes)
-            {
-                report.value = Value::Noop;
+        Some(report)
+    }
+
+    /// What has been reported as chosen.
+    pub(crate) fn take_learned(&mut self) -> Vec<SlotReport> {
+        let mut learned = Vec::new();
+        self.reported.retain(|_, (report, _)| {
+            if report.learned {
+                learned.push(report.clone());
             }
-            (slot, report)
-        };
-        self.reported.into_iter().map(restrict).collect()
+            !report.learned
+        });
+        learned
+    }
+
+    /// The highest slot that any acceptor reported.
+    pub(crate) fn last_reported(&self) -> Slot {
+        self.reported.last_key_value().map_or(Slot::ZERO, |(slot, _)| *slot)
+    }
+
+    /// Slots below this one are taken care of.
+    pub(crate) fn forget_below(&mut self, slot: Slot) {
+        self.reported = self.reported.split_off(&slot);
     }
 }

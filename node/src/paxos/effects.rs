@@ -44,7 +44,7 @@ pub enum Record {
     /// value was chosen or a later one. Saves asking again after a restart; safe to lose.
     ChosenUpto(Slot),
     /// From here on this log says again whatever the records before it say that a snapshot of the
-    /// state after `slot` does not: so those may be removed once that snapshot is durable, and
+    /// state after `slot` (and of the configurations then known) does not: so those may be removed once that snapshot is durable, and
     /// everything up to here is.
     Checkpoint {
         /// The last slot that the snapshot covers.

@@ -4,13 +4,22 @@
 //! and what it applied. From that alone it knows what is chosen, whatever the replicas believe; and
 //! each step is held against the invariants. The work per step is proportional to what changed.
 
-use super::{AppliedHash, Ballot, Message, NodeId, NodeSet, Record, Replica, RoleName, Slot, Value};
+use super::{
+    AppliedHash, Ballot, Configuration, Governing, Message, NodeId, NodeSet, Record, Replica, RoleName, Slot,
+    Standing, Value,
+};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Watches a cluster through its whole life, crashes included.
 #[derive(Debug)]
 pub struct Observer {
-    nodes: usize,
+    /// α.
+    window: u64,
+    /// Everything up to here is chosen.
+    chosen_upto: Slot,
+    /// Who governs which slots, as far as that says; from the beginning.
+    succession: Vec<Governing>,
     /// By slot, from slot 1.
     slots: Vec<SlotHistory>,
     /// By node, from node 1.
@@ -49,6 +58,8 @@ struct Watched {
     used: BTreeSet<Ballot>,
     /// Everything learned up to here has been compared with what is chosen.
     learned_upto: Slot,
+    /// The configuration, and where it begins, that it was last seen to hold for the last.
+    governed: (Slot, u64),
     applied: AppliedHash,
 }
 
@@ -60,19 +71,22 @@ impl Default for Watched {
             heard: Ballot::ZERO,
             used: BTreeSet::new(),
             learned_upto: Slot::ZERO,
+            governed: (Slot::ZERO, 0),
             applied: AppliedHash::default(),
         }
     }
 }
 
 impl Observer {
-    /// An observer of a cluster of `nodes` replicas, with ids from 1.
+    /// An observer of a cluster that begins with these members, and whose α is `window`.
     #[must_use]
-    pub fn new(nodes: usize) -> Observer {
+    pub fn new(founding: Configuration, window: u64) -> Observer {
         Observer {
-            nodes,
+            window,
+            chosen_upto: Slot::ZERO,
+            succession: vec![Governing { from: Slot::ZERO, configuration: Arc::new(founding) }],
             slots: Vec::new(),
-            watched: vec![Watched::default(); nodes],
+            watched: vec![Watched::default(); usize::from(NodeId::MAX.0)],
             hashes: Vec::new(),
             chosen_slots: 0,
             ballots_used: 0,
@@ -91,6 +105,7 @@ impl Observer {
             Record::Accepted { slot, ballot, value } => {
                 self.invariant_never_below_promise(by, *ballot)?;
                 self.invariant_decided_is_decided(by, *slot, value)?;
+                self.invariant_in_the_window(by, *slot)?;
                 let proposal = self.invariant_one_value_per_ballot(*slot, *ballot, value)?;
                 self.invariant_chosen_value_stays(*slot, proposal)
             }
@@ -164,6 +179,8 @@ impl Observer {
     /// A message reaches a running node.
     pub fn heard(&mut self, by: NodeId, message: &Message) {
         let ballot = match message {
+            // Whoever is gone is not listened to.
+            Message::Prepare { ballot, .. } if !self.is_voter(ballot.node) => return,
             Message::Prepare { ballot, .. }
             | Message::Accept { ballot, .. }
             | Message::Heartbeat { ballot, .. }
@@ -202,6 +219,7 @@ impl Observer {
         watched.promised = replica.promised();
         let heard = watched.heard;
         invariant_told_is_deposed(replica, heard)?;
+        self.invariant_one_succession(replica)?;
         let trimmed = replica.trimmed_upto();
         while self.watched(node).learned_upto < replica.chosen_upto() {
             let slot = self.watched(node).learned_upto.next();
@@ -255,7 +273,35 @@ impl Observer {
         watched.promised = watched.promised_durable;
         watched.heard = Ballot::ZERO;
         watched.learned_upto = Slot::ZERO;
+        watched.governed = (Slot::ZERO, 0);
         watched.applied = AppliedHash::default();
+    }
+
+    /// How many changes of the members were chosen and counted.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.succession.len() as u64 - 1
+    }
+
+    /// The configuration of the first slot that is not chosen, and the one to come.
+    #[must_use]
+    pub fn current(&self) -> &[Governing] {
+        let next = self.chosen_upto.next();
+        let begun = self.succession.iter().rposition(|governing| governing.from <= next);
+        &self.succession[begun.unwrap_or(0)..]
+    }
+
+    /// Whether a node has a vote, now or soon.
+    fn is_voter(&self, node: NodeId) -> bool {
+        self.current().iter().any(|governing| voters(&governing.configuration).contains(node))
+    }
+
+    /// Whether a configuration has been proposed that may still be chosen.
+    #[must_use]
+    pub fn is_change_under_way(&self) -> bool {
+        let first = usize::try_from(self.chosen_upto.0).expect("a slot in memory");
+        let mut open = self.slots.iter().skip(first).flat_map(|history| &history.proposals);
+        self.current().len() > 1 || open.any(|proposal| matches!(proposal.value, Value::Configuration(_)))
     }
 
     /// The value chosen in a slot, if any.
@@ -289,11 +335,12 @@ impl Observer {
 
     /// I2: once a quorum holds a value, no other can be chosen.
     fn invariant_one_value_per_slot(&mut self, slot: Slot, proposal: usize) -> Result<(), String> {
-        let nodes = self.nodes;
+        let governing = self.succession.iter().rfind(|governing| governing.from <= slot);
+        let voters = governing.map_or(NodeSet::EMPTY, |governing| voters(&governing.configuration));
         let history = self.slot(slot);
         let this = &history.proposals[proposal];
         // Counted here and not with the protocol's own arithmetic, which might be what is wrong.
-        if 2 * this.acceptors.len() <= nodes {
+        if 2 * this.acceptors.intersection(voters).len() <= voters.len() {
             return Ok(());
         }
         match history.chosen {
@@ -313,7 +360,41 @@ impl Observer {
         for later in 0..self.slot(slot).proposals.len() {
             self.invariant_chosen_value_stays(slot, later)?;
         }
+        self.find_successors();
         Ok(())
+    }
+
+    /// I10: nobody proposes where he can't know who governs.
+    fn invariant_in_the_window(&self, by: NodeId, slot: Slot) -> Result<(), String> {
+        if slot.0 > self.chosen_upto.0 + self.window {
+            return Err(format!(
+                "I10: {by} proposes or accepts in {slot:?}, and only up to {:?} everything is chosen",
+                self.chosen_upto
+            ));
+        }
+        Ok(())
+    }
+
+    /// I11: who governs which slot follows from what is chosen, and all who know that agree.
+    fn invariant_one_succession(&mut self, replica: &Replica) -> Result<(), String> {
+        let (node, current) = (replica.id(), replica.current());
+        let Some(last) = current.last().filter(|last| !last.configuration.members().is_empty()) else {
+            return Ok(());
+        };
+        let governed = (last.from, last.configuration.number());
+        if self.watched(node).governed == governed {
+            return Ok(());
+        }
+        self.watched(node).governed = governed;
+        match self.succession.iter().find(|governing| governing.from == last.from) {
+            Some(right) if right == last => Ok(()),
+            other => Err(format!(
+                "I11: {node} goes by {} from {:?} on, where {} was right",
+                last.configuration,
+                last.from,
+                other.map_or("none".into(), |right| right.configuration.to_string())
+            )),
+        }
     }
 
     /// I3: what a replica takes for chosen is chosen.
@@ -454,6 +535,21 @@ impl Observer {
 
     // ---- Places ------------------------------------------------------------------------------
 
+    /// The prefix grows, and with it what is known of who governs. Read from what is chosen, not with
+    /// the protocol's own rules.
+    fn find_successors(&mut self) {
+        while self.chosen(self.chosen_upto.next()).is_some() {
+            self.chosen_upto = self.chosen_upto.next();
+            let slot = self.chosen_upto;
+            let Some(Value::Configuration(configuration)) = self.chosen(slot) else { continue };
+            let (configuration, last) =
+                (Arc::clone(configuration), &self.succession[self.succession.len() - 1]);
+            if last.from <= slot && last.configuration.number() + 1 == configuration.number() {
+                self.succession.push(Governing { from: Slot(slot.0 + self.window), configuration });
+            }
+        }
+    }
+
     fn promise_is_durable(&mut self, node: NodeId, ballot: Ballot) {
         let watched = self.watched(node);
         watched.promised_durable = watched.promised_durable.max(ballot);
@@ -479,6 +575,12 @@ impl Observer {
         }
         &mut self.slots[index]
     }
+}
+
+/// Those whose votes count. Read here off the list of members, not taken from whoever counts by them.
+fn voters(configuration: &Configuration) -> NodeSet {
+    let voters = configuration.members().iter().filter(|member| member.standing == Standing::Voter);
+    voters.map(|member| member.node).collect()
 }
 
 /// A leader that has heard of a ballot above its own leads no more. Safety does not hang on it: its

@@ -4,25 +4,30 @@
 //! durable where it was cast; the leader's own vote is no exception. Its disk write runs in
 //! parallel with the followers'.
 
+use super::candidate::Candidate;
 use super::reads::Reads;
-use super::{Ballot, Lsn, NodeId, NodeSet, Slot, majority};
+use super::{Ballot, Configuration, Lsn, NodeId, NodeSet, Slot};
 use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Debug)]
 pub(crate) struct Leader {
     pub(crate) ballot: Ballot,
-    /// The next free slot.
+    /// The promises that it stands on, and what came with them for slots not yet proposed in.
+    pub(crate) phase1: Candidate,
+    /// The next slot to propose in.
     pub(crate) next: Slot,
     /// The first slot of this ballot's own: once it is chosen, everything chosen in earlier
-    /// ballots is known here, and reads may be served.
-    pub(crate) barrier: Slot,
+    /// ballots is known here, and reads may be served. None until the take-over has come that far.
+    pub(crate) barrier: Option<Slot>,
     pub(crate) reads: Reads,
     votes: BTreeMap<Slot, Ballots>,
     /// Own acceptances on their way to the disk, with the ballot they were made in: a completion
     /// must never be credited to whatever ballot happens to be current when it arrives.
     own_pending: VecDeque<(Lsn, Slot, Ballot)>,
-    /// When each follower last answered anything in this ballot.
-    heard_at: BTreeMap<NodeId, u64>,
+    /// When each other node last answered anything in this ballot, and how far it has learned.
+    heard: BTreeMap<NodeId, (u64, Slot)>,
+    /// When this leadership began: who has answered nothing yet is given as much time from there.
+    began_at: u64,
     pub(crate) heartbeat_at: u64,
 }
 
@@ -35,16 +40,19 @@ struct Ballots {
 }
 
 impl Leader {
-    /// A leader that behaves as if it had heard everybody at `heard`.
-    pub(crate) fn new(ballot: Ballot, barrier: Slot, first: Slot, others: &[NodeId], heard: u64) -> Leader {
+    /// The leader whom these promises make; it goes on with slot `next`, and behaves as if it had heard
+    /// everybody at `heard`.
+    pub(crate) fn new(phase1: Candidate, next: Slot, heard: u64) -> Leader {
         Leader {
-            ballot,
-            next: first,
-            barrier,
+            ballot: phase1.ballot,
+            phase1,
+            next,
+            barrier: None,
             reads: Reads::default(),
             votes: BTreeMap::new(),
             own_pending: VecDeque::new(),
-            heard_at: others.iter().map(|node| (*node, heard)).collect(),
+            heard: BTreeMap::new(),
+            began_at: heard,
             heartbeat_at: 0,
         }
     }
@@ -69,14 +77,14 @@ impl Leader {
     }
 
     /// Counts a vote; `true` when the slot is thereby chosen.
-    pub(crate) fn vote(&mut self, from: NodeId, slot: Slot, nodes: usize) -> bool {
+    pub(crate) fn vote(&mut self, from: NodeId, slot: Slot, configuration: &Configuration) -> bool {
         let Some(ballots) = self.votes.get_mut(&slot) else { return false };
         let again = !ballots.voters.insert(from);
-        let mut votes = ballots.voters.len();
+        let mut votes = configuration.votes(ballots.voters);
         if crate::mutant!(DuplicateVoteCounted) && again {
             votes += 1;
         }
-        let chosen = votes >= majority(nodes);
+        let chosen = configuration.is_majority(votes);
         if chosen {
             self.votes.remove(&slot);
         }
@@ -110,13 +118,32 @@ impl Leader {
         again
     }
 
-    pub(crate) fn hear(&mut self, from: NodeId, now: u64) {
-        self.heard_at.insert(from, now);
+    /// A node answered; if it said how far it has learned, that is remembered.
+    pub(crate) fn hear(&mut self, from: NodeId, learned: Option<Slot>, now: u64) {
+        let heard = self.heard.entry(from).or_default();
+        *heard = (now, learned.unwrap_or(heard.1));
+    }
+
+    /// How far a node has learned, as far as it has told this leader.
+    pub(crate) fn learned_by(&self, node: NodeId) -> Slot {
+        self.heard.get(&node).map_or(Slot::ZERO, |(_, learned)| *learned)
     }
 
     /// Whether a quorum, this node included, has answered within the last `ticks`.
-    pub(crate) fn hears_quorum(&self, now: u64, ticks: u64, nodes: usize) -> bool {
-        let heard = self.heard_at.values().filter(|at| **at + ticks >= now).count();
-        heard + 1 >= majority(nodes)
+    pub(crate) fn hears_quorum(
+        &self,
+        now: u64,
+        ticks: u64,
+        configuration: &Configuration,
+        own: NodeId,
+    ) -> bool {
+        let mut heard = configuration.voters();
+        for node in configuration.voters().iter().filter(|node| *node != own) {
+            let at = self.heard.get(&node).map_or(self.began_at, |(at, _)| *at);
+            if at + ticks < now {
+                heard.remove(node);
+            }
+        }
+        configuration.has_majority(heard)
     }
 }

@@ -6,7 +6,7 @@
 
 use super::acceptor::Acceptor;
 use super::journal::Journal;
-use super::{Ballot, Base, Record, Slot, SlotReport, Value};
+use super::{Ballot, Base, Configuration, Configurations, Governing, Record, Slot, SlotReport, Value};
 use std::collections::BTreeMap;
 
 /// Why a log can't be the log of a correct replica.
@@ -50,11 +50,13 @@ pub(crate) struct Learner {
     base: Base,
     /// The values up to here are on their way out.
     trim_upto: Slot,
+    /// Who governs which slots, as far as the prefix that is learned says.
+    configurations: Configurations,
 }
 
 impl Learner {
     /// A learner that knows what `base` covers, and nothing else.
-    pub(crate) fn new(base: Base) -> Learner {
+    pub(crate) fn new(base: Base, configurations: Configurations) -> Learner {
         Learner {
             learned: BTreeMap::new(),
             chosen_upto: base.slot,
@@ -63,6 +65,7 @@ impl Learner {
             marked_upto: base.slot,
             base,
             trim_upto: base.slot,
+            configurations,
         }
     }
 
@@ -155,11 +158,13 @@ impl Learner {
         let slot = left.min(self.trim_upto);
         if slot > self.base.slot {
             self.base = Base { slot, ballot: self.handed_ballot };
+            self.configurations.forget_upto(slot);
         }
     }
 
     /// The state after everything that `base` covers has come from elsewhere, and is durable here.
-    pub(crate) fn install(&mut self, base: Base) {
+    pub(crate) fn install(&mut self, base: Base, governing: &[Governing]) {
+        self.configurations.restore(governing);
         self.learned = self.learned.split_off(&base.slot.next());
         let ballot = self.handed_ballot.max(base.ballot);
         self.base = Base { slot: base.slot, ballot };
@@ -230,6 +235,15 @@ impl Learner {
         }
     }
 
+    /// The configuration of the first slot that is not known to be chosen.
+    pub(crate) fn governing_next(&self) -> &Configuration {
+        self.configurations.governing(self.chosen_upto.next())
+    }
+
+    pub(crate) fn configurations(&self) -> &Configurations {
+        &self.configurations
+    }
+
     pub(crate) fn chosen_upto(&self) -> Slot {
         self.chosen_upto
     }
@@ -268,8 +282,11 @@ impl Learner {
     }
 
     fn find_gap(&mut self) {
-        while self.learned.contains_key(&self.chosen_upto.next()) {
+        while let Some((_, value)) = self.learned.get(&self.chosen_upto.next()) {
             self.chosen_upto = self.chosen_upto.next();
+            if let Value::Configuration(configuration) = value {
+                self.configurations.take(self.chosen_upto, configuration);
+            }
         }
     }
 }

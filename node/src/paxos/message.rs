@@ -1,8 +1,9 @@
 //! What replicas say to each other. Every message may be lost, duplicated, delayed and
 //! reordered; none may be corrupted (the wire's checksum turns corruption into loss).
 
-use super::{Ballot, Slot};
+use super::{Ballot, Configuration, Slot};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// What one slot holds.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -12,6 +13,8 @@ pub enum Value {
     /// An encoded batch of commands, opaque to the protocol (see [`crate::kv::Batch`]).
     /// Encoded once by the leader; log, frames and state machine share the same bytes.
     Batch(Bytes),
+    /// Who makes up the cluster from some slot on, if it counts: see `configuration.rs`.
+    Configuration(Arc<Configuration>),
 }
 
 impl Value {
@@ -21,6 +24,7 @@ impl Value {
         match self {
             Value::Noop => 0,
             Value::Batch(bytes) => bytes.len(),
+            Value::Configuration(configuration) => configuration.encoded_len(),
         }
     }
 

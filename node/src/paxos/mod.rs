@@ -75,6 +75,14 @@
 //! its ballot is not below all that were chosen there: its value is then the one chosen (I9), and
 //! a leader may need the vote. See `base.rs`; how a snapshot travels, [`crate::service`].
 //!
+//! # Members
+//!
+//! Who makes up the cluster is itself decided in the log: a configuration chosen in slot i governs the
+//! slots from i + α on, and every slot is voted on by the configuration that governs it. Nodes join,
+//! are promoted, replace others and go, one change at a time, and nobody who is gone has a say any
+//! more. See [`configuration`] for the rules, `replica/membership.rs` for who follows them; a snapshot
+//! says who governs the slots behind it.
+//!
 //! # Progress
 //!
 //! Safety never depends on time; progress does (FLP leaves no choice). See `election.rs`. A leader
@@ -96,15 +104,19 @@
 //! - **I8** Replicas that applied the same prefix have the same state hash.
 //! - **I9** If a value is chosen in a ballot, every higher ballot that proposes in that slot
 //!   proposes that value (Lamport's P2b).
+//! - **I10** Nobody proposes more than α slots beyond the first that is not chosen: who governs there is
+//!   not known.
+//! - **I11** Who governs which slot follows from what is chosen, and all who know that agree.
 //!
 //! # What is left out, and what it costs
 //!
-//! The set of nodes is fixed. Nothing is learned by broadcast. Reads cost a round trip, since there are no leases.
+//! Nothing is learned by broadcast. Reads cost a round trip, since there are no leases.
 
 mod acceptor;
 mod ballot;
 mod base;
 mod candidate;
+pub mod configuration;
 mod effects;
 mod election;
 pub mod invariants;
@@ -119,6 +131,7 @@ mod slot;
 
 pub use ballot::{Ballot, NodeId};
 pub use base::{Base, Recovered};
+pub use configuration::{Change, ChangeRefused, Configuration, Configurations, Governing, Member, Standing};
 pub use effects::{Effects, Record, Send};
 pub use election::{ElectionMode, Timing};
 pub use learner::LogContradiction;

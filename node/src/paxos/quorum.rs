@@ -6,7 +6,7 @@ use std::fmt;
 /// A set of nodes as bits: adding a member twice changes nothing, so a duplicated message can
 /// never be counted as a second vote.
 #[derive(Copy, Clone, Eq, PartialEq, Default)]
-pub struct NodeSet(u16);
+pub struct NodeSet(u64);
 
 impl NodeSet {
     /// Nobody.
@@ -49,19 +49,33 @@ impl NodeSet {
         self.0 == 0
     }
 
+    /// Those that are in both sets.
+    #[must_use]
+    pub fn intersection(self, other: NodeSet) -> NodeSet {
+        NodeSet(self.0 & other.0)
+    }
+
+    /// The set as a number: node n is bit n.
+    #[must_use]
+    pub fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// Reads [`bits`](Self::bits) back; `None` if some bit is nobody's.
+    #[must_use]
+    pub fn from_bits(bits: u64) -> Option<NodeSet> {
+        let all = (2_u64 << NodeId::MAX.0) - 2;
+        (bits & !all == 0).then_some(NodeSet(bits))
+    }
+
     /// The members in ascending order.
     pub fn iter(self) -> impl Iterator<Item = NodeId> {
         (1..=NodeId::MAX.0).map(NodeId).filter(move |&node| self.contains(node))
     }
 
-    fn bit(node: NodeId) -> u16 {
-        assert!(
-            node.0 >= 1 && node <= NodeId::MAX,
-            "node ids run from 1 to {}, not {}",
-            NodeId::MAX.0,
-            node.0
-        );
-        1 << (node.0 - 1)
+    fn bit(node: NodeId) -> u64 {
+        assert!(node.is_valid(), "node ids run from 1 to {}, not {}", NodeId::MAX.0, node.0);
+        1 << node.0
     }
 }
 

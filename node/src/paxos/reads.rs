@@ -10,7 +10,7 @@
 //! repeated or out of order can only confirm what was asked before it (etcd #20418 reused an id
 //! and let late acknowledgements confirm a newer read).
 
-use super::{NodeId, Slot, majority};
+use super::{Configuration, NodeId, Slot};
 use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Debug, Default)]
@@ -57,9 +57,10 @@ impl Reads {
         *answered = (*answered).max(sequence);
     }
 
-    /// Reads that a quorum of `nodes` has confirmed: token, and the slot to be applied first.
-    pub(crate) fn take_confirmed(&mut self, nodes: usize) -> Vec<(u64, Slot)> {
-        let confirmed = self.confirmed(nodes);
+    /// Reads that a quorum has confirmed, this node `own` included: token, and the slot to be applied
+    /// first.
+    pub(crate) fn take_confirmed(&mut self, configuration: &Configuration, own: NodeId) -> Vec<(u64, Slot)> {
+        let confirmed = self.confirmed(configuration, own);
         let mut ready = Vec::new();
         while let Some((token, sequence, slot)) = self.waiting.front().copied() {
             if sequence > confirmed && !crate::mutant!(ReadWithoutQuorum) {
@@ -72,20 +73,25 @@ impl Reads {
     }
 
     /// The highest counter value that a quorum, the leader itself included, has answered.
-    fn confirmed(&self, nodes: usize) -> u64 {
-        let others_needed = majority(nodes) - 1;
-        if others_needed == 0 {
-            return self.sent;
-        }
-        let mut answers: Vec<u64> = self.answered.values().copied().collect();
+    fn confirmed(&self, configuration: &Configuration, own: NodeId) -> u64 {
+        let answer =
+            |node| if node == own { self.sent } else { self.answered.get(&node).copied().unwrap_or(0) };
+        let mut answers: Vec<u64> = configuration.voters().iter().map(answer).collect();
         answers.sort_unstable_by(|a, b| b.cmp(a));
-        answers.get(others_needed - 1).copied().unwrap_or(0)
+        let enough = (1..=answers.len()).find(|votes| configuration.is_majority(*votes));
+        enough.map_or(0, |votes| answers[votes - 1])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LEADER: NodeId = NodeId(1);
+
+    fn cluster(nodes: u16) -> Configuration {
+        Configuration::of(&(1..=nodes).map(NodeId).collect::<Vec<_>>())
+    }
 
     #[test]
     fn late_and_repeated_answers_never_confirm_a_newer_read() {
@@ -95,12 +101,16 @@ mod tests {
         reads.ask(2, Slot(6));
         reads.answer(NodeId(2), 1);
         reads.answer(NodeId(2), 1);
-        assert_eq!(reads.take_confirmed(3), [(1, Slot(5))], "one answer and the leader are a quorum of 3");
+        assert_eq!(
+            reads.take_confirmed(&cluster(3), LEADER),
+            [(1, Slot(5))],
+            "one answer and the leader are a quorum of 3"
+        );
         assert!(reads.needs_round());
         assert_eq!(reads.sequence_to_send(), 2);
-        assert_eq!(reads.take_confirmed(3), []);
+        assert_eq!(reads.take_confirmed(&cluster(3), LEADER), []);
         reads.answer(NodeId(3), 2);
-        assert_eq!(reads.take_confirmed(3), [(2, Slot(6))]);
+        assert_eq!(reads.take_confirmed(&cluster(3), LEADER), [(2, Slot(6))]);
     }
 
     #[test]
@@ -109,9 +119,9 @@ mod tests {
         reads.ask(9, Slot(1));
         reads.sequence_to_send();
         reads.answer(NodeId(4), 1);
-        assert_eq!(reads.take_confirmed(5), []);
+        assert_eq!(reads.take_confirmed(&cluster(5), LEADER), []);
         reads.answer(NodeId(5), 1);
-        assert_eq!(reads.take_confirmed(5), [(9, Slot(1))]);
+        assert_eq!(reads.take_confirmed(&cluster(5), LEADER), [(9, Slot(1))]);
     }
 
     #[test]
@@ -119,6 +129,6 @@ mod tests {
         let mut reads = Reads::default();
         reads.ask(1, Slot(0));
         reads.sequence_to_send();
-        assert_eq!(reads.take_confirmed(1), [(1, Slot(0))]);
+        assert_eq!(reads.take_confirmed(&cluster(1), LEADER), [(1, Slot(0))]);
     }
 }

@@ -11,6 +11,7 @@ mod catch_up;
 mod chunk;
 mod heartbeat;
 mod looking_in;
+mod membership;
 mod phase1;
 mod phase2;
 mod trimming;
@@ -23,12 +24,16 @@ use super::election::{Election, ElectionMode, Timing};
 use super::journal::Journal;
 use super::leader::Leader;
 use super::learner::{Learner, LogContradiction};
-use super::{AppliedHash, Ballot, Effects, Lsn, Message, NodeId, Record, Recovered, Send, Slot, Value};
+use super::{
+    AppliedHash, Ballot, Configuration, Configurations, Effects, Lsn, Message, NodeId, Record, Recovered,
+    Send, Slot, Value,
+};
 use canvass::Canvass;
 use trimming::Trimming;
 
 /// Slots that a leader may have in flight beyond what is chosen: enough to keep network and disks
-/// busy, few enough for a take-over to stay short.
+/// busy, few enough for a take-over to stay short. The α of `configuration.rs`, so the same on every
+/// node of a cluster, and never to be changed while it lives.
 pub const SLOTS_IN_FLIGHT_MAX: usize = 64;
 
 /// A chosen mark is written with other records, or alone after this many ticks.
@@ -39,8 +44,10 @@ const MARK_TICKS: u64 = 10;
 pub struct ReplicaConfig {
     /// This node.
     pub id: NodeId,
-    /// All nodes, this one included, in ascending order.
-    pub nodes: Vec<NodeId>,
+    /// What the cluster began with; [`Configuration::unknown`] for a node that joins one.
+    pub founding: Configuration,
+    /// Slots in flight: [`SLOTS_IN_FLIGHT_MAX`] everywhere, but for small worlds.
+    pub window: u64,
     /// Periods.
     pub timing: Timing,
     /// How election timeouts are chosen.
@@ -79,7 +86,7 @@ impl std::fmt::Display for RoleName {
 #[derive(Debug)]
 pub struct Replica {
     id: NodeId,
-    others: Vec<NodeId>,
+    window: u64,
     timing: Timing,
     journal: Journal,
     acceptor: Acceptor,
@@ -99,6 +106,8 @@ pub struct Replica {
     /// The latest chunk that a candidate asked for.
     asked: (Ballot, Slot),
     trimming: Trimming,
+    /// The configuration in force when that was last written down, and where.
+    in_force: (u64, Lsn),
     /// The highest ballot that an earlier life used. A crash may have kept that and lost the promise.
     used: Ballot,
     deposed: bool,
@@ -124,9 +133,11 @@ impl Replica {
         seed: u64,
     ) -> Result<Replica, LogContradiction> {
         trimming::check(&recovered)?;
-        let Recovered { base, trimmed, records } = recovered;
+        let Recovered { base, governing, trimmed, records } = recovered;
         let mut acceptor = Acceptor::new();
-        let mut learner = Learner::new(base);
+        let mut configurations = Configurations::new(config.founding.clone(), config.window);
+        configurations.restore(governing);
+        let mut learner = Learner::new(base, configurations);
         let mut journal = Journal::new(Lsn(trimmed + records.len() as u64));
         let (mut round_max, mut used) = (base.ballot.round, Ballot::ZERO);
         let mut replayed = records;
@@ -147,9 +158,11 @@ impl Replica {
         if crate::mutant!(BallotReuseAfterRestart) && acceptor.promised().node == config.id {
             round_max -= 1;
         }
+        let in_force = (learner.governing_next().number(), Lsn::ZERO);
         let mut replica = Replica {
+            in_force,
             id: config.id,
-            others: config.nodes.iter().copied().filter(|node| *node != config.id).collect(),
+            window: config.window,
             timing: config.timing,
             journal,
             acceptor,
@@ -172,7 +185,10 @@ impl Replica {
         replica.effects.chosen = replica.learner.take_executable();
         if crate::mutant!(ResumeLeadership) && replica.promised().node == replica.id {
             let (ballot, last) = (replica.promised(), replica.last_slot());
-            replica.role = Role::Leader(Leader::new(ballot, last, last.next(), &replica.others, 0));
+            let promised = Candidate::promised_by(ballot, replica.configuration().voters());
+            let mut leader = Leader::new(promised, last.next(), 0);
+            leader.barrier = Some(last);
+            replica.role = Role::Leader(leader);
             replica.following = Some(ballot);
         }
         Ok(replica)
@@ -184,12 +200,14 @@ impl Replica {
         match &mut self.role {
             Role::Leader(leader) => {
                 let patience = self.timing.election_ticks_max;
-                if !leader.hears_quorum(self.now, patience, self.others.len() + 1) {
+                let configuration = self.learner.governing_next();
+                if !leader.hears_quorum(self.now, patience, configuration, self.id) {
                     self.step_down(None);
                     self.election.postpone(self.now);
                     return;
                 }
                 self.retransmit_accepts();
+                self.retransmit_prepares();
                 if self.is_heartbeat_due() {
                     self.send_heartbeats();
                 }
@@ -216,7 +234,9 @@ impl Replica {
             Message::Heartbeat { ballot, chosen_upto, read_seq, .. } => {
                 self.on_heartbeat(from, ballot, chosen_upto, read_seq);
             }
-            Message::HeartbeatAck { ballot, read_seq, .. } => self.on_heartbeat_ack(from, ballot, read_seq),
+            Message::HeartbeatAck { ballot, read_seq, chosen_upto, .. } => {
+                self.on_heartbeat_ack(from, ballot, read_seq, chosen_upto);
+            }
             Message::LearnRequest { from: first } => self.on_learn_request(from, first),
             Message::LearnReply { slots, chosen_upto } => self.on_learn_reply(from, &slots, chosen_upto),
             Message::PreVote { ballot } => self.on_pre_vote(from, ballot),
@@ -255,7 +275,11 @@ impl Replica {
     }
 
     /// Proposes a value in the next free slot, if this node leads and has room in flight.
+    ///
+    /// # Panics
+    /// If it is a configuration: members are changed by [`change`](Self::change) alone.
     pub fn propose(&mut self, value: Value) -> Option<Slot> {
+        assert!(!matches!(value, Value::Configuration(_)), "a change of members is checked first");
         if !self.can_propose() {
             return None;
         }
@@ -266,24 +290,21 @@ impl Replica {
         Some(slot)
     }
 
-    /// Whether [`propose`](Self::propose) would take a value now. Counted from the first slot not
-    /// known to be chosen: slots behind it that were chosen out of order can't be executed either,
-    /// and a new leader would have to take them over.
+    /// Whether [`propose`](Self::propose) would take a value now: this node leads, has taken over
+    /// what was there, and may propose in its next slot.
     #[must_use]
     pub fn can_propose(&self) -> bool {
         let Role::Leader(leader) = &self.role else { return false };
-        leader.next.0 - self.learner.chosen_upto().0 <= SLOTS_IN_FLIGHT_MAX as u64
+        leader.barrier.is_some()
+            && leader.next > leader.phase1.last_reported()
+            && self.may_propose(leader.next)
     }
 
     /// Asks for a read barrier; its token comes back in [`Effects::reads`] once confirmed, or
     /// never, if this node stops leading. `false` if it does not lead.
     pub fn read(&mut self, token: u64) -> bool {
         let Role::Leader(leader) = &mut self.role else { return false };
-        let mut index = self.learner.chosen_upto().max(leader.barrier);
-        if crate::mutant!(ReadBeforeBarrier) {
-            index = self.learner.chosen_upto();
-        }
-        leader.reads.ask(token, index);
+        leader.reads.ask(token, self.learner.chosen_upto());
         true
     }
 
@@ -311,6 +332,7 @@ impl Replica {
 
     /// Hands out everything asked for since the last call.
     pub fn effects(&mut self) -> Effects {
+        self.go_on();
         self.confirm_reads();
         self.drop_trimmed();
         let overdue = self.now >= self.marked_at + MARK_TICKS && !self.learner.is_marked();

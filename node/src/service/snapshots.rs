@@ -24,7 +24,7 @@
 use super::Service;
 use crate::kv::Restoring;
 use crate::paxos::{Ballot, Base, Message, NodeId, NodeSet, Slot};
-use crate::snapshot::part::{Body, Reader, Writer};
+use crate::snapshot::part::{Body, Head, Reader, Writer};
 use bytes::Bytes;
 
 /// A part that has been asked for so often in vain makes the whole fetch void: whoever knows more
@@ -152,7 +152,7 @@ struct Taking {
 struct Fetch {
     from: NodeId,
     slot: Slot,
-    ballot: Ballot,
+    head: Head,
     reader: Reader,
     restoring: Restoring,
     step: Step,
@@ -234,9 +234,9 @@ impl Service {
             }
             Busy::Fetching(fetch) => {
                 self.snapshots.bytes = bytes;
-                let Fetch { slot, ballot, restoring, .. } = *fetch;
+                let Fetch { slot, head: Head { ballot, governing }, restoring, .. } = *fetch;
                 let Ok(kv) = restoring.finish() else { unreachable!("looked at when its end came") };
-                let is_news = self.replica.install(Base { slot, ballot });
+                let is_news = self.replica.install(Base { slot, ballot }, &governing);
                 if is_news || crate::mutant!(InstallOlderSnapshot) {
                     self.kv = kv;
                 }
@@ -259,7 +259,8 @@ impl Service {
         }
         let covered = self.replica.covered();
         assert!(covered.slot == self.kv.applied().slot, "I7: everything handed on has been applied");
-        if covered.slot == Slot::ZERO {
+        // Who joined, and does not know yet who governs, could not say so.
+        if covered.slot == Slot::ZERO || self.replica.configuration().members().is_empty() {
             return false;
         }
         if covered.slot == self.replica.snapshot() {
@@ -268,7 +269,8 @@ impl Service {
             return true;
         }
         let slot = self.kv.begin_snapshot().slot;
-        let (writer, bytes) = Writer::begin(Base { slot, ..covered });
+        let (writer, bytes) =
+            Writer::begin(Base { slot, ..covered }, &self.replica.governing_behind(covered));
         self.replica.checkpoint(slot);
         self.snapshots.job += 1;
         let job = self.snapshots.job;
@@ -308,7 +310,7 @@ impl Service {
         self.snapshots.busy = Busy::Fetching(Box::new(Fetch {
             from,
             slot,
-            ballot: Ballot::ZERO,
+            head: Head { ballot: Ballot::ZERO, governing: Vec::new() },
             reader: Reader::new(slot),
             restoring: Restoring::default(),
             step: Step::Asked,
@@ -327,8 +329,8 @@ impl Service {
         // A damaged part is as good as a lost one: it is asked for again, and then given up.
         let Ok(body) = fetch.reader.take(&bytes) else { return };
         let taken = match body {
-            Body::Head(ballot) => {
-                fetch.ballot = ballot;
+            Body::Head(head) => {
+                fetch.head = head;
                 true
             }
             Body::State(piece) => fetch.restoring.take(piece).is_ok(),

@@ -20,7 +20,7 @@ pub struct Status {
     pub cluster: u64,
     /// The node's identity.
     pub id: u16,
-    /// All nodes.
+    /// The members, voters and learners, of the configuration in force.
     pub nodes: Vec<u16>,
     /// `follower`, `candidate` or `leader`.
     pub role: String,
@@ -70,7 +70,7 @@ impl Service {
         Status {
             cluster: self.config.cluster,
             id: self.config.id.0,
-            nodes: self.config.nodes.iter().map(|node| node.0).collect(),
+            nodes: self.replica.configuration().members().iter().map(|member| member.node.0).collect(),
             role: self.replica.role().to_string(),
             leader: self.replica.leader().map(ballot),
             promised: ballot(self.replica.promised()),

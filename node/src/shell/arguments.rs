@@ -18,7 +18,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "paxos-node", version = VERSION, after_help = EXIT_CODES)]
 pub struct Arguments {
-    /// This node's id, 1 to 15
+    /// This node's id, 1 to 62
     #[arg(long)]
     id: u16,
 
@@ -310,7 +310,7 @@ mod tests {
         for (arguments, complaint) in [
             (&["--peers", "1=h:1"][..], "--peers names n1, which is this node"),
             (&["--peers", "2=h:1,2=h:2"], "--peers names n2 twice"),
-            (&["--peers", "16=h:1"], "node ids run from 1 to 15, not 16"),
+            (&["--peers", "63=h:1"], "node ids run from 1 to 62, not 63"),
             (&["--peers", "2"], "`2` is not ID=HOST:PORT"),
             (&["--peers", "x=h:1"], "`x` is not a node id"),
             (&["--peers", "2=h"], "`h` is not HOST:PORT"),
@@ -327,6 +327,6 @@ mod tests {
             assert!(found.contains(complaint), "{arguments:?}: {found}");
         }
         let zero = Arguments::try_parse_from(["paxos-node", "--id", "0", "--cluster", "7", "--data", "d"]);
-        assert_eq!(zero.unwrap().check().unwrap_err().to_string(), "--id: node ids run from 1 to 15, not 0");
+        assert_eq!(zero.unwrap().check().unwrap_err().to_string(), "--id: node ids run from 1 to 62, not 0");
     }
 }

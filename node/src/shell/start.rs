@@ -12,7 +12,7 @@ use super::links::Links;
 use super::server::Server;
 use super::tracer::Tracer;
 use crate::BUILD_ID;
-use crate::paxos::{Lsn, NodeId};
+use crate::paxos::{Configuration, Lsn, NodeId, SLOTS_IN_FLIGHT_MAX};
 use crate::service::{Config, Disk, Service};
 use crate::snapshot::{Files, Found, Loaded};
 use crate::trace::Life;
@@ -69,7 +69,8 @@ async fn serve(
     let config = Config {
         cluster,
         id,
-        nodes: nodes.clone(),
+        founding: Configuration::of(&nodes),
+        window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: options.timing,
         election: options.election,
         tick_ms: u64::try_from(options.tick.as_millis()).unwrap_or(u64::MAX),

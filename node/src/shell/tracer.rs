@@ -136,7 +136,8 @@ mod tests {
         let config = Config {
             cluster: 7,
             id: NODES[0],
-            nodes: NODES.to_vec(),
+            founding: crate::paxos::Configuration::of(&NODES),
+            window: 8,
             timing: Timing::default(),
             election: ElectionMode::Fixed,
             tick_ms: 10,

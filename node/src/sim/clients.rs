@@ -131,6 +131,11 @@ impl Clients {
         &self.history
     }
 
+    /// These are the nodes now; who is stuck to another will try one of them.
+    pub fn know(&mut self, nodes: Vec<NodeId>) {
+        self.nodes = nodes;
+    }
+
     /// From now on no new questions, and no giving up.
     pub fn finish(&mut self) {
         self.finishing = true;
@@ -335,7 +340,7 @@ impl Clients {
         }
         if let Some(hint) = hint.filter(|_| self.dice.coin()) {
             client.turn_to(hint);
-        } else if !self.dice.chance(self.habits.loyalty) {
+        } else if !self.nodes.contains(&client.node) || !self.dice.chance(self.habits.loyalty) {
             client.turn_to(*self.dice.pick(&self.nodes));
         }
         self.attempt(index, world);

@@ -2,13 +2,17 @@
 
 use super::dice::Ppm;
 use super::network::Weather;
-use crate::paxos::{ElectionMode, NodeId, Timing};
+use crate::paxos::{ElectionMode, NodeId, SLOTS_IN_FLIGHT_MAX, Timing};
 
 /// What a cluster is made of and how its machines behave before anybody interferes.
 #[derive(Clone, Debug)]
 pub struct Conditions {
-    /// Number of nodes, with ids from 1.
+    /// Number of nodes at the beginning, with ids from 1.
     pub nodes: u16,
+    /// Machines that may join later, with the ids that follow.
+    pub spares: u16,
+    /// Slots in flight, and between the choice of a configuration and its beginning: α.
+    pub window: u64,
     /// The protocol's periods.
     pub timing: Timing,
     /// How election timeouts are chosen.
@@ -41,6 +45,8 @@ impl Conditions {
     pub fn calm(nodes: u16) -> Conditions {
         Conditions {
             nodes,
+            spares: 0,
+            window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: Timing::default(),
             election: ElectionMode::default(),
             tick_ms: 10,
@@ -56,7 +62,7 @@ impl Conditions {
         }
     }
 
-    /// All nodes.
+    /// The nodes that the cluster begins with.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.nodes).map(NodeId)
     }

@@ -1,7 +1,7 @@
 //! What can be done to a simulated cluster from outside.
 
 use super::network::Weather;
-use crate::paxos::NodeId;
+use crate::paxos::{Change, NodeId};
 use std::fmt;
 
 /// One fault, or one cure.
@@ -33,6 +33,10 @@ pub enum Fault {
     ClockRate(NodeId, u64),
     /// Clients reach this node, or don't.
     ClientLink(NodeId, bool),
+    /// The leader is asked to change the members; who is added starts when that is proposed.
+    Change(Change),
+    /// The machine is gone for good, and its disk with it.
+    Destroy(NodeId),
 }
 
 impl Fault {
@@ -53,6 +57,8 @@ impl Fault {
             Fault::DiskSpeed(..) => "disk-speed",
             Fault::ClockRate(..) => "clock-rate",
             Fault::ClientLink(..) => "client-link",
+            Fault::Change(_) => "change",
+            Fault::Destroy(_) => "destroy",
         }
     }
 }
@@ -87,6 +93,8 @@ impl fmt::Display for Fault {
             }
             Fault::DiskSpeed(node, min, max) => write!(f, "{node}: a sync takes {min}-{max}us"),
             Fault::ClockRate(node, us) => write!(f, "{node}: a tick takes {us}us"),
+            Fault::Change(change) => write!(f, "the leader is to {change}"),
+            Fault::Destroy(node) => write!(f, "{node} is lost with its disk"),
             Fault::ClientLink(node, true) => write!(f, "clients reach {node}"),
             Fault::ClientLink(node, false) => write!(f, "clients don't reach {node}"),
         }

@@ -29,6 +29,8 @@ pub(crate) struct Machine<E> {
     pub(crate) held: Vec<E>,
     /// Ticks missed while frozen.
     pub(crate) missed_ticks: u64,
+    /// It will never run again.
+    pub(crate) destroyed: bool,
     /// Whether clients can reach it.
     pub(crate) reachable: bool,
 }

@@ -28,6 +28,7 @@ mod history;
 mod machine;
 mod model;
 mod network;
+mod operator;
 mod oracle;
 mod run;
 mod schedule;

@@ -68,7 +68,7 @@ pub fn judge_by_log(history: &History, chosen: &[&Value]) -> Result<Model, Strin
 
 fn commands(slot: Slot, value: &Value) -> Result<Vec<Command>, String> {
     match value {
-        Value::Noop => Ok(Vec::new()),
+        Value::Noop | Value::Configuration(_) => Ok(Vec::new()),
         Value::Batch(bytes) => match Batch::decode(bytes.clone()) {
             Ok(batch) => Ok(batch.commands),
             Err(error) => Err(format!("{slot:?} holds {error}")),

@@ -9,6 +9,7 @@ use super::clients::{CLIENT_ALARMS, Clients};
 use super::clock::Time;
 use super::dice::Dice;
 use super::history::Told;
+use super::operator::Operator;
 use super::oracle;
 use super::schedule::Schedule;
 use super::setup::Setup;
@@ -23,6 +24,9 @@ use std::fmt;
 
 /// The schedule's alarm.
 const NEXT_FAULT: u64 = CLIENT_ALARMS;
+
+/// The operator's.
+const NEXT_CHANGE: u64 = CLIENT_ALARMS + 1;
 
 /// A healed cluster has this many of the longest election timeouts for each thing demanded of it.
 /// Back-off reaches eight of them, and the attempt after it may meet another candidate's.
@@ -47,6 +51,8 @@ pub struct Summary {
     pub installs: u64,
     /// Snapshots that became durable, fetched ones included.
     pub snapshots: u64,
+    /// Changes of the members that were chosen and counted.
+    pub members: u64,
     /// Faults that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }
@@ -112,6 +118,7 @@ struct Run {
     world: World,
     clients: Clients,
     schedule: Schedule,
+    operator: Operator,
     faults_us: u64,
     /// In the safety phase.
     faults_are_on: bool,
@@ -125,7 +132,11 @@ impl Run {
         if let Some(us) = schedule.next_gap_us() {
             world.set_alarm(us, NEXT_FAULT);
         }
-        Run { world, clients, schedule, faults_us: setup.faults_us, faults_are_on: true }
+        let mut operator = Operator::new(setup.operator_us, Dice::new(seed, "deeds"));
+        if let Some(us) = operator.next_gap_us() {
+            world.set_alarm(us, NEXT_CHANGE);
+        }
+        Run { world, clients, schedule, operator, faults_us: setup.faults_us, faults_are_on: true }
     }
 
     fn go(&mut self) -> Result<(), String> {
@@ -149,7 +160,8 @@ impl Run {
             slots: self.world.observer().chosen_slots(),
             installs: self.world.snapshots().1,
             snapshots: self.world.snapshots().0,
-            faults: self.schedule.struck.clone(),
+            faults: self.schedule.struck.iter().chain(&self.operator.did).map(|(k, n)| (*k, *n)).collect(),
+            members: self.world.observer().changes(),
         }
     }
 
@@ -162,6 +174,13 @@ impl Run {
                     self.schedule.strike(&mut self.world);
                     if let Some(us) = self.schedule.next_gap_us() {
                         self.world.set_alarm(us, NEXT_FAULT);
+                    }
+                }
+                Happening::Alarm(NEXT_CHANGE) if self.faults_are_on => {
+                    self.operator.act(&mut self.world);
+                    self.clients.know(self.world.members());
+                    if let Some(us) = self.operator.next_gap_us() {
+                        self.world.set_alarm(us, NEXT_CHANGE);
                     }
                 }
                 Happening::Down(node) => {
@@ -184,15 +203,18 @@ impl Run {
         self.world.note(format_args!("all faults are undone"));
         self.faults_are_on = false;
         Schedule::cure(&mut self.world);
+        self.clients.know(self.world.members());
         self.clients.finish();
-        self.demand("one leader and an answer for everybody", |run| {
-            run.clients.are_done() && run.agreed_leader().is_some()
+        self.demand("one leader, an answer for everybody, and the last change of members in force", |run| {
+            run.clients.are_done()
+                && run.agreed_leader().is_some()
+                && run.world.observer().current().len() == 1
         })
     }
 
     fn every_node_serves(&mut self) -> Result<(), String> {
         let key = self.clients.keys().swap_remove(0);
-        for node in self.world.conditions().ids() {
+        for node in self.world.members() {
             let value = self.clients.fresh_value();
             self.serve(node, TxnOp::Append { key: key.clone(), value: value.clone() })?;
             let seen = self.serve(node, TxnOp::Get { key: key.clone() })?;
@@ -241,7 +263,7 @@ impl Run {
             log <= OVERHEAD * 3 * every.max(snapshot) + (3 + SEGMENTS_READY_MAX) * segment + 2 * in_flight
         };
         self.demand("logs as short as snapshots allow", |run| {
-            run.world.conditions().ids().all(|node| {
+            run.world.members().into_iter().all(|node| {
                 run.world.service(node).is_some_and(Service::is_snapshot_idle) && is_short(run, node)
             })
         })
@@ -258,7 +280,7 @@ impl Run {
 
     /// The leader, if there is one and everybody knows it.
     fn agreed_leader(&self) -> Option<Ballot> {
-        let mut leaders = self.world.conditions().ids().map(|node| {
+        let mut leaders = self.world.members().into_iter().map(|node| {
             let replica = self.world.service(node)?.replica();
             let leads = replica.role() == RoleName::Leader;
             replica.leader().filter(|leader| leads == (leader.node == node))
@@ -270,7 +292,7 @@ impl Run {
     /// What everybody has applied, if that is the same and all there is.
     fn common_state(&self) -> Option<AppliedHash> {
         let mut states =
-            self.world.conditions().ids().map(|node| Some(self.world.service(node)?.kv().applied()));
+            self.world.members().into_iter().map(|node| Some(self.world.service(node)?.kv().applied()));
         let first = states.next()??;
         let same = states.all(|state| state == Some(first));
         (same && first.slot.0 == self.world.observer().chosen_slots()).then_some(first)
@@ -291,7 +313,7 @@ impl Run {
         let right = TxnOutcome::Done(keys.iter().map(|key| model.get(key)).collect());
         let gets = Txn { ops: gets };
         let mut lists: BTreeMap<Bytes, Vec<Bytes>> = BTreeMap::new();
-        for node in self.world.conditions().ids() {
+        for node in self.world.members() {
             let Some(service) = self.world.service(node) else { return Err(format!("{node} is down")) };
             let held = service.kv().read(&gets);
             if held != right {

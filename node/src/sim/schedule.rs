@@ -111,7 +111,7 @@ impl Schedule {
             FaultKind::PowerLoss => self.inject(world, Fault::PowerLoss(vec![node])),
             FaultKind::Blackout => {
                 let everybody = self.dice.coin();
-                let dark = world.conditions().ids().filter(|_| everybody || self.dice.coin()).collect();
+                let dark = world.ids().filter(|_| everybody || self.dice.coin()).collect();
                 self.inject(world, Fault::PowerLoss(dark));
             }
             FaultKind::PowerLossInDiskCall => {
@@ -163,7 +163,7 @@ impl Schedule {
         let (sync_us, tick_us) = (world.conditions().sync_us, world.conditions().tick_ms * 1000);
         world.inject(0, Fault::Cut(Vec::new()));
         world.inject(0, Fault::Weather(all, super::Weather::CALM));
-        for node in world.conditions().ids() {
+        for node in world.ids() {
             world.inject(0, Fault::PowerLossInDiskCall(node, u64::MAX));
             world.inject(0, Fault::DiskSpeed(node, sync_us.0, sync_us.1));
             world.inject(0, Fault::ClockRate(node, tick_us));
@@ -179,7 +179,7 @@ impl Schedule {
     }
 
     fn victim(&mut self, world: &World) -> NodeId {
-        let anybody = NodeId(self.dice.within(1..=u64::from(world.conditions().nodes)) as u16);
+        let anybody = NodeId(self.dice.within(1..=world.ids().count() as u64) as u16);
         match world.leader() {
             Some(leader) if self.dice.chance(self.plan.at_leader) => leader,
             Some(_) | None => anybody,
@@ -195,11 +195,11 @@ impl Schedule {
     /// Who no longer hears whom.
     fn draw_cut(&mut self, world: &World, node: NodeId) -> Vec<(NodeId, NodeId)> {
         let all: Vec<(NodeId, NodeId)> = links(world).collect();
-        let nodes = usize::from(world.conditions().nodes);
+        let nodes = world.ids().count();
         match self.dice.within(0..=7) {
             // Two sides, of any sizes; with an even number often two halves.
             0 | 1 => {
-                let mut order: Vec<NodeId> = world.conditions().ids().collect();
+                let mut order: Vec<NodeId> = world.ids().collect();
                 for last in (1..order.len()).rev() {
                     order.swap(last, self.dice.below(last + 1));
                 }
@@ -217,7 +217,7 @@ impl Schedule {
             }
             // One node between two sides that don't hear each other.
             6 => {
-                let left: Vec<NodeId> = world.conditions().ids().filter(|_| self.dice.coin()).collect();
+                let left: Vec<NodeId> = world.ids().filter(|_| self.dice.coin()).collect();
                 let bridged = |link: &(NodeId, NodeId)| link.0 == node || link.1 == node;
                 let crosses = |link: &(NodeId, NodeId)| left.contains(&link.0) != left.contains(&link.1);
                 all.into_iter().filter(|link| !bridged(link) && crosses(link)).collect()
@@ -230,7 +230,7 @@ impl Schedule {
 
 /// All directed links.
 fn links(world: &World) -> impl Iterator<Item = (NodeId, NodeId)> + use<> {
-    let ids: Vec<NodeId> = world.conditions().ids().collect();
+    let ids: Vec<NodeId> = world.ids().collect();
     let others = ids.clone();
     ids.into_iter()
         .flat_map(move |from| others.clone().into_iter().map(move |to| (from, to)))

@@ -6,7 +6,7 @@ use super::conditions::Conditions;
 use super::dice::{Dice, Ppm};
 use super::network::Weather;
 use super::schedule::{FaultKind, Plan};
-use crate::paxos::{ElectionMode, Timing};
+use crate::paxos::{ElectionMode, SLOTS_IN_FLIGHT_MAX, Timing};
 use std::fmt;
 
 /// Everything a simulation is made of.
@@ -18,6 +18,9 @@ pub struct Setup {
     pub habits: Habits,
     /// What is done to it.
     pub plan: Plan,
+    /// How often its members are changed, in microseconds from one time to the next: at least, at most;
+    /// `None`: never.
+    pub operator_us: Option<(u64, u64)>,
     /// How long that goes on, in microseconds of virtual time.
     pub faults_us: u64,
 }
@@ -34,7 +37,17 @@ impl Setup {
         let faults_us = patience_us * dice.within(8..=25);
         let habits = draw_habits(&mut dice, patience_us);
         let plan = draw_plan(&mut dice, patience_us);
-        Setup { conditions, habits, plan, faults_us }
+        let operator_us = draw_operator(seed, &mut conditions);
+        Setup { conditions, habits, plan, operator_us, faults_us }
+    }
+
+    /// The same, and its members stay: for whoever judges by rules that know only one configuration.
+    #[must_use]
+    pub fn with_lasting_members(mut self) -> Setup {
+        self.operator_us = None;
+        self.conditions.spares = 0;
+        self.conditions.window = SLOTS_IN_FLIGHT_MAX as u64;
+        self
     }
 
     /// A cluster of that size with nothing wrong, and ordinary clients, for so long.
@@ -57,7 +70,7 @@ impl Setup {
             large_max: 0,
             large_bytes: 0,
         };
-        Setup { conditions, habits, plan: Plan::nothing(), faults_us: us }
+        Setup { conditions, habits, plan: Plan::nothing(), operator_us: None, faults_us: us }
     }
 }
 
@@ -79,6 +92,8 @@ fn draw_conditions(dice: &mut Dice) -> Conditions {
     let bursts = dice.coin();
     Conditions {
         nodes: dice.weighted(&SIZES),
+        spares: 0,
+        window: SLOTS_IN_FLIGHT_MAX as u64,
         timing,
         election: ElectionMode::Randomised,
         tick_ms,
@@ -117,6 +132,21 @@ fn draw_snapshots(seed: u64) -> u64 {
 /// Mostly as shipped, else as in the lectures, where more ballots meet. A stream of its own, as above.
 fn draw_election(seed: u64) -> ElectionMode {
     if Dice::new(seed, "election").chance(600_000) { ElectionMode::PreVote } else { ElectionMode::Randomised }
+}
+
+/// In every other cluster members come and go; mostly with a small α, so that many changes fit in a
+/// short life. A stream of its own, like that of snapshots.
+fn draw_operator(seed: u64, conditions: &mut Conditions) -> Option<(u64, u64)> {
+    /// Machines in reserve: enough for every change of a long simulation.
+    const SPARES: u16 = 12;
+    let mut dice = Dice::new(seed, "operator");
+    if !dice.coin() {
+        return None;
+    }
+    conditions.spares = SPARES;
+    conditions.window = *dice.pick(&[1, 2, 4, 8, 16, SLOTS_IN_FLIGHT_MAX as u64]);
+    let min = dice.scattered(conditions.election_us_max() / 5..=conditions.election_us_max() * 2);
+    Some((min, min * dice.within(1..=4)))
 }
 
 /// Often nothing, else anything up to `max`.
@@ -167,9 +197,9 @@ fn draw_plan(dice: &mut Dice, patience_us: u64) -> Plan {
 
 impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Setup { conditions, habits, plan, faults_us } = self;
+        let Setup { conditions, habits, plan, operator_us, faults_us } = self;
         writeln!(f, "{conditions:?}")?;
         writeln!(f, "{habits:?}")?;
-        write!(f, "{plan:?} for {faults_us}us")
+        write!(f, "{plan:?} for {faults_us}us, members changed every {operator_us:?}us")
     }
 }

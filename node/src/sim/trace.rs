@@ -67,7 +67,11 @@ impl fmt::Display for Show<'_, ClientToken> {
 
 impl fmt::Display for Show<'_, Value> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Value::Batch(bytes) = self.0 else { return f.write_str("no-op") };
+        let bytes = match self.0 {
+            Value::Noop => return f.write_str("no-op"),
+            Value::Configuration(configuration) => return write!(f, "{configuration}"),
+            Value::Batch(bytes) => bytes,
+        };
         match Batch::decode(bytes.clone()) {
             Ok(batch) => list(f, &batch.commands),
             Err(error) => write!(f, "undecodable batch: {error}"),

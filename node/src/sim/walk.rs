@@ -11,8 +11,9 @@ use super::trace::{Show, Trace};
 use super::{Failure, Summary, Time};
 use crate::paxos::invariants::Observer;
 use crate::paxos::{
-    Base, Effects, ElectionMode, LogContradiction, Lsn, Message, NodeId, Record, Recovered, Replica,
-    ReplicaConfig, Send, Slot, Timing, Value,
+    Base, Change, Configuration, Effects, ElectionMode, Governing, LogContradiction, Lsn, Message, NodeId,
+    Record, Recovered, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Standing, Timing,
+    Value,
 };
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,6 +26,9 @@ const STRAYS: Ppm = 50_000;
 
 /// Sizes, with weights: three ballots in a row without common knowledge need five nodes.
 const SIZES: [(u16, u32); 6] = [(1, 1), (2, 2), (3, 10), (4, 4), (5, 12), (7, 2)];
+
+/// Nodes of a walk at most, those included that are gone.
+const NODES_MAX: usize = 10;
 
 /// Periods so short that a few ticks matter.
 const TIMING: Timing =
@@ -41,6 +45,8 @@ enum Step {
     Stand,
     Sync,
     Propose,
+    /// A leader is asked for some change of the members; who is added is there from then on.
+    Change,
     /// A snapshot is begun: the log gets its checkpoint.
     Snapshot,
     /// The snapshot begun last is durable.
@@ -80,6 +86,9 @@ fn walk_with(seed: u64, trace: Trace) -> (Result<Summary, Failure>, Trace) {
 
 struct Walk {
     dice: Dice,
+    founding: Configuration,
+    window: u64,
+    /// All that there ever were.
     config: Vec<NodeId>,
     nodes: Vec<Node>,
     bag: Vec<(NodeId, Send)>,
@@ -104,8 +113,18 @@ struct Node {
     trimmed: usize,
     executed: Slot,
     /// What the snapshot begun last covers, and the durable one.
-    begun: Base,
-    saved: Base,
+    begun: Saved,
+    saved: Saved,
+}
+
+#[derive(Clone)]
+struct Saved {
+    base: Base,
+    governing: Vec<Governing>,
+}
+
+impl Saved {
+    const NOTHING: Saved = Saved { base: Base::NOTHING, governing: Vec::new() };
 }
 
 impl Walk {
@@ -127,11 +146,22 @@ impl Walk {
             (Step::Snapshot, weight(8) - 1),
             (Step::Save, weight(8)),
         ];
+        // A stream of its own: where members stay, the walk is what it would be if they had to.
+        let mut members = Dice::new(seed, "members");
+        let changes = members.coin();
+        let window = if changes { *members.pick(&[1, 2, 3, 5, 8]) } else { SLOTS_IN_FLIGHT_MAX as u64 };
+        let weights = match changes {
+            true => [weights, vec![(Step::Change, members.within(1..=10) as u32)]].concat(),
+            false => weights,
+        };
+        let founding = Configuration::of(&config);
         let mut walk = Walk {
             dice,
             nodes: Vec::new(),
             bag: Vec::new(),
-            observer: Observer::new(config.len()),
+            observer: Observer::new(founding.clone(), window),
+            founding,
+            window,
             weights,
             awake: config.clone(),
             changes_at: 0,
@@ -144,18 +174,23 @@ impl Walk {
         };
         walk.epoch_steps_max = walk.dice.scattered(10..=200);
         for node in walk.config.clone() {
-            let replica = walk.replica(node, Recovered::whole(&[])).expect("nothing contradicts nothing");
-            walk.nodes.push(Node {
-                replica,
-                records: Vec::new(),
-                durable: 0,
-                trimmed: 0,
-                executed: Slot::ZERO,
-                begun: Base::NOTHING,
-                saved: Base::NOTHING,
-            });
+            walk.begin(node);
         }
         walk
+    }
+
+    /// A node that knows nothing is there.
+    fn begin(&mut self, node: NodeId) {
+        let replica = self.replica(node, Recovered::whole(&[])).expect("nothing contradicts nothing");
+        self.nodes.push(Node {
+            replica,
+            records: Vec::new(),
+            durable: 0,
+            trimmed: 0,
+            executed: Slot::ZERO,
+            begun: Saved::NOTHING,
+            saved: Saved::NOTHING,
+        });
     }
 
     fn go(&mut self) -> Result<(), String> {
@@ -177,6 +212,7 @@ impl Walk {
             events: self.steps,
             ballots: self.observer.ballots_used(),
             slots: self.observer.chosen_slots(),
+            members: self.observer.changes(),
             ..Summary::default()
         }
     }
@@ -224,24 +260,52 @@ impl Walk {
             Step::Snapshot => {
                 let Node { replica, begun, saved, .. } = &mut self.nodes[index];
                 let covered = replica.covered();
-                if covered.slot > saved.slot {
-                    *begun = covered;
+                let knows_members = !replica.configuration().members().is_empty();
+                if covered.slot > saved.base.slot && knows_members {
+                    *begun = Saved { base: covered, governing: replica.governing_behind(covered) };
                     replica.checkpoint(covered.slot);
                 }
             }
             Step::Save => {
                 let Node { replica, begun, saved, .. } = &mut self.nodes[index];
-                if begun.slot > saved.slot {
-                    *saved = *begun;
-                    replica.snapshot_is_durable(saved.slot, self.steps % 3);
+                if begun.base.slot > saved.base.slot {
+                    *saved = begun.clone();
+                    replica.snapshot_is_durable(saved.base.slot, self.steps % 3);
                 }
             }
+            Step::Change => self.change(index),
             Step::Crash => return self.crash(index),
             Step::Silence => self.bag.clear(),
         }
         let node = self.config[index];
         self.trace.line(Time(self.steps), format_args!("{node}: {step:?}"));
         self.collect(index)
+    }
+
+    /// A leader is asked for a change that makes some sense to it.
+    fn change(&mut self, index: usize) {
+        let replica = &self.nodes[index].replica;
+        if replica.role() != RoleName::Leader {
+            return;
+        }
+        let members = replica.configuration().members().to_vec();
+        let newcomer = NodeId(self.config.len() as u16 + 1);
+        let learner = members.iter().find(|member| member.standing == Standing::Learner);
+        let anybody = self.dice.pick(&members).node;
+        let change = match (self.dice.within(0..=5), learner) {
+            (0..=1, Some(learner)) => Change::Promote { node: learner.node },
+            (2..=3, Some(learner)) => Change::Replace { node: anybody, by: learner.node },
+            (0..=4, _) if self.config.len() < NODES_MAX => {
+                Change::Add { node: newcomer, incarnation: 0, address: String::new() }
+            }
+            _ => Change::Remove { node: anybody },
+        };
+        let changed = self.nodes[index].replica.change(&change);
+        self.trace.line(Time(self.steps), format_args!("{}: {change}: {changed:?}", self.config[index]));
+        if changed.is_ok() && matches!(change, Change::Add { .. }) {
+            self.config.push(newcomer);
+            self.begin(newcomer);
+        }
     }
 
     /// Something becomes of one message that may leave its sender.
@@ -277,10 +341,11 @@ impl Walk {
 
     /// Who is offered a snapshot has it, at once: how it travels is no matter of the replicas.
     fn fetch(&mut self, from: NodeId, to: NodeId) {
-        let base = self.nodes[index_of(from)].saved;
+        let fetched = self.nodes[index_of(from)].saved.clone();
         let Node { replica, executed, begun, saved, .. } = &mut self.nodes[index_of(to)];
-        if replica.install(base) {
-            (*executed, *begun, *saved) = (base.slot, base, base);
+        let base = fetched.base;
+        if replica.install(base, &fetched.governing) {
+            (*executed, *begun, *saved) = (base.slot, fetched.clone(), fetched);
             replica.checkpoint(base.slot);
             replica.snapshot_is_durable(base.slot, 0);
         }
@@ -317,16 +382,18 @@ impl Walk {
         records.truncate(kept);
         let records = records.clone();
         let Node { trimmed, saved, .. } = &mut self.nodes[index];
-        let (trimmed, base) = (*trimmed, *saved);
+        let (trimmed, saved) = (*trimmed, saved.clone());
         self.trace.line(Time(self.steps), format_args!("{node} restarts with {kept} records"));
         self.observer.crashed(node);
         // What waited for the disk died with the node.
         self.bag.retain(|(from, send)| *from != node || send.after.0 <= before as u64);
-        let recovered = Recovered { base, trimmed: trimmed as u64, records: &records[trimmed..] };
+        let Saved { base, governing } = &saved;
+        let (base, trimmed) = (*base, trimmed as u64);
+        let recovered = Recovered { base, governing, trimmed, records: &records[trimmed as usize..] };
         let replica = self.replica(node, recovered).map_err(|error| format!("{node}: {error}"))?;
         self.nodes[index].replica = replica;
         self.nodes[index].executed = base.slot;
-        self.nodes[index].begun = base;
+        self.nodes[index].begun = saved;
         self.collect(index)
     }
 
@@ -334,7 +401,11 @@ impl Walk {
         self.lives += 1;
         let config = ReplicaConfig {
             id: node,
-            nodes: self.config.clone(),
+            founding: match self.founding.member(node) {
+                Some(_) => self.founding.clone(),
+                None => Configuration::unknown(),
+            },
+            window: self.window,
             timing: TIMING,
             election: ElectionMode::Randomised,
         };
@@ -380,6 +451,7 @@ fn text(value: &Value) -> String {
     match value {
         Value::Noop => "no-op".into(),
         Value::Batch(bytes) => Show(bytes).to_string(),
+        Value::Configuration(configuration) => configuration.to_string(),
     }
 }
 

@@ -20,7 +20,7 @@ use super::network::{Network, Postman};
 use super::trace::{Show, Trace};
 use crate::kv::{ClientReply, ClientRequest, Command};
 use crate::paxos::invariants::Observer;
-use crate::paxos::{Message, NodeId, RoleName};
+use crate::paxos::{Configuration, Message, NodeId, RoleName};
 use crate::service::{ClientToken, Service};
 use crate::wal::Disk as _;
 use std::collections::{HashSet, VecDeque};
@@ -68,6 +68,8 @@ pub struct World {
     /// Messages that the postman keeps, in the order in which they were sent.
     kept: Vec<(NodeId, NodeId, Message)>,
     machines: Vec<Machine<Event>>,
+    /// All nodes that there ever were: the first so many of the machines.
+    begun: u16,
     observer: Observer,
     /// Fingerprints of all commands that clients asked for (I1).
     requested: HashSet<u64>,
@@ -101,15 +103,18 @@ impl World {
             paused: false,
             held: Vec::new(),
             missed_ticks: 0,
+            destroyed: false,
             reachable: true,
         };
-        let nodes = usize::from(conditions.nodes);
+        let machines = usize::from(conditions.nodes + conditions.spares);
+        let founding = Configuration::of(&conditions.ids().collect::<Vec<_>>());
         let mut world = World {
-            machines: conditions.ids().map(machine).collect(),
-            network: Network::new(nodes, conditions.weather),
+            machines: (0..machines).map(machine).collect(),
+            begun: conditions.nodes,
+            network: Network::new(machines, conditions.weather),
             postman: None,
             kept: Vec::new(),
-            observer: Observer::new(nodes),
+            observer: Observer::new(founding, conditions.window),
             agenda: Agenda::new(),
             requested: HashSet::new(),
             happenings: VecDeque::new(),
@@ -250,6 +255,31 @@ impl World {
         self.snapshots
     }
 
+    /// All nodes that there ever were.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (1..=self.begun).map(NodeId)
+    }
+
+    /// The members of the last configuration chosen, but for those that are gone for good.
+    #[must_use]
+    pub fn members(&self) -> Vec<NodeId> {
+        let last = self.observer.current().last().expect("never empty");
+        let members = last.configuration.members().iter().map(|member| member.node);
+        members.filter(|node| !self.is_destroyed(*node)).collect()
+    }
+
+    /// The id of a machine that has never been a node.
+    #[must_use]
+    pub fn next_spare(&self) -> Option<NodeId> {
+        (usize::from(self.begun) < self.machines.len()).then_some(NodeId(self.begun + 1))
+    }
+
+    /// Whether a machine is gone for good.
+    #[must_use]
+    pub fn is_destroyed(&self, node: NodeId) -> bool {
+        self.machine(node).destroyed
+    }
+
     /// Whether a node is frozen.
     #[must_use]
     pub fn is_paused(&self, node: NodeId) -> bool {
@@ -263,7 +293,7 @@ impl World {
             let replica = self.service(*node)?.replica();
             (replica.role() == RoleName::Leader).then(|| replica.leader())?
         };
-        self.conditions.ids().filter(|node| leads(node).is_some()).max_by_key(leads)
+        self.ids().filter(|node| leads(node).is_some()).max_by_key(leads)
     }
 
     /// Ends the world and keeps what was written of it.

@@ -1,9 +1,9 @@
 //! The snapshots in a node's folder.
 
-use super::part::{self, Body, HEADER_BYTES as PART_HEADER_BYTES, Reader};
+use super::part::{self, Body, HEADER_BYTES as PART_HEADER_BYTES, Head, Reader};
 use super::{Flaw, SnapshotError};
 use crate::kv::{Kv, Restoring};
-use crate::paxos::{AppliedHash, Base, NodeId, Slot};
+use crate::paxos::{AppliedHash, Ballot, Base, Governing, NodeId, Slot};
 use crate::service::{SnapshotDone, SnapshotOrder};
 use crate::wal::{self, Disk, Folder, Identity, u32_at, u64_at};
 use bytes::Bytes;
@@ -43,6 +43,8 @@ struct Writing {
 pub struct Loaded {
     /// What it covers.
     pub base: Base,
+    /// Who governs the slots behind it.
+    pub governing: Vec<Governing>,
     /// The state.
     pub kv: Kv,
     /// Length of its file in bytes.
@@ -316,11 +318,11 @@ fn load<D: Disk>(
     check_header(&header, expected, slot).map_err(|flaw| load.refused(flaw))?;
     load.at = HEADER_BYTES as u64;
     let (mut reader, mut restoring, mut offsets) = (Reader::new(slot), Restoring::default(), Vec::new());
-    let mut ballot = crate::paxos::Ballot::ZERO;
+    let (mut ballot, mut governing) = (Ballot::ZERO, Vec::new());
     while !reader.is_ended() {
         let part = load.next()?;
         match reader.take(&part).map_err(|flaw| load.refused(flaw))? {
-            Body::Head(head) => ballot = head,
+            Body::Head(head) => Head { ballot, governing } = head,
             Body::State(piece) => {
                 restoring.take(piece).map_err(|error| load.refused(Flaw::NoState(error)))?;
             }
@@ -338,5 +340,5 @@ fn load<D: Disk>(
     if applied != slot {
         return Err(load.refused(Flaw::OtherState(applied)));
     }
-    Ok((Loaded { base: Base { slot, ballot }, kv, bytes: load.at }, offsets))
+    Ok((Loaded { base: Base { slot, ballot }, governing, kv, bytes: load.at }, offsets))
 }

@@ -11,17 +11,21 @@
 //! | 24 | u32 CRC32C over the body |
 //! | 28 | u32 CRC32C over the 28 bytes before |
 //!
-//! The head's body is the ballot of the snapshot's [`Base`]: u64 round, u16 node. A state part's is a
+//! The head's body is the ballot of the snapshot's [`Base`]: u64 round, u16 node; and the
+//! configurations that govern the slots behind it ([`Governing`]): for each a u64, the first slot it
+//! governs, a u16 length and so many bytes. Heads from before members could be changed name none:
+//! the founding one it is then. A state part's is a
 //! piece of the state. The end's is a u32 CRC32C over the headers of all parts before it, one behind
 //! the other, which hold the checksums of all bodies; without the headers' own checksums, though: a
 //! checksum over bytes and their own checksum is the same for all bytes.
 
 use super::Flaw;
 use crate::kv::PIECE_BYTES_MAX;
-use crate::paxos::{Ballot, Base, NodeId, Slot};
+use crate::paxos::{Ballot, Base, Configuration, Governing, NodeId, Slot};
 use crate::wal::{u32_at, u64_at};
 use crate::wire::plausible::ROUND_MAX;
 use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
 
 /// Bytes before the body.
 pub const HEADER_BYTES: usize = 32;
@@ -34,16 +38,26 @@ const HEAD: u8 = 1;
 const STATE: u8 = 2;
 const END: u8 = 3;
 const CRC_AT: usize = 28;
+const BALLOT_BYTES: usize = 10;
 
 /// What a part holds.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub enum Body {
     /// The beginning.
-    Head(Ballot),
+    Head(Head),
     /// A piece of the state.
     State(Bytes),
     /// The end.
     End,
+}
+
+/// What a snapshot says besides the state.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub struct Head {
+    /// Of its [`Base`].
+    pub ballot: Ballot,
+    /// Who governs the slots behind it.
+    pub governing: Vec<Governing>,
 }
 
 /// Writes the parts of one snapshot, in order.
@@ -56,12 +70,22 @@ pub struct Writer {
 
 impl Writer {
     /// Begins a snapshot of the state after `base.slot`: the writer, and the first part.
+    ///
+    /// # Panics
+    /// If more configurations are named than can govern the slots behind one.
     #[must_use]
-    pub fn begin(base: Base) -> (Writer, Bytes) {
+    pub fn begin(base: Base, governing: &[Governing]) -> (Writer, Bytes) {
         let mut writer = Writer { slot: base.slot, next: 0, chain: 0 };
-        let mut body = [0; 10];
-        body[..8].copy_from_slice(&base.ballot.round.to_le_bytes());
-        body[8..].copy_from_slice(&base.ballot.node.0.to_le_bytes());
+        let mut body = Vec::new();
+        body.extend(base.ballot.round.to_le_bytes());
+        body.extend(base.ballot.node.0.to_le_bytes());
+        for Governing { from, configuration } in governing {
+            let bytes = configuration.encode();
+            body.extend(from.0.to_le_bytes());
+            body.extend(u16::try_from(bytes.len()).expect("bounded by its members").to_le_bytes());
+            body.extend(bytes);
+        }
+        assert!(body.len() <= PIECE_BYTES_MAX, "a head of {} bytes", body.len());
         let head = writer.part(HEAD, &body);
         (writer, head)
     }
@@ -149,13 +173,8 @@ impl Reader {
         }
         let kind = header[4];
         let read = match (kind, body.len()) {
-            (HEAD, 10) if index == 0 => {
-                let node = NodeId(u16::from_le_bytes([body[8], body[9]]));
-                let ballot = Ballot { round: u64_at(&body, 0), node };
-                if ballot.round > ROUND_MAX || node > NodeId::MAX {
-                    return Err(Flaw::PartUnknown { kind });
-                }
-                Body::Head(ballot)
+            (HEAD, BALLOT_BYTES..) if index == 0 => {
+                Body::Head(head(&body).ok_or(Flaw::PartUnknown { kind })?)
             }
             (STATE, _) if index > 0 => Body::State(body),
             (END, 4) if index > 0 && u32_at(&body, 0) == self.chain => Body::End,
@@ -167,6 +186,27 @@ impl Reader {
         self.ended = kind == END;
         Ok(read)
     }
+}
+
+fn head(body: &[u8]) -> Option<Head> {
+    const PLACE_BYTES: usize = 10;
+    let node = NodeId(u16::from_le_bytes([body[8], body[9]]));
+    let ballot = Ballot { round: u64_at(body, 0), node };
+    if ballot.round > ROUND_MAX || node > NodeId::MAX {
+        return None;
+    }
+    let (mut governing, mut rest) = (Vec::<Governing>::new(), &body[BALLOT_BYTES..]);
+    while let Some((place, behind)) = rest.split_first_chunk::<PLACE_BYTES>() {
+        let (from, length) = (Slot(u64_at(place, 0)), u16::from_le_bytes([place[8], place[9]]));
+        let (bytes, behind) = behind.split_at_checked(usize::from(length))?;
+        let configuration = Arc::new(Configuration::decode(bytes)?);
+        if governing.last().is_some_and(|last| last.from >= from) {
+            return None;
+        }
+        governing.push(Governing { from, configuration });
+        rest = behind;
+    }
+    rest.is_empty().then_some(Head { ballot, governing })
 }
 
 /// The length of the body behind the header at the start of `bytes`, if that can be trusted.

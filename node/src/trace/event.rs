@@ -18,9 +18,14 @@ impl ValueId {
     pub fn of(value: &Value) -> ValueId {
         match value {
             Value::Noop => ValueId::NOOP,
-            // The length is one more, so that no batch looks like a no-op.
-            Value::Batch(bytes) => ValueId((bytes.len() as u64 + 1) << 32 | u64::from(crc32c::crc32c(bytes))),
+            Value::Batch(bytes) => ValueId::of_bytes(bytes),
+            Value::Configuration(configuration) => ValueId::of_bytes(&configuration.encode()),
         }
+    }
+
+    /// The length is one more, so that nothing looks like a no-op.
+    fn of_bytes(bytes: &[u8]) -> ValueId {
+        ValueId((bytes.len() as u64 + 1) << 32 | u64::from(crc32c::crc32c(bytes)))
     }
 }
 

@@ -5,7 +5,7 @@
 //! | at | what |
 //! |---|---|
 //! | 0 | u8 kind: 1 `BallotUsed`, 2 `Promised`, 3 `Accepted`, 4 `Learned`, 5 `ChosenUpto`, 6 `Checkpoint`, 7 `Kept` |
-//! | 1 | u8 value: 0 none, 1 no-op, 2 batch |
+//! | 1 | u8 value: 0 none, 1 no-op, 2 batch, 3 configuration |
 //! | 2 | u16 node of the ballot |
 //! | 4 | u32 length of the value in bytes |
 //! | 8 | u64 round of the ballot |
@@ -16,8 +16,9 @@
 //! encoding. Written by hand rather than derived, because the bytes outlive the program that
 //! wrote them; the golden test below is the contract.
 
-use crate::paxos::{Ballot, NodeId, Record, Slot, Value};
+use crate::paxos::{Ballot, Configuration, NodeId, Record, Slot, Value};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// A record without its value.
 pub(crate) const FIXED_BYTES: usize = 24;
@@ -36,6 +37,7 @@ const KEPT: u8 = 7;
 const NO_VALUE: u8 = 0;
 const NOOP: u8 = 1;
 const BATCH: u8 = 2;
+const CONFIGURATION: u8 = 3;
 
 /// Why bytes are no record.
 #[derive(Copy, Clone, Eq, PartialEq, Debug, thiserror::Error)]
@@ -49,6 +51,9 @@ pub enum RecordError {
     /// A value this program doesn't know, or not one for this kind of record.
     #[error("its value has form {0}, which is unknown or out of place")]
     UnknownValue(u8),
+    /// A configuration's bytes make none.
+    #[error("its value is no configuration that this program can read")]
+    NoConfiguration,
     /// A field or padding that should be zero is not.
     #[error("bytes that must be zero are not")]
     NotCanonical,
@@ -82,10 +87,15 @@ pub(crate) fn encode(record: &Record, out: &mut Vec<u8>) {
 }
 
 fn fixed(kind: u8, ballot: Ballot, slot: Slot, value: Option<&Value>, out: &mut Vec<u8>) {
+    let encoded;
     let (form, bytes): (u8, &[u8]) = match value {
         None => (NO_VALUE, &[]),
         Some(Value::Noop) => (NOOP, &[]),
         Some(Value::Batch(bytes)) => (BATCH, bytes),
+        Some(Value::Configuration(configuration)) => {
+            encoded = configuration.encode();
+            (CONFIGURATION, &encoded)
+        }
     };
     let length = u32::try_from(bytes.len()).expect("a value is smaller than a batch of the log may be");
     out.push(kind);
@@ -115,6 +125,10 @@ pub(crate) fn decode(body: &mut Bytes) -> Result<Record, RecordError> {
         (NOOP, 0) => Some(Value::Noop),
         (NO_VALUE | NOOP, _) => return Err(RecordError::NotCanonical),
         (BATCH, _) => Some(Value::Batch(body.slice(FIXED_BYTES..FIXED_BYTES + length))),
+        (CONFIGURATION, _) => {
+            let configuration = Configuration::decode(&body[FIXED_BYTES..FIXED_BYTES + length]);
+            Some(Value::Configuration(Arc::new(configuration.ok_or(RecordError::NoConfiguration)?)))
+        }
         (unknown, _) => return Err(RecordError::UnknownValue(unknown)),
     };
     if body[FIXED_BYTES + length..FIXED_BYTES + padded].iter().any(|&byte| byte != 0) {
@@ -162,7 +176,8 @@ mod tests {
     #[test]
     fn golden_bytes() {
         let batch = Value::Batch(Bytes::from_static(b"abc"));
-        let table: [(Record, &[u8]); 8] = [
+        let configuration = Value::Configuration(Arc::new(Configuration::of(&[NodeId(2)])));
+        let table: [(Record, &[u8]); 9] = [
             (
                 Record::BallotUsed(B),
                 &[1, 0, 9, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0],
@@ -177,6 +192,13 @@ mod tests {
                 &[
                     3, 2, 9, 0, 3, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, b'a', b'b', b'c',
                     0, 0, 0, 0, 0,
+                ],
+            ),
+            (
+                Record::Accepted { slot: Slot(1), ballot: B, value: configuration },
+                &[
+                    3, 3, 9, 0, 29, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                 ],
             ),
             (

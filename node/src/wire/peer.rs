@@ -22,17 +22,19 @@
 //! | pre-vote | the candidate's next | — | |
 //! | pre-vote-reply | echoed | — | promised: u64 + u16, granted: u8 |
 //!
-//! A *value* is a u8 (0 noop, 1 batch), a u32 length and that many bytes. *Reports* are a u32
+//! A *value* is a u8 (0 noop, 1 batch, 2 configuration), a u32 length and that many bytes. *Reports* are a u32
 //! count and as many of: slot u64, ballot u64 + u16, learned u8, value.
 //!
-//! Programs from before there were snapshots know neither the last five kinds nor a promise's last
+//! Programs from before members could be changed refuse a configuration. Programs from before there
+//! were snapshots know neither the last five kinds nor a promise's last
 //! field, and refuse them: a promise over a trimmed range can't be mistaken for one that tells all.
 //! As long as nothing is trimmed, both understand each other.
 
 use super::body::Body;
 use super::frame::{self, Frame, FrameError, Header, Kind};
-use crate::paxos::{AppliedHash, Ballot, Message, NodeId, Slot, SlotReport, Value};
+use crate::paxos::{AppliedHash, Ballot, Configuration, Message, NodeId, Slot, SlotReport, Value};
 use bytes::{BufMut, BytesMut};
+use std::sync::Arc;
 
 /// A report without its value's bytes: slot, ballot, learned, value tag and length. What a count
 /// of reports is checked against before room is made for them.
@@ -40,6 +42,7 @@ const REPORT_BYTES_MIN: usize = 8 + 8 + 2 + 1 + 1 + 4;
 
 const NOOP: u8 = 0;
 const BATCH: u8 = 1;
+const CONFIGURATION: u8 = 2;
 
 /// Who says it to whom: the part of the header that the message doesn't know.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -340,6 +343,11 @@ fn write_value(out: &mut BytesMut, value: &Value) {
             out.put_u32_le(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
             out.put_slice(bytes);
         }
+        Value::Configuration(configuration) => {
+            out.put_u8(CONFIGURATION);
+            out.put_u32_le(u32::try_from(configuration.encoded_len()).unwrap_or(u32::MAX));
+            out.put_slice(&configuration.encode());
+        }
     }
 }
 
@@ -348,6 +356,10 @@ fn read_value(body: &mut Body) -> Result<Value, FrameError> {
     match (body.u8("value tag")?, body.u32("value length")?) {
         (NOOP, 0) => Ok(Value::Noop),
         (BATCH, length) => Ok(Value::Batch(body.bytes(length as usize, "value bytes")?)),
+        (CONFIGURATION, length) => {
+            let configuration = Configuration::decode(&body.bytes(length as usize, "value bytes")?);
+            Ok(Value::Configuration(Arc::new(configuration.ok_or(refusal)?)))
+        }
         _ => Err(refusal),
     }
 }

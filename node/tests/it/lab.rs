@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use paxos_node::paxos::{
-    Ballot, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig, RoleName, Send,
-    Slot, Timing, Value,
+    Ballot, Configuration, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig,
+    RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Timing, Value,
 };
 use std::collections::BTreeMap;
 
@@ -203,7 +203,8 @@ impl Lab {
     fn boot(&mut self, node: NodeId) {
         let config = ReplicaConfig {
             id: node,
-            nodes: self.nodes.clone(),
+            founding: Configuration::of(&self.nodes),
+            window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: TIMING,
             election: ElectionMode::Randomised,
         };
@@ -230,6 +231,7 @@ pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::Noop => "-".into(),
         Value::Batch(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Configuration(configuration) => configuration.to_string(),
     }
 }
 

@@ -23,8 +23,8 @@
 use crate::lab::TIMING;
 use bytes::Bytes;
 use paxos_node::paxos::{
-    Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig, RoleName, Send, Slot,
-    SlotReport, Value,
+    Configuration, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig, RoleName,
+    SLOTS_IN_FLIGHT_MAX, Send, Slot, SlotReport, Value,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -144,7 +144,8 @@ impl Cluster {
     fn boot(&mut self, node: NodeId) {
         let config = ReplicaConfig {
             id: node,
-            nodes: self.config.clone(),
+            founding: Configuration::of(&self.config),
+            window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: TIMING,
             election: ElectionMode::Randomised,
         };
@@ -304,6 +305,7 @@ fn show_value(value: &Value) -> String {
     match value {
         Value::Noop => "no-op".into(),
         Value::Batch(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Value::Configuration(configuration) => configuration.to_string(),
     }
 }
 

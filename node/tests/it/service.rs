@@ -4,14 +4,15 @@ use bytes::Bytes;
 use paxos_node::kv::{
     ClientRequest, ClientResult, Command, DefiniteError, OpResult, Reply, Txn, TxnOp, TxnOutcome,
 };
-use paxos_node::paxos::{ElectionMode, Lsn, NodeId, Record, RoleName, Timing};
+use paxos_node::paxos::{Configuration, ElectionMode, Lsn, NodeId, Record, RoleName, SLOTS_IN_FLIGHT_MAX, Timing};
 use paxos_node::service::{ClientToken, Config, Service};
 
 fn alone() -> Service {
     let config = Config {
         cluster: 7,
         id: NodeId(1),
-        nodes: vec![NodeId(1)],
+        founding: Configuration::of(&[NodeId(1)]),
+        window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: Timing::default(),
         election: ElectionMode::Randomised,
         tick_ms: 10,

@@ -5,10 +5,10 @@ use crate::recovery::{CrashDisk, Fault, ME, Shared, record};
 use bytes::Bytes;
 use paxos_node::kv::{Batch, Command, Kv, Txn, TxnOp};
 use paxos_node::paxos::{
-    Ballot, Base, ElectionMode, Lsn, Message, NodeId, Record, Recovered, Replica, ReplicaConfig, Slot,
-    SlotReport, Timing, Value,
+    Ballot, Base, Change, Configuration, ElectionMode, Governing, Lsn, Message, NodeId, Record, Recovered,
+    Replica, ReplicaConfig, SLOTS_IN_FLIGHT_MAX, Slot, SlotReport, Timing, Value,
 };
-use paxos_node::snapshot::part::{Body, Reader, Writer};
+use paxos_node::snapshot::part::{Body, Head, Reader, Writer};
 use paxos_node::snapshot::{Files, Flaw, KEPT, SnapshotError};
 use paxos_node::wal::{self, Options, Refusal, Wal, WalError};
 use proptest::prelude::*;
@@ -17,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A state after so many slots, the last of which put `value`.
 fn state(slots: u64, value: &'static str) -> Kv {
@@ -34,10 +35,19 @@ fn state(slots: u64, value: &'static str) -> Kv {
 
 const BALLOT: Ballot = Ballot { round: 0x0102, node: NodeId(3) };
 
+/// Who governs the slots behind it.
+fn governing() -> Vec<Governing> {
+    let founding = Configuration::of(&[n(1), n(2), n(3)]);
+    let change = Change::Add { node: n(4), incarnation: 9, address: "x:1".into() };
+    let four = founding.changed(&change).unwrap();
+    let from = |slot, configuration| Governing { from: Slot(slot), configuration: Arc::new(configuration) };
+    vec![from(0, founding), from(60, four)]
+}
+
 /// The parts of a snapshot of that state.
 fn parts(kv: &mut Kv) -> Vec<Bytes> {
     let slot = kv.begin_snapshot().slot;
-    let (mut writer, head) = Writer::begin(Base { slot, ballot: BALLOT });
+    let (mut writer, head) = Writer::begin(Base { slot, ballot: BALLOT }, &governing());
     let mut parts = vec![head];
     while let Some(piece) = kv.next_piece() {
         parts.push(writer.state(&piece));
@@ -84,18 +94,21 @@ fn golden_bytes() {
     assert_eq!(bytes[..8], *b"APAXSNP\0");
     assert_eq!(bytes[8..12], [1, 0, 0, 0], "format");
     assert_eq!(bytes[24..32], [2, 0, 0, 0, 0, 0, 0, 0], "slot");
-    // The head part: its header, and the ballot.
+    // The head part: its header, the ballot, and who governs: the founding configuration from slot 0
+    // on, of 53 bytes, and from slot 60 on the next.
     assert_eq!(
         bytes[64..88],
-        [b'A', b'P', b'X', b'P', 1, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]
+        [b'A', b'P', b'X', b'P', 1, 0, 0, 0, 0, 0, 0, 0, 151, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]
     );
     assert_eq!(bytes[96..106], [2, 1, 0, 0, 0, 0, 0, 0, 3, 0]);
     // The first piece of the state says which state that is.
-    assert_eq!(bytes[106..114], [b'A', b'P', b'X', b'P', 2, 0, 0, 0]);
-    assert_eq!(bytes[138..147], [1, 2, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(bytes[106..116], [0, 0, 0, 0, 0, 0, 0, 0, 53, 0]);
+    assert_eq!(bytes[169..179], [60, 0, 0, 0, 0, 0, 0, 0, 68, 0]);
+    assert_eq!(bytes[247..255], [b'A', b'P', b'X', b'P', 2, 0, 0, 0]);
+    assert_eq!(bytes[279..288], [1, 2, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(fingerprint(bytes), GOLDEN_FINGERPRINT, "the whole file");
 }
-const GOLDEN_FINGERPRINT: u64 = 0x9c4a_3d43_7e4d_af7b;
+const GOLDEN_FINGERPRINT: u64 = 0x2a5a_0c0e_1e8e_8c9d;
 
 /// Any fingerprint of bytes that is the same everywhere.
 fn fingerprint(bytes: &[u8]) -> u64 {
@@ -203,7 +216,7 @@ fn a_crash_at_any_call_leaves_the_old_snapshot_or_the_new_one() {
 fn a_reader_takes_the_parts_of_one_snapshot_in_order_and_no_others() {
     let (ours, others) = (parts(&mut state(9, "v")), parts(&mut state(9, "w")));
     let mut reader = Reader::new(Slot(9));
-    assert_eq!(reader.take(&ours[0]), Ok(Body::Head(BALLOT)));
+    assert_eq!(reader.take(&ours[0]), Ok(Body::Head(Head { ballot: BALLOT, governing: governing() })));
     assert!(matches!(reader.take(&ours[0]), Err(Flaw::PartOutOfPlace { index: 0, due: 1, .. })));
     assert!(matches!(reader.take(&ours[2]), Err(Flaw::PartOutOfPlace { index: 2, due: 1, .. })));
     let later = parts(&mut state(10, "v"));
@@ -345,7 +358,8 @@ fn a_log_that_lost_its_beginning_is_refused() {
 fn replica(recovered: Recovered<'_>) -> Replica {
     let config = ReplicaConfig {
         id: n(1),
-        nodes: vec![n(1), n(2), n(3)],
+        founding: Configuration::of(&[n(1), n(2), n(3)]),
+        window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: Timing::default(),
         election: ElectionMode::Randomised,
     };
@@ -388,7 +402,7 @@ fn no_ballot_is_used_again_after_the_record_of_its_use_was_trimmed() {
     records.drain(..(trim.0 as usize - old.len() - 1));
 
     let base = Base { slot: Slot(1), ballot: ballot(1, 2) };
-    let mut second = replica(Recovered { base, trimmed: trim.0 - 1, records: &records });
+    let mut second = replica(Recovered { base, governing: &[], trimmed: trim.0 - 1, records: &records });
     let next = next_ballot(&mut second);
     assert!(next > used, "{next} after {used}");
 }
@@ -401,7 +415,7 @@ fn a_fetched_snapshot_that_was_overtaken_lets_go_of_nothing_that_waits() {
     let report = |slot| SlotReport { slot: Slot(slot), ballot: BALLOT, value: value("v"), learned: true };
     let slots = (1..=3).map(report).collect();
     replica.step(n(2), Message::LearnReply { slots, chosen_upto: Slot(3) });
-    assert!(!replica.install(Base { slot: Slot(2), ballot: BALLOT }));
+    assert!(!replica.install(Base { slot: Slot(2), ballot: BALLOT }, &[]));
     replica.snapshot_is_durable(Slot(2), 0);
     let executed: Vec<Slot> = replica.effects().chosen.into_iter().map(|(slot, _)| slot).collect();
     assert_eq!(executed, [Slot(1), Slot(2), Slot(3)]);

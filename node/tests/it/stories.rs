@@ -7,6 +7,7 @@
 //! processes can see as well.
 
 mod leading;
+mod members;
 mod reading;
 mod serving;
 mod snapshots;
@@ -277,6 +278,22 @@ const STORIES: &[Story] = &[
         waiting::only_a_leader_puts_an_election_off,
         &[(Progress, "electing a leader")],
     ),
+    story(
+        "out-of-window-propose",
+        members::nobody_proposes_where_he_cannot_know_who_governs,
+        &[(Observer, "I10"), (Node, "I8"), (Clients, "lost")],
+    ),
+    story(
+        "config-at-learn",
+        members::a_configuration_governs_from_its_slot_on,
+        &[(Observer, "I3"), (Clients, "stale")],
+    ),
+    story(
+        "two-changes-at-once",
+        members::a_change_waits_for_the_one_before_it,
+        &[(Observer, "I11"), (Clients, "was added, and is no member")],
+    ),
+    story("removed-node-votes", members::who_is_gone_has_no_vote, &[(Observer, "I3"), (Clients, "lost")]),
 ];
 
 #[test]

@@ -321,10 +321,10 @@ fn nonsense_with_a_right_sum_is_malformed_at_its_place() {
     assert_eq!(forged(99, |_| {}, &[]), Err(FrameError::UnknownKind { found: 99 }));
     assert_eq!(forge(Kind::Accepted, &[]), malformed("slots", 40));
     assert_eq!(forge(Kind::Reject, &[0; 3]), malformed("promised", 56));
-    assert_eq!(forge(Kind::Reject, &[0, 0, 0, 0, 0, 0, 0, 0, 16, 0]), malformed("promised", 56));
+    assert_eq!(forge(Kind::Reject, &[0, 0, 0, 0, 0, 0, 0, 0, 63, 0]), malformed("promised", 56));
     assert_eq!(forge(Kind::Promise, &[2; 9]), malformed("next", 56));
     assert_eq!(forged(1, |frame| frame[22] = 1, &[]), malformed("reserved", 22));
-    assert_eq!(forged(1, |frame| frame[20] = 16, &[]), malformed("ballot node", 20));
+    assert_eq!(forged(1, |frame| frame[20] = 63, &[]), malformed("ballot node", 20));
     assert_eq!(forged(8, |frame| frame[32] = 1, &[]), malformed("ballot", 32));
     let mut count_without_reports = vec![0; 9];
     count_without_reports.extend_from_slice(&u32::MAX.to_le_bytes());

@@ -6,7 +6,7 @@ use paxos_node::sim::{Failure, Setup, Summary, simulate_with_event_traces};
 
 /// What a seed's simulation came to, and what its traces say.
 fn examined(seed: u64) -> (Result<Summary, Failure>, WhiteBoxReport) {
-    let (result, traces) = simulate_with_event_traces(&Setup::draw(seed), seed);
+    let (result, traces) = simulate_with_event_traces(&Setup::draw(seed).with_lasting_members(), seed);
     (result, judged(traces))
 }
 
@@ -73,7 +73,7 @@ mod planted {
         let mut others = std::collections::BTreeMap::new();
         for seed in 0..SEEDS {
             activate(Some(mutant));
-            let (_, traces) = simulate_with_event_traces(&Setup::draw(seed), seed);
+            let (_, traces) = simulate_with_event_traces(&Setup::draw(seed).with_lasting_members(), seed);
             activate(None);
             let broken = rules(&judged(traces));
             if broken.contains(rule.name()) {

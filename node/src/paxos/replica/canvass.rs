@@ -22,7 +22,7 @@
 //! the highest, and the others give way to it.
 
 use super::{Refused, Replica, Role};
-use crate::paxos::{Ballot, Lsn, Message, NodeId, NodeSet, majority};
+use crate::paxos::{Ballot, Lsn, Message, NodeId, NodeSet};
 
 /// A question under way.
 #[derive(Debug)]
@@ -58,11 +58,14 @@ impl Replica {
     }
 
     fn canvass(&mut self) {
+        if !self.is_electable() {
+            return;
+        }
         self.step_down(None);
         let ballot = Ballot { round: self.round_max + 1, node: self.id };
         let grants = [self.id].into_iter().collect();
         self.canvass = Some(Canvass { ballot, grants, asked_at: self.now });
-        for to in self.others.clone() {
+        for to in self.current_voters() {
             self.send(to, Message::PreVote { ballot }, Lsn::ZERO);
         }
         self.stand_if_granted();
@@ -77,7 +80,7 @@ impl Replica {
         }
         canvass.asked_at = self.now;
         let (ballot, grants) = (canvass.ballot, canvass.grants);
-        for to in self.others.clone().into_iter().filter(|node| !grants.contains(*node)) {
+        for to in self.current_voters().into_iter().filter(|node| !grants.contains(*node)) {
             self.send(to, Message::PreVote { ballot }, Lsn::ZERO);
         }
     }
@@ -114,8 +117,8 @@ impl Replica {
     }
 
     fn stand_if_granted(&mut self) {
-        let nodes = self.others.len() + 1;
-        if self.canvass.as_ref().is_some_and(|canvass| canvass.grants.len() >= majority(nodes)) {
+        let Some(Canvass { grants, .. }) = self.canvass else { return };
+        if self.current().iter().all(|governing| governing.configuration.has_majority(grants)) {
             self.stand();
         }
     }

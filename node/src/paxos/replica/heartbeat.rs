@@ -20,10 +20,10 @@ impl Replica {
         self.send(from, Message::HeartbeatAck { ballot, read_seq, chosen_upto, applied }, Lsn::ZERO);
     }
 
-    pub(super) fn on_heartbeat_ack(&mut self, from: NodeId, ballot: Ballot, read_seq: u64) {
+    pub(super) fn on_heartbeat_ack(&mut self, from: NodeId, ballot: Ballot, read_seq: u64, learned: Slot) {
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.ballot == ballot || crate::mutant!(ReadAckAnyBallot) {
-            leader.hear(from, self.now);
+            leader.hear(from, Some(learned), self.now);
             leader.reads.answer(from, read_seq);
         }
     }
@@ -40,7 +40,7 @@ impl Replica {
         let ballot = leader.ballot;
         let (chosen_upto, applied) = (self.learner.chosen_upto(), self.applied);
         let after = if crate::mutant!(HeartbeatBehindFsync) { self.journal.written() } else { Lsn::ZERO };
-        for to in self.others.clone() {
+        for to in self.others() {
             self.send(to, Message::Heartbeat { ballot, chosen_upto, read_seq, applied }, after);
         }
     }
@@ -49,9 +49,16 @@ impl Replica {
         if matches!(&self.role, Role::Leader(leader) if leader.reads.needs_round()) {
             self.send_heartbeats();
         }
+        let configuration = self.learner.governing_next();
         if let Role::Leader(leader) = &mut self.role {
-            let confirmed = leader.reads.take_confirmed(self.others.len() + 1);
-            self.effects.reads.extend(confirmed);
+            let mut barrier = leader.barrier;
+            if crate::mutant!(ReadBeforeBarrier) {
+                barrier = Some(Slot::ZERO);
+            }
+            // Before there is a barrier nobody knows how much was chosen before this leader.
+            let Some(barrier) = barrier else { return };
+            let confirmed = leader.reads.take_confirmed(configuration, self.id);
+            self.effects.reads.extend(confirmed.into_iter().map(|(token, slot)| (token, slot.max(barrier))));
         }
     }
 }

@@ -4,12 +4,16 @@ use super::chunk::{CHUNK_SLOTS_MAX, chunk};
 use super::{Replica, Role};
 use crate::paxos::candidate::{Candidate, Progress};
 use crate::paxos::leader::Leader;
-use crate::paxos::{Ballot, Lsn, Message, NodeId, Record, Slot, SlotReport, Timing, Value};
+use crate::paxos::{Ballot, Lsn, Message, NodeId, Record, Slot, SlotReport, Value};
 use std::collections::BTreeMap;
 
 impl Replica {
     /// Stands for leadership: a ballot never used before, durable before it is shown to anybody.
     pub(super) fn stand(&mut self) {
+        if !self.is_electable() {
+            self.election.postpone(self.now);
+            return;
+        }
         self.step_down(None);
         self.election.attempt(self.now);
         self.following = None;
@@ -21,18 +25,57 @@ impl Replica {
             Err(refused) => unreachable!("{ballot} is above {}, the highest seen", refused.promised),
         };
         let from = self.learner.chosen_upto().next();
-        for to in self.others.clone() {
+        let mut candidate = Candidate::new(ballot, own_promise, self.now);
+        for to in self.current_voters() {
+            candidate.ask(to, from);
             self.send(to, Message::Prepare { ballot, from }, own_promise);
         }
-        self.role = Role::Candidate(Candidate::new(ballot, own_promise, &self.others, from, self.now));
+        self.role = Role::Candidate(candidate);
+    }
+
+    /// Phase 1, while somebody's promise is wanted.
+    fn phase1(&mut self) -> Option<&mut Candidate> {
+        let wanted = self.lacks_promises();
+        match &mut self.role {
+            Role::Candidate(candidate) => Some(candidate),
+            Role::Leader(leader) if wanted => Some(&mut leader.phase1),
+            Role::Leader(_) | Role::Follower => None,
+        }
+    }
+
+    /// Whether this leader knows of a configuration of which it has no majority's promises yet.
+    fn lacks_promises(&self) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        let promised = leader.phase1.promised();
+        self.current().iter().any(|governing| !governing.configuration.has_majority(promised))
+    }
+
+    /// A leader asks those for their promises whom a configuration brought in that it has learned of:
+    /// for the slots from there on.
+    pub(super) fn ask_newcomers(&mut self) {
+        if !self.lacks_promises() {
+            return;
+        }
+        let (from, now) = (self.learner.configurations().latest_from(), self.now);
+        let voters = self.current_voters();
+        let Role::Leader(Leader { phase1, ballot, .. }) = &mut self.role else { return };
+        let newcomers: Vec<NodeId> = voters.into_iter().filter(|node| phase1.ask(*node, from)).collect();
+        let (ballot, after) = (*ballot, phase1.own_promise);
+        if !newcomers.is_empty() {
+            phase1.asked_at = now;
+        }
+        for to in newcomers {
+            self.send(to, Message::Prepare { ballot, from }, after);
+        }
     }
 
     pub(super) fn retransmit_prepares(&mut self) {
-        let Role::Candidate(candidate) = &mut self.role else { return };
-        if self.now < candidate.asked_at + self.timing.retransmit_ticks {
+        let (now, patience) = (self.now, self.timing.retransmit_ticks);
+        let Some(candidate) = self.phase1() else { return };
+        if now < candidate.asked_at + patience {
             return;
         }
-        candidate.asked_at = self.now;
+        candidate.asked_at = now;
         let (ballot, after) = (candidate.ballot, candidate.own_promise);
         let again: Vec<_> = candidate.outstanding().collect();
         for (to, from) in again {
@@ -41,6 +84,13 @@ impl Replica {
     }
 
     pub(super) fn on_prepare(&mut self, from: NodeId, ballot: Ballot, first: Slot) {
+        if self.knows_to_be_gone(from, first) {
+            // It would depose whom a quorum follows. What it does not know tells it why.
+            if first <= self.learner.chosen_upto() {
+                self.on_learn_request(from, first);
+            }
+            return;
+        }
         self.see(ballot);
         match self.acceptor.prepare(ballot, &mut self.journal) {
             Err(refused) => self.reject(from, ballot, refused),
@@ -109,11 +159,12 @@ impl Replica {
         next: Option<Slot>,
         trimmed: Slot,
     ) {
-        let Role::Candidate(candidate) = &mut self.role else { return };
+        let chosen_upto = self.learner.chosen_upto();
+        let Some(candidate) = self.phase1() else { return };
         if candidate.ballot != ballot && !crate::mutant!(StalePromiseCounted) {
             return;
         }
-        if trimmed > self.learner.chosen_upto() {
+        if trimmed > chosen_upto {
             self.give_up_to_fetch(from);
             return;
         }
@@ -125,17 +176,24 @@ impl Replica {
                 self.election.postpone(self.now);
                 self.send(from, Message::Prepare { ballot, from: next }, after);
             }
-            Progress::Complete => self.lead_if_promised(),
+            Progress::Complete => match &mut self.role {
+                // What was proposed behind the barrier by others may be in the report.
+                Role::Leader(leader) if leader.next <= leader.phase1.last_reported() => leader.barrier = None,
+                Role::Leader(_) | Role::Follower => {}
+                Role::Candidate(_) => self.lead_if_promised(),
+            },
         }
     }
 
-    /// Phase 1 is done when a quorum's answers are complete. What they know to be chosen is
-    /// learned; what they accepted is proposed again, the highest ballot's value for each slot;
-    /// gaps get a no-op; and one no-op behind it all is the read barrier.
+    /// Phase 1 is done when the answers of a quorum of every configuration in force or to come are
+    /// complete.
     pub(super) fn lead_if_promised(&mut self) {
-        let nodes = self.others.len() + 1;
-        let promised = matches!(&self.role, Role::Candidate(candidate) if candidate.has_quorum(nodes));
-        if !promised {
+        let current = self.current();
+        let has_quorums = |candidate: &Candidate| {
+            let promised = candidate.promised();
+            current.iter().all(|governing| governing.configuration.has_majority(promised))
+        };
+        if !matches!(&self.role, Role::Candidate(candidate) if has_quorums(candidate)) {
             return;
         }
         let Role::Candidate(mut candidate) = std::mem::replace(&mut self.role, Role::Follower) else {
@@ -146,32 +204,73 @@ impl Replica {
             ballot == self.acceptor.promised(),
             "a candidate whose own acceptor promised higher stands down"
         );
-        for (slot, accepted) in self.acceptor.accepted_from(self.learner.chosen_upto().next()) {
+        let first = self.learner.chosen_upto().next();
+        for (slot, accepted) in self.acceptor.accepted_from(first) {
             let (ballot, value) = (accepted.ballot, accepted.value.clone());
             candidate.report(self.id, SlotReport { slot, ballot, value, learned: false });
         }
-        let mut take_over = candidate.into_take_over(nodes);
-        for report in take_over.values().filter(|report| report.learned) {
-            self.learner.learn(report.slot, report.ballot, &report.value, &self.acceptor, &mut self.journal);
-        }
-        let highest = take_over.last_key_value().map_or(Slot::ZERO, |(slot, _)| *slot);
-        let first_open = self.learner.chosen_upto().next();
-        let barrier = highest.max(self.learner.last_learned()).next();
-        let Timing { election_ticks_max: patience, .. } = self.timing;
+        let patience = self.timing.election_ticks_max;
         let heard = (self.now + self.timing.grace_ticks()).saturating_sub(patience);
-        self.role = Role::Leader(Leader::new(ballot, barrier, barrier.next(), &self.others, heard));
+        self.role = Role::Leader(Leader::new(candidate, first, heard));
         self.following = Some(ballot);
         self.election.calm(self.now);
-        let mut slot = first_open;
-        while slot < barrier {
-            let unreported = !take_over.contains_key(&slot);
-            if self.learner.get(slot).is_none() && !(unreported && crate::mutant!(NoGapFill)) {
-                let value = take_over.remove(&slot).map_or(Value::Noop, |report| report.value);
+        self.take_over();
+        self.send_heartbeats();
+    }
+
+    /// Take-over: what is reported as chosen is learned; what was accepted is proposed again, the
+    /// highest ballot's value for each slot; gaps get a no-op; one no-op behind it all is the read
+    /// barrier. As far as this leader may propose; it goes on when it may go further. While another
+    /// configuration is to come, no-ops bring it nearer.
+    pub(super) fn take_over(&mut self) {
+        let Role::Leader(leader) = &mut self.role else { return };
+        for report in leader.phase1.take_learned() {
+            self.learner.learn(report.slot, report.ballot, &report.value, &self.acceptor, &mut self.journal);
+        }
+        while let Role::Leader(leader) = &self.role {
+            let slot = leader.next;
+            let is_learned = slot <= self.learner.chosen_upto() || self.learner.get(slot).is_some();
+            if !is_learned && !self.may_propose(slot) {
+                return;
+            }
+            let configurations = self.learner.configurations();
+            let (governing, to_come) = (configurations.governing(slot), configurations.latest_from());
+            let is_gap = self.learner.last_learned() > slot;
+            let Role::Leader(leader) = &mut self.role else { return };
+            let value = match leader.phase1.take_report(slot, governing) {
+                _ if is_learned => None,
+                Some(report) => Some(report.value),
+                None if is_gap || leader.phase1.last_reported() > slot => {
+                    if crate::mutant!(NoGapFill) {
+                        None
+                    } else {
+                        Some(Value::Noop)
+                    }
+                }
+                None if leader.barrier.is_none() => {
+                    leader.barrier = Some(slot);
+                    Some(Value::Noop)
+                }
+                None if slot < to_come => Some(Value::Noop),
+                None => return,
+            };
+            leader.next = slot.next();
+            leader.phase1.forget_below(slot.next());
+            if let Some(value) = value {
                 self.propose_in(slot, value);
             }
-            slot = slot.next();
         }
-        self.propose_in(barrier, Value::Noop);
-        self.send_heartbeats();
+    }
+
+    /// Whether this leader may propose in a slot: it knows who governs that (everything α slots before
+    /// it is chosen), and a majority of those has promised. Counted from the first slot not known to
+    /// be chosen: slots behind it that were chosen out of order can't be executed either, and a new
+    /// leader would have to take them over.
+    pub(super) fn may_propose(&self, slot: Slot) -> bool {
+        let Role::Leader(leader) = &self.role else { return false };
+        if slot.0 > self.learner.chosen_upto().0 + self.window && !crate::mutant!(OutOfWindowPropose) {
+            return false;
+        }
+        self.learner.configurations().governing(slot).has_majority(leader.phase1.promised())
     }
 }

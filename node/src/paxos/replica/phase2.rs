@@ -16,7 +16,7 @@ impl Replica {
             self.count_vote(self.id, ballot, slot);
         }
         let chosen_upto = self.learner.chosen_upto();
-        for to in self.others.clone() {
+        for to in self.other_voters_in(slot) {
             let value = value.clone();
             // Needs no disk: the ballot is durable, and the leader's vote is counted apart.
             self.send(to, Message::Accept { ballot, slot, value, chosen_upto }, Lsn::ZERO);
@@ -30,7 +30,7 @@ impl Replica {
         for (slot, voters) in leader.take_overdue(self.now, self.timing.retransmit_ticks) {
             let Some(accepted) = self.acceptor.accepted(slot) else { continue };
             let value = accepted.value.clone();
-            for to in self.others.clone().into_iter().filter(|node| !voters.contains(*node)) {
+            for to in self.other_voters_in(slot).filter(|node| !voters.contains(*node)) {
                 let value = value.clone();
                 self.send(to, Message::Accept { ballot, slot, value, chosen_upto }, Lsn::ZERO);
             }
@@ -71,18 +71,19 @@ impl Replica {
         let Role::Leader(leader) = &mut self.role else { return };
         let ballot = if crate::mutant!(LearnedAcrossBallots) { leader.ballot } else { ballot };
         if leader.ballot == ballot {
-            leader.hear(from, self.now);
+            leader.hear(from, None, self.now);
             self.count_vote(from, ballot, slot);
         }
     }
 
     pub(super) fn count_vote(&mut self, from: NodeId, ballot: Ballot, slot: Slot) {
-        let nodes = self.others.len() + 1;
+        let configuration = self.learner.configurations().governing(slot);
         let Role::Leader(leader) = &mut self.role else { return };
-        if leader.ballot != ballot || !leader.vote(from, slot, nodes) {
+        // Of slots up to the base it is not even known any more who governed them.
+        if leader.ballot != ballot || slot <= self.learner.base().slot {
             return;
         }
-        if slot <= self.learner.base().slot {
+        if !leader.vote(from, slot, configuration) {
             return;
         }
         let Some(accepted) = self.acceptor.accepted(slot).cloned() else {

@@ -8,7 +8,7 @@
 //! [`Effects::trim`]: crate::paxos::Effects::trim
 
 use super::{Replica, Role};
-use crate::paxos::{Base, LogContradiction, Lsn, Record, Recovered, Slot};
+use crate::paxos::{Base, Governing, LogContradiction, Lsn, Record, Recovered, Slot};
 
 /// Values dropped from memory in one turn at most: some tens of microseconds of work.
 const DROPPED_PER_TURN_MAX: usize = 1024;
@@ -98,7 +98,7 @@ impl Replica {
 
     /// The state after everything up to `base` has come from another node, and is durable here.
     /// `false`, and nothing changes, if that is not news: states never go back.
-    pub fn install(&mut self, base: Base) -> bool {
+    pub fn install(&mut self, base: Base, governing: &[Governing]) -> bool {
         if base.slot <= self.learner.chosen_upto() {
             return false;
         }
@@ -107,7 +107,7 @@ impl Replica {
             self.step_down(None);
         }
         self.round_max = self.round_max.max(base.ballot.round);
-        self.learner.install(base);
+        self.learner.install(base, governing);
         if crate::mutant!(InstallResetsPromise) {
             self.acceptor = super::Acceptor::new();
         }
@@ -138,7 +138,7 @@ impl Replica {
 
 /// Whether what is left of a log stands on the snapshot that is there.
 pub(super) fn check(recovered: &Recovered<'_>) -> Result<(), LogContradiction> {
-    let Recovered { base, trimmed, records } = *recovered;
+    let Recovered { base, trimmed, records, .. } = *recovered;
     if trimmed == 0 {
         return Ok(());
     }

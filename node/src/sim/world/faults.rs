@@ -4,7 +4,7 @@ use super::super::dice::Ppm;
 use super::super::fault::Fault;
 use super::super::machine::Running;
 use super::{CLUSTER, Event, Happening, World};
-use crate::paxos::{NodeId, Slot};
+use crate::paxos::{Change, Configuration, NodeId, Slot};
 use crate::service::{Config, Disk, Service};
 use crate::snapshot::Files;
 use crate::wal::{Identity, Options, Wal};
@@ -60,6 +60,11 @@ impl World {
             }
             Fault::DiskSpeed(node, min, max) => self.machine_mut(*node).sync_us = (*min, *max),
             Fault::ClockRate(node, us) => self.machine_mut(*node).tick_us = *us,
+            Fault::Change(change) => return self.change(change),
+            Fault::Destroy(node) => {
+                self.lose_power(*node);
+                self.machine_mut(*node).destroyed = true;
+            }
             Fault::ClientLink(node, reachable) => self.machine_mut(*node).reachable = *reachable,
         }
         Ok(())
@@ -81,7 +86,7 @@ impl World {
 
     /// Those who were connected to the node notice, mostly: its machine says so if that still runs.
     fn break_connections(&mut self, with: NodeId) {
-        for node in self.conditions.ids().filter(|node| *node != with) {
+        for node in self.ids().filter(|node| *node != with) {
             self.break_connection(node, with, DEATH_NOTICED);
         }
     }
@@ -111,7 +116,7 @@ impl World {
     }
 
     pub(super) fn start(&mut self, node: NodeId) -> Result<(), String> {
-        if self.machine(node).running.is_some() {
+        if self.machine(node).running.is_some() || self.machine(node).destroyed {
             return Ok(());
         }
         let segment_bytes = self.conditions.segment_bytes;
@@ -146,6 +151,7 @@ impl World {
                 recovery.outcome
             ),
         );
+        let founding = self.founding(node);
         let World { machines, observer, .. } = self;
         let machine = &mut machines[usize::from(node.0) - 1];
         let unconfirmed = machine
@@ -160,7 +166,8 @@ impl World {
         let config = Config {
             cluster: CLUSTER,
             id: node,
-            nodes: self.conditions.ids().collect(),
+            founding,
+            window: self.conditions.window,
             timing: self.conditions.timing,
             election: self.conditions.election,
             tick_ms: self.conditions.tick_ms,
@@ -176,6 +183,27 @@ impl World {
         let first_tick_us = self.machine_dice.within(1..=tick_us);
         self.agenda.after(first_tick_us, Event::Tick { node, life });
         self.respond(node)
+    }
+
+    /// A node that joins knows nobody.
+    fn founding(&self, node: NodeId) -> Configuration {
+        let founders: Vec<NodeId> = self.conditions.ids().collect();
+        if founders.contains(&node) { Configuration::of(&founders) } else { Configuration::unknown() }
+    }
+
+    /// The leader is asked to change the members.
+    fn change(&mut self, change: &Change) -> Result<(), String> {
+        let Some(leader) = self.leader().filter(|leader| !self.machine(*leader).paused) else {
+            return Ok(());
+        };
+        let Some(running) = &mut self.machine_mut(leader).running else { return Ok(()) };
+        let changed = running.service.change(change);
+        self.trace.line(self.agenda.now(), format_args!("{leader}: {change}: {changed:?}"));
+        if let (Ok(_), Change::Add { node, .. }) = (&changed, change) {
+            self.begun = self.begun.max(node.0);
+            self.agenda.after(0, Event::Fault(Fault::Start(*node)));
+        }
+        self.respond(leader)
     }
 
     pub(super) fn resume(&mut self, node: NodeId) -> Result<(), String> {

@@ -16,10 +16,13 @@ impl World {
     /// What the nodes told of all their lives, from node 1: each as a `paxos-node --trace FILE`
     /// would have left it. Turns that are under way end here.
     pub fn take_event_traces(&mut self) -> Vec<Vec<u8>> {
-        for node in self.conditions.ids() {
+        for node in self.ids() {
             self.end_turn(node);
         }
-        self.machines.iter_mut().map(|machine| std::mem::take(&mut machine.told)).collect()
+        self.machines[..usize::from(self.begun)]
+            .iter_mut()
+            .map(|machine| std::mem::take(&mut machine.told))
+            .collect()
     }
 
     pub(super) fn begin_telling(&mut self, node: NodeId) {

@@ -13,8 +13,11 @@ mod judging;
 use crate::lab::TIMING;
 use crate::recovery::{CrashDisk, Shared};
 use paxos_node::kv::SessionId;
+use paxos_node::paxos::Change;
 use paxos_node::paxos::invariants::Observer;
-use paxos_node::paxos::{ElectionMode, Lsn, Message, NodeId, Record, RoleName, Send};
+use paxos_node::paxos::{
+    Configuration, ElectionMode, Lsn, Message, NodeId, Record, RoleName, SLOTS_IN_FLIGHT_MAX, Send,
+};
 use paxos_node::service::{ClientToken, Config, Disk, Output, Service, SnapshotOrder};
 use paxos_node::sim::History;
 use paxos_node::snapshot::Files;
@@ -23,6 +26,10 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+
+fn founding(nodes: u16) -> Configuration {
+    Configuration::of(&(1..=nodes).map(NodeId).collect::<Vec<_>>())
+}
 
 /// The list that all appends go to, and all reads.
 const LIST: &[u8] = b"list";
@@ -69,6 +76,23 @@ struct Actor {
     life: u64,
 }
 
+impl Actor {
+    fn new() -> Actor {
+        Actor {
+            service: None,
+            records: Vec::new(),
+            durable: 0,
+            disk: Shared(Rc::new(RefCell::new(CrashDisk::default()))),
+            log: None,
+            files: None,
+            orders: VecDeque::new(),
+            trim: None,
+            files_slowly: false,
+            life: 0,
+        }
+    }
+}
+
 /// Nodes, their disks, the messages between them, and who watches.
 pub(crate) struct Stage {
     actors: Vec<Actor>,
@@ -82,6 +106,8 @@ pub(crate) struct Stage {
     opened: Option<SessionId>,
     snapshot_every_bytes: u64,
     segment_bytes: u64,
+    founders: u16,
+    window: u64,
     found: Found,
 }
 
@@ -93,33 +119,32 @@ impl Stage {
 
     /// The same, and they take a snapshot whenever their log has grown by so many bytes.
     pub(crate) fn with_snapshots(nodes: u16, snapshot_every_bytes: u64) -> Stage {
-        Stage::with_segments(nodes, snapshot_every_bytes, SEGMENT_BYTES)
+        Stage::with(nodes, snapshot_every_bytes, SEGMENT_BYTES, SLOTS_IN_FLIGHT_MAX as u64)
     }
 
     /// The same, with segments of so many bytes.
     pub(crate) fn with_segments(nodes: u16, snapshot_every_bytes: u64, segment_bytes: u64) -> Stage {
-        let actor = |_| Actor {
-            service: None,
-            records: Vec::new(),
-            durable: 0,
-            disk: Shared(Rc::new(RefCell::new(CrashDisk::default()))),
-            log: None,
-            files: None,
-            orders: VecDeque::new(),
-            trim: None,
-            files_slowly: false,
-            life: 0,
-        };
+        Stage::with(nodes, snapshot_every_bytes, segment_bytes, SLOTS_IN_FLIGHT_MAX as u64)
+    }
+
+    /// Nodes that never run more than so many slots ahead: their configurations begin as soon.
+    pub(crate) fn with_window(nodes: u16, window: u64) -> Stage {
+        Stage::with(nodes, u64::MAX, SEGMENT_BYTES, window)
+    }
+
+    fn with(nodes: u16, snapshot_every_bytes: u64, segment_bytes: u64, window: u64) -> Stage {
         let mut stage = Stage {
-            actors: (0..nodes).map(actor).collect(),
+            actors: (0..nodes).map(|_| Actor::new()).collect(),
             under_way: Vec::new(),
-            observer: Observer::new(usize::from(nodes)),
+            observer: Observer::new(founding(nodes), window),
             history: History::default(),
             listening: BTreeMap::new(),
             connections: 0,
             opened: None,
             snapshot_every_bytes,
             segment_bytes,
+            founders: nodes,
+            window,
             found: Found::default(),
         };
         (1..=nodes).for_each(|node| stage.start(node));
@@ -177,6 +202,46 @@ impl Stage {
     pub(crate) fn leads(&self, node: u16) -> bool {
         let service = self.actors[index(node)].service.as_ref();
         service.is_some_and(|service| service.replica().role() == RoleName::Leader)
+    }
+
+    // ---- Members -----------------------------------------------------------------------------
+
+    /// A node that knows nothing runs from now on, under the next id.
+    pub(crate) fn join(&mut self) -> u16 {
+        self.actors.push(Actor::new());
+        let node = u16::try_from(self.actors.len()).expect("a short story");
+        self.start(node);
+        node
+    }
+
+    /// The leader is asked to change the members; whether it began to.
+    pub(crate) fn change(&mut self, leader: u16, change: &Change) -> bool {
+        let mut began = false;
+        self.act(leader, |service| began = service.change(change).is_ok());
+        began
+    }
+
+    /// Another node joins and learns, and then votes in the place of `node`: until the leader's last
+    /// change is proposed, and on its way to everybody.
+    pub(crate) fn prepare_replacement(&mut self, leader: u16, node: u16) -> u16 {
+        let by = self.join();
+        let (id, address) = (NodeId(by), String::new());
+        let added = self.change(leader, &Change::Add { node: id, incarnation: 0, address });
+        self.run(&self.everybody());
+        self.tick(leader, TIMING.heartbeat_ticks);
+        self.run(&self.everybody());
+        // What it learned then it tells with the next heartbeat.
+        self.tick(leader, TIMING.heartbeat_ticks);
+        self.run(&self.everybody());
+        let replaced = self.change(leader, &Change::Replace { node: NodeId(node), by: id });
+        self.demand(added && replaced, "members could not be changed");
+        by
+    }
+
+    /// Whether a node is a member, as far as this one knows.
+    pub(crate) fn is_member(&self, node: u16, asked: u16) -> bool {
+        let Some(service) = &self.actors[index(asked)].service else { return false };
+        service.replica().configuration().member(NodeId(node)).is_some()
     }
 
     // ---- Messages ----------------------------------------------------------------------------
@@ -375,7 +440,7 @@ impl Stage {
 
     /// The same; if it refuses to start, that is not held against it.
     pub(crate) fn try_start(&mut self, node: u16) -> Result<(), String> {
-        let nodes = self.everybody().into_iter().map(NodeId).collect();
+        let (founders, window) = (self.founders, self.window);
         let options = Options {
             segment_bytes: self.segment_bytes,
             ready_min: 1,
@@ -390,7 +455,8 @@ impl Stage {
         let config = Config {
             cluster: 7,
             id: NodeId(node),
-            nodes,
+            founding: if node <= founders { founding(founders) } else { Configuration::unknown() },
+            window,
             timing: TIMING,
             election: ElectionMode::Randomised,
             tick_ms: 10,

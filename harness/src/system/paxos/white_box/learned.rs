@@ -119,7 +119,11 @@ pub(super) fn chosen_by_quorum<'a>(
 /// A value in a few words.
 pub(super) fn show(value: &Value) -> String {
     use paxos_node::kv::{Batch, Command};
-    let Value::Batch(bytes) = value else { return "a no-op".to_owned() };
+    let bytes = match value {
+        Value::Noop => return "a no-op".to_owned(),
+        Value::Configuration(configuration) => return configuration.to_string(),
+        Value::Batch(bytes) => bytes,
+    };
     let Ok(batch) = Batch::decode(bytes.clone()) else {
         return format!("{} bytes that are no batch", bytes.len());
     };

@@ -3,6 +3,7 @@
 use super::{Found, LIST, PATIENCE_TICKS, Stage};
 use bytes::Bytes;
 use paxos_node::kv::{OpResult, TxnOutcome};
+use paxos_node::paxos::RoleName;
 use paxos_node::service::Service;
 use paxos_node::sim::{Told, judge_lists};
 use std::collections::BTreeMap;
@@ -73,13 +74,16 @@ impl Stage {
 
     /// The leader, if those that run are a quorum, follow it, and have the same state.
     fn agreed_leader(&self) -> Option<u16> {
-        let running: Vec<&Service> = self.actors.iter().filter_map(|actor| actor.service.as_ref()).collect();
-        let ballot = running.first()?.replica().leader()?;
-        let applied = running.first()?.kv().applied();
+        let all: Vec<&Service> = self.actors.iter().filter_map(|actor| actor.service.as_ref()).collect();
+        let leader = all.iter().find(|service| service.replica().role() == RoleName::Leader)?;
+        let (ballot, applied) = (leader.replica().leader()?, leader.kv().applied());
+        let members = leader.replica().configuration().members();
+        let of = |service: &&Service| members.iter().any(|member| member.node == service.replica().id());
+        let running: Vec<&Service> = all.into_iter().filter(of).collect();
         let agrees = |service: &&Service| {
             service.replica().leader() == Some(ballot) && service.kv().applied() == applied
         };
-        let is_quorum = 2 * running.len() > self.actors.len();
+        let is_quorum = 2 * running.len() > members.len();
         (is_quorum && self.leads(ballot.node.0) && running.iter().all(agrees)).then_some(ballot.node.0)
     }
 }
