@@ -35,6 +35,10 @@ const TRIES_MAX: u32 = 10;
 /// who gives up loses what is there already.
 const TRIES_DOUBLING_MAX: u32 = 5;
 
+/// Who has not answered so many times is given up for another that offers what it has, though all that was
+/// fetched is lost with it: its machine may be gone for good.
+const TRIES_SILENT: u32 = 3;
+
 /// Of the log's bytes between two snapshots, what part of the values covered stays in memory: a
 /// laggard that lacks only those is told them, and need not fetch all of the state.
 const KEPT_SHARE: u64 = 8;
@@ -291,7 +295,7 @@ impl Service {
         let is_late = |fetch: &Fetch| fetch.is_late(now, retransmit);
         match &mut self.snapshots.busy {
             Busy::Fetching(fetch) if fetch.slot == slot => {
-                if is_late(fetch) {
+                if is_late(fetch) || fetch.tries > 0 {
                     fetch.from = from;
                     self.ask_for_part();
                 }
@@ -299,7 +303,8 @@ impl Service {
             }
             // Whoever has the one that is being fetched does not say that it is gone.
             Busy::Fetching(fetch)
-                if fetch.step == Step::Writing || (fetch.from != from && !is_late(fetch)) =>
+                if fetch.step == Step::Writing
+                    || (fetch.from != from && !is_late(fetch) && fetch.tries < TRIES_SILENT) =>
             {
                 return;
             }

@@ -4,14 +4,17 @@ use bytes::Bytes;
 use paxos_node::kv::{
     ClientRequest, ClientResult, Command, DefiniteError, OpResult, Reply, Txn, TxnOp, TxnOutcome,
 };
-use paxos_node::paxos::{Configuration, ElectionMode, Lsn, NodeId, Record, RoleName, SLOTS_IN_FLIGHT_MAX, Timing};
+use paxos_node::paxos::{
+    Configuration, ElectionMode, Lsn, Message, NodeId, Record, RoleName, SLOTS_IN_FLIGHT_MAX, Slot, Timing,
+};
 use paxos_node::service::{ClientToken, Config, Service};
 
-fn alone() -> Service {
+/// n1 of these.
+fn one_of(nodes: &[NodeId]) -> Service {
     let config = Config {
         cluster: 7,
         id: NodeId(1),
-        founding: Configuration::of(&[NodeId(1)]),
+        founding: Configuration::of(nodes),
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: Timing::default(),
         election: ElectionMode::Randomised,
@@ -20,6 +23,10 @@ fn alone() -> Service {
         snapshot_every_bytes: u64::MAX,
     };
     Service::new(config, &[], 1).unwrap()
+}
+
+fn alone() -> Service {
+    one_of(&[NodeId(1)])
 }
 
 fn put(id: u64) -> ClientRequest {
@@ -91,4 +98,24 @@ fn without_room_updates_are_refused_before_they_are_proposed() {
     service.durable(Lsn(written + records.len() as u64));
     let done = TxnOutcome::Done(vec![OpResult::Done]);
     assert_eq!(self::told(&mut service), [ClientResult::Reply(Reply::Outcome(done))]);
+}
+
+/// Whose machine is gone for good never says that it has no snapshot any more. Found by simulation.
+#[test]
+fn a_laggard_whose_source_falls_silent_fetches_from_another() {
+    let (silent, other) = (NodeId(2), NodeId(3));
+    let mut service = one_of(&[NodeId(1), silent, other]);
+    let mut asked = |from, slot| {
+        service.tick();
+        service.peer(from, Message::SnapshotOffer { slot: Slot(slot) });
+        let requests = service.output().sends.into_iter().filter_map(|send| match send.message {
+            Message::SnapshotRequest { slot, .. } => Some((send.to, slot)),
+            _ => None,
+        });
+        requests.last()
+    };
+    assert_eq!(asked(silent, 50), Some((silent, Slot(50))));
+    let patience = Timing::default().retransmit_ticks;
+    let switched = (1..).find(|_| asked(other, 60) == Some((other, Slot(60)))).expect("endless");
+    assert!((3 * patience..10 * patience).contains(&switched), "after {switched} ticks");
 }
