@@ -32,8 +32,9 @@ use crate::kv::{
     Txn, TxnOp, TxnOutcome, UnknownReason,
 };
 use crate::paxos::{
-    AppliedHash, Base, Change, ChangeRefused, Configuration, Effects, ElectionMode, LogContradiction, Lsn,
-    Message, NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName, Send, Slot, Timing, Value,
+    AppliedHash, Base, Change, ChangeRefused, Effects, ElectionMode, Founding, LogContradiction, Lsn,
+    Message, NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName, Send, Slot, Stranger, Timing,
+    Value,
 };
 use crate::snapshot::Loaded;
 use departed::Departed;
@@ -50,8 +51,10 @@ pub struct Config {
     pub cluster: u64,
     /// This node.
     pub id: NodeId,
-    /// What the cluster began with; [`Configuration::unknown`] for a node that joins it.
-    pub founding: Configuration,
+    /// Its disk: drawn when that was made, so that one that lost its memory has another.
+    pub incarnation: u64,
+    /// How it comes to know what the cluster began with, if its log does not say.
+    pub founding: Founding,
     /// Slots in flight: [`SLOTS_IN_FLIGHT_MAX`](crate::paxos::SLOTS_IN_FLIGHT_MAX) but in small worlds.
     pub window: u64,
     /// The protocol's periods.
@@ -62,7 +65,7 @@ pub struct Config {
     pub tick_ms: u64,
     /// Different in each life of a node, so that nothing said to an earlier life is taken for an
     /// answer to this one.
-    pub incarnation: u64,
+    pub life: u64,
     /// A snapshot is taken when the log has grown by so many bytes since the last, and as many as
     /// that is large.
     pub snapshot_every_bytes: u64,
@@ -116,6 +119,8 @@ pub struct Output {
     pub replies: Vec<(ClientToken, ClientReply)>,
     /// The node must stop at once, loudly, with this evidence.
     pub fatal: Option<String>,
+    /// The node must stop: the cluster knows another disk under its id, or none.
+    pub unwelcome: Option<Stranger>,
 }
 
 /// A replica with its state machine and its clients.
@@ -157,6 +162,7 @@ impl Service {
         let Disk { snapshot, trimmed, records } = disk;
         let replica_config = ReplicaConfig {
             id: config.id,
+            incarnation: config.incarnation,
             founding: config.founding.clone(),
             window: config.window,
             timing: config.timing,
@@ -170,7 +176,7 @@ impl Service {
         let recovered = Recovered { base, governing: &governing, trimmed, records };
         let replica = Replica::restore(&replica_config, recovered, seed)?;
         let mut service = Service {
-            next_token: config.incarnation,
+            next_token: config.life,
             config,
             replica,
             kv,
@@ -198,9 +204,29 @@ impl Service {
         self.tick_snapshots();
     }
 
-    /// A message of another replica.
+    /// A message that says it is from another replica, which is on disk `incarnation`. Taken in only
+    /// if it is the one known: see `paxos/replica/founding.rs`. Whether it was; introductions are not.
+    pub fn hear(&mut self, from: NodeId, incarnation: u64, message: Message) -> bool {
+        match message {
+            Message::Meet { stage } => self.replica.on_meet(from, incarnation, &stage),
+            Message::Unwelcome { known } => self.replica.on_unwelcome(from, known),
+            message => {
+                let is_let_in = self.replica.takes_part() && self.replica.recognises(from, incarnation);
+                if is_let_in {
+                    self.peer(from, message);
+                }
+                return is_let_in;
+            }
+        }
+        false
+    }
+
+    /// A message of another replica, whoever made sure of that.
     pub fn peer(&mut self, from: NodeId, message: Message) {
         match message {
+            Message::Meet { .. } | Message::Unwelcome { .. } => {
+                unreachable!("who introduces himself is heard, by his disk")
+            }
             Message::Forward { token, request } => self.on_forward(from, token, request),
             Message::ForwardReply { token, reply } => self.on_forward_reply(from, token, reply),
             Message::SnapshotOffer { slot } => self.on_snapshot_offer(from, slot),
@@ -420,6 +446,7 @@ impl Service {
         for (slot, value) in chosen {
             self.apply(slot, &value);
         }
+        self.output.unwelcome = self.replica.unwelcome();
         self.replica.set_applied(self.kv.applied());
         self.reads.confirm(reads);
         self.serve_reads();

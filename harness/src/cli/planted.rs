@@ -54,7 +54,7 @@ const fn mix(
 const THREE: Load = Load { nodes: Some(3), ..AS_GIVEN };
 
 /// All of them, in the order of the node's list.
-pub(super) const PLANTED: [Planted; 55] = [
+pub(super) const PLANTED: [Planted; 56] = [
     mix(
         "reply-on-accept",
         SEEN_OR_LOGGED,
@@ -164,6 +164,7 @@ pub(super) const PLANTED: [Planted; 55] = [
     library("append-after-garbage", "blackouts-under-load", "append", OR_STUCK),
     library("recycled-records-replayed", "snapshots", "append", OR_STUCK),
     library("no-dir-fsync", "blackouts-under-load", "append", OR_STUCK),
+    library("amnesia-rejoin", "emptied-disk", "append", SEEN_OR_LOGGED),
     library("unbounded-peer-queue", "frozen-follower", "set", SEEN_OR_LOGGED),
 ];
 

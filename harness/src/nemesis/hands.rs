@@ -152,7 +152,15 @@ impl<V: Victim> Hands<V> {
         let Some(mut standing) = open.items.remove(&item) else { return Ok(()) };
         let mut result = Ok(());
         match &standing.action {
-            Action::Kill(nodes) | Action::Wipe(nodes) => result = self.restart(nodes).await,
+            Action::Kill(nodes) => result = self.restart(nodes).await,
+            Action::Wipe(nodes) => {
+                result = self.restart(nodes).await;
+                let left = self.victim.until_turned_away(nodes).await;
+                for node in nodes {
+                    let became = if left.contains(node) { "runs on" } else { "was not let in again" };
+                    standing.bite.evidence.push(format!("{node} {became}"));
+                }
+            }
             Action::Pause(nodes) => {
                 self.victim.examine_paused(nodes, &standing.stopped, &mut standing.bite);
                 for error in self.resume(nodes).await {

@@ -25,6 +25,9 @@ pub trait Victim {
     fn kill(&self, nodes: &[NodeId], bite: &mut Bite) -> impl Future<Output = ()>;
     /// Removes the data of a node that was killed, and says how much that was.
     fn wipe(&self, node: NodeId) -> Result<String, String>;
+    /// Waits until these nodes, which have lost their data, have ended because they were not let in;
+    /// those that were, or were not told.
+    fn until_turned_away(&self, nodes: &[NodeId]) -> impl Future<Output = Vec<NodeId>>;
     /// Starts those of these nodes that are down, and waits until they serve.
     fn restart(&self, nodes: &[NodeId]) -> impl Future<Output = Result<(), Self::Error>>;
     /// Stops these nodes where they are, together.
@@ -66,6 +69,10 @@ impl Victim for Processes<'_> {
     fn wipe(&self, node: NodeId) -> Result<String, String> {
         let wiped = self.cluster.wipe(node);
         wiped.map(|files| format!("{files} files removed")).map_err(|error| error.to_string())
+    }
+
+    async fn until_turned_away(&self, nodes: &[NodeId]) -> Vec<NodeId> {
+        self.cluster.until_turned_away(nodes).await
     }
 
     async fn restart(&self, nodes: &[NodeId]) -> Result<(), ClusterError> {
@@ -110,7 +117,8 @@ impl Victim for Processes<'_> {
     }
 }
 
-/// Restores everything, whatever was done: links, paused nodes, dead nodes. The dead are left
+/// Restores everything, whatever was done: links, paused nodes, dead nodes, but for those whose disk was
+/// emptied: they have to be turned away by now. The dead are left
 /// alone where the run ends here: a node that died by itself is evidence, not to be run over.
 pub async fn heal(cluster: &Cluster, recorder: &Recorder, restart: bool) -> Result<(), ClusterError> {
     let nodes = cluster.ids();
@@ -122,5 +130,10 @@ pub async fn heal(cluster: &Cluster, recorder: &Recorder, restart: bool) -> Resu
     for (_, result) in resumed {
         result?;
     }
-    restarted
+    restarted?;
+    // All are there: whoever is still let in stays so.
+    match cluster.until_turned_away(&nodes).await.first() {
+        Some(&node) if restart => Err(ClusterError::LetIn { node }),
+        Some(_) | None => Ok(()),
+    }
 }

@@ -8,19 +8,21 @@
 //! whether it is up) is kept apart from the process that is being signalled, so that a slow signal
 //! delays nobody's clock.
 
+mod emptied;
 mod ending;
 mod error;
 
+pub use emptied::{DATA_BEFORE, TRACE_AFTER};
 pub use ending::STOP_MAX;
 pub use error::ClusterError;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use self::emptied::Memory;
 use self::ending::{End, end, ended_as_asked};
 use crate::process::{ExitInfo, NodeProcess, ProcessError, SpawnSpec, launcher};
 use crate::proxy::{Link, Mesh};
@@ -71,6 +73,7 @@ struct Node {
 struct Held {
     incarnation: u32,
     process: Option<NodeProcess>,
+    memory: Memory,
     /// Nothing brings it back, or does anything else to it, but the end of the run.
     frozen: bool,
 }
@@ -155,9 +158,9 @@ impl Cluster {
         &self.system
     }
 
-    /// Where every node lives.
+    /// Where every node lives, or lived as long as it was itself.
     pub fn places(&self) -> Vec<NodePlace> {
-        self.nodes.values().map(|node| node.place.clone()).collect()
+        self.nodes.values().map(|node| node.place_as_it_was()).collect()
     }
 
     /// Every node as clients dial it, `first` first and the others after it.
@@ -183,20 +186,20 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts these nodes if they are down: the cure of a kill.
+    /// Starts these nodes if they are down, and not turned away: the cure of a kill.
     pub async fn restart(&self, nodes: &[NodeId]) -> Result<(), ClusterError> {
-        let down: Vec<NodeId> =
-            nodes.iter().copied().filter(|&node| self.condition(node) == Condition::Down).collect();
+        let is_down = |node: &NodeId| self.condition(*node) == Condition::Down && !self.is_turned_away(*node);
+        let down: Vec<NodeId> = nodes.iter().copied().filter(is_down).collect();
         self.start(&down).await
     }
 
     fn spawn(&self, node: NodeId) -> Result<(), ClusterError> {
         let state = self.node(node);
-        let place = &state.place;
         let mut held = state.held();
         if held.frozen {
             return Ok(());
         }
+        let place = &state.place_now(&held);
         place.prepare().map_err(|source| ClusterError::Place { node, path: place.log.clone(), source })?;
         held.incarnation += 1;
         let spec = SpawnSpec {
@@ -235,6 +238,9 @@ impl Cluster {
                 if let Some(exit) = process.try_exited()?.cloned() {
                     held.process = None;
                     state.tell(&held);
+                    if state.is_turned_away(&*self.system, &mut held, &exit) {
+                        return Ok(());
+                    }
                     return Err(ClusterError::DiedAtStart { node, exit });
                 }
                 if Instant::now() >= deadline {
@@ -269,22 +275,6 @@ impl Cluster {
             self.mesh.set_upstream(node, None);
         }
         results
-    }
-
-    /// Removes the data of a node that is down, as if its disk had been replaced; gives how many files
-    /// there were.
-    pub fn wipe(&self, node: NodeId) -> Result<usize, ClusterError> {
-        let state = self.node(node);
-        // Held so that nobody starts it meanwhile.
-        let held = state.held();
-        let path = &state.place.data;
-        let trouble = |source| ClusterError::Place { node, path: path.clone(), source };
-        if held.process.is_some() || held.frozen {
-            return Err(trouble(io::Error::new(io::ErrorKind::ResourceBusy, "the node is not down")));
-        }
-        let files = std::fs::read_dir(path).map_err(trouble)?.count();
-        std::fs::remove_dir_all(path).map_err(trouble)?;
-        Ok(files)
     }
 
     /// SIGSTOPs these nodes, together; gives their process ids.
@@ -388,7 +378,9 @@ impl Cluster {
                     held.process = None;
                     node.tell(&held);
                     self.mesh.set_upstream(id, None);
-                    node.lost(exit);
+                    if !node.is_turned_away(&*self.system, &mut held, &exit) {
+                        node.lost(exit);
+                    }
                 }
             }
             all.extend(node.known().casualties.iter().cloned());

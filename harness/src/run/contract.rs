@@ -3,8 +3,9 @@
 //! Reckoned from what was really done ([`Damage`]), not from the names of faults, so that faults may
 //! overlap: a killed process loses its memory, but what it wrote survives in the page cache of the
 //! running machine, and links lose only frames that Paxos never relied on, so neither voids the
-//! demand for safety. A fault that destroys what was made durable on a voting node does: one
-//! forgetful acceptor is enough to lose a chosen value. [`render`] writes the contract out for every
+//! demand for safety. Nor does a disk that is emptied: one forgetful acceptor would be enough to lose a
+//! chosen value, so its node is not let in again, and is as good as dead, for good. Only where all disks
+//! were emptied nobody is left who remembers anything. [`render`] writes the contract out for every
 //! kind of fault, and the docs hold what it writes.
 
 use std::collections::BTreeMap;
@@ -30,17 +31,18 @@ impl Demands {
     /// What may be demanded of a cluster with this damage.
     pub fn of(damage: &Damage) -> Demands {
         let safety = damage.keeps_durable_state();
-        // Who lost its disk has also lost what it promised: nobody knows what such a cluster does.
-        Demands { safety, progress_during: safety && damage.allows_progress(), liveness_after: safety }
+        Demands { safety, progress_during: damage.allows_progress(), liveness_after: damage.can_recover() }
     }
 
     /// What may be demanded at the end of a run in which these faults were done.
-    pub fn of_run(faults: &[FaultReport]) -> Demands {
+    pub fn of_run(faults: &[FaultReport], nodes: u16) -> Demands {
         let done = faults.iter().filter(|fault| !matches!(fault.outcome, Outcome::Skipped(_)));
-        let wiped =
-            |fault: &FaultReport| fault.actions.iter().any(|done| matches!(done.action, Action::Wipe(_)));
-        let safety = !done.into_iter().any(wiped);
-        Demands { safety, progress_during: safety, liveness_after: safety }
+        let actions: Vec<&Action> =
+            done.flat_map(|fault| fault.actions.iter().map(|done| &done.action)).collect();
+        let all: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
+        let damage = Damage::of(&all, [], actions);
+        let recovers = damage.can_recover();
+        Demands { safety: damage.keeps_durable_state(), progress_during: recovers, liveness_after: recovers }
     }
 }
 
@@ -103,15 +105,22 @@ mod tests {
     }
 
     #[test]
-    fn only_a_wiped_disk_voids_a_run() {
+    fn only_emptied_disks_void_a_run() {
         let done = |action: Action| {
             let told = ActionReport { words: action.describe(), action, start_ns: 0, end_ns: 1, bit: true };
             FaultReport { actions: vec![told], ..FaultReport::begin(0, "fault", 0) }
         };
-        let (kill, wipe) = (done(Action::Kill(vec![NodeId(1)])), done(Action::Wipe(vec![NodeId(1)])));
+        let (kill, wipe) = (done(Action::Kill(vec![NodeId(1)])), done(Action::Wipe(vec![NodeId(2)])));
+        let demands = |faults: &[FaultReport], nodes| {
+            let Demands { safety, liveness_after, .. } = Demands::of_run(faults, nodes);
+            (safety, liveness_after)
+        };
         let skipped = FaultReport { outcome: Outcome::Skipped(String::new()), ..wipe.clone() };
-        assert!(Demands::of_run(&[kill.clone(), skipped]).safety);
-        assert!(!Demands::of_run(&[kill, wipe]).safety);
+        assert_eq!(demands(&[kill.clone(), skipped], 1), (true, true));
+        assert_eq!(demands(&[kill.clone(), wipe.clone()], 3), (true, true));
+        assert_eq!(demands(&[kill, wipe.clone()], 2), (true, false));
+        let other = done(Action::Wipe(vec![NodeId(1)]));
+        assert_eq!(demands(&[wipe, other], 2), (false, false));
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub struct Evidence<'run> {
 
 /// The verdict in its parts, folded.
 pub fn judge(evidence: &Evidence<'_>) -> RunVerdict {
-    let demands = Demands::of_run(&evidence.facts.faults);
+    let demands = Demands::of_run(&evidence.facts.faults, evidence.options.nodes);
     let parts = vec![
         history(evidence, demands),
         nodes(evidence, demands),

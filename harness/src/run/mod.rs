@@ -37,7 +37,7 @@ use checker::Report;
 use serde_json::json;
 
 use self::clients::Load;
-use self::cluster::{Cluster, ClusterError};
+use self::cluster::{Cluster, ClusterError, DATA_BEFORE, TRACE_AFTER};
 use self::facts::Facts;
 use self::freeze::Frozen;
 use self::heartbeat::Heartbeat;
@@ -351,7 +351,9 @@ fn leave_results(
         if !keep_data {
             for node in stage.cluster.ids() {
                 folder.remove_folder(&format!("nodes/{node}/data"))?;
+                folder.remove_folder(&format!("nodes/{node}/{DATA_BEFORE}"))?;
                 folder.remove_file(&format!("nodes/{node}/trace"))?;
+                folder.remove_file(&format!("nodes/{node}/{TRACE_AFTER}"))?;
             }
         }
     } else {

@@ -30,6 +30,7 @@ use super::stop::{Stop, StopReason};
 use super::verdict::Answer;
 use crate::nemesis::heal;
 use crate::results::store::RunFolder;
+use crate::system::NodeId;
 
 /// Between two looks at whether a wait is over.
 const LOOK: Duration = Duration::from_millis(20);
@@ -229,7 +230,8 @@ impl Play<'_> {
         let most = self.facts.settle_max();
         let healed = Instant::now();
         recorder.mark();
-        let nodes = cluster.ids();
+        let nodes: Vec<NodeId> =
+            cluster.ids().into_iter().filter(|node| !cluster.is_turned_away(*node)).collect();
         let goal = self.observer.applied_max();
         let enough = answers_needed(options, most);
         let before = recorder.counts();

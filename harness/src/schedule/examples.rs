@@ -26,7 +26,7 @@ const QUORUM: &str = "a majority is left, and all of it is connected";
 const OUTAGE: &str = "no quorum is left until it is undone";
 const LOSSY: &str = "safety never rests on delivery; progress is only probable while it lasts";
 const HALF_HEARD: &str = "a node that can only speak may keep deposing the others' leader";
-const FORGETFUL: &str = "one forgetful acceptor is enough to lose a chosen value";
+const FORGETFUL: &str = "who forgot what it promised is not let in again: as good as dead";
 const ARRIVAL: &str = "frames arrive; those that were late may still come between";
 
 /// All that can be done to a cluster of `nodes`.

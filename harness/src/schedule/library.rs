@@ -31,6 +31,7 @@ pub const LIBRARY: &[Entry] = library![
     "ci-mix",
     "clients-cut-off",
     "duelling-proposers",
+    "emptied-disk",
     "everything-at-once",
     "far-apart",
     "far-behind",

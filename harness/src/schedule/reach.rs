@@ -20,8 +20,8 @@ pub struct Damage {
     /// Killed or stopped.
     silent: BTreeSet<NodeId>,
     links: Links,
-    /// What was durable is gone somewhere.
-    forgetful: bool,
+    /// What was durable is gone: for good, since nobody lets them in again.
+    emptied: BTreeSet<NodeId>,
 }
 
 impl Damage {
@@ -36,7 +36,7 @@ impl Damage {
             nodes: nodes.to_vec(),
             silent: silent.into_iter().chain(struck).collect(),
             links: policies(actions.clone()),
-            forgetful: actions.into_iter().any(|action| matches!(action, Action::Wipe(_))),
+            emptied: emptied(actions),
         }
     }
 
@@ -81,7 +81,13 @@ impl Damage {
     /// Whether everything acknowledged must still be there.
     #[must_use]
     pub fn keeps_durable_state(&self) -> bool {
-        !self.forgetful
+        self.emptied.len() < self.nodes.len()
+    }
+
+    /// Whether a majority can be had once everything is undone that can be.
+    #[must_use]
+    pub fn can_recover(&self) -> bool {
+        2 * (self.nodes.len() - self.emptied.len()) > self.nodes.len()
     }
 
     /// Groups of running nodes that make a majority, as bits over `nodes`.
@@ -102,6 +108,12 @@ impl Damage {
     fn is_cut(&self, link: &Link) -> bool {
         self.links.get(link).is_some_and(|policy| policy.cut)
     }
+}
+
+/// The nodes whose disks these actions empty.
+fn emptied<'a>(actions: impl IntoIterator<Item = &'a Action>) -> BTreeSet<NodeId> {
+    let emptied = actions.into_iter().filter(|action| matches!(action, Action::Wipe(_)));
+    emptied.flat_map(|action| action.nodes().iter().copied()).collect()
 }
 
 /// Whether all that is done to a link is that frames come a little later.
@@ -170,9 +182,15 @@ mod tests {
     }
 
     #[test]
-    fn only_lost_disks_void_safety() {
+    fn a_disk_that_is_lost_is_a_node_that_is_lost() {
         let nodes = n(&[1, 2, 3]);
-        assert!(Damage::of(&nodes, [], [&Action::Kill(nodes.clone())]).keeps_durable_state());
-        assert!(!Damage::of(&nodes, [], [&Action::Wipe(n(&[1]))]).keeps_durable_state());
+        let damage = |action| {
+            let damage = Damage::of(&nodes, [], [&action]);
+            (damage.allows_progress(), damage.can_recover(), damage.keeps_durable_state())
+        };
+        assert_eq!(damage(Action::Kill(nodes.clone())), (false, true, true));
+        assert_eq!(damage(Action::Wipe(n(&[1]))), (true, true, true));
+        assert_eq!(damage(Action::Wipe(n(&[1, 2]))), (false, false, true));
+        assert_eq!(damage(Action::Wipe(nodes.clone())), (false, false, false));
     }
 }

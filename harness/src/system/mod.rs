@@ -11,6 +11,7 @@ pub mod paxos;
 
 pub use crate::process::CommandSpec;
 
+use crate::process::ExitInfo;
 use checker::{History, OpType, Value};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -299,6 +300,10 @@ pub trait System: Send + Sync {
 
     /// How the node at `place` is started, for the first time or again.
     fn command(&self, place: &NodePlace) -> CommandSpec;
+
+    /// Whether a node ended in this way because its cluster does not take it for the one whose id it has:
+    /// its disk was emptied.
+    fn was_turned_away(&self, exit: &ExitInfo) -> bool;
 
     /// The address that the node serves on, once it does: to be polled after a start.
     ///

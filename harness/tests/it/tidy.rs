@@ -156,7 +156,7 @@ fn nothing_reads_results_to_decide_a_verdict() {
             "the matrix that a campaign goes on with, and the binaries that it is bound to",
         ),
         ("harness/src/results/store.rs", "which old run folders may go"),
-        ("harness/src/run/cluster.rs", "how many files a node's folder has"),
+        ("harness/src/run/cluster/emptied.rs", "how many files a node's folder has"),
         ("harness/src/system/paxos/binary.rs", "the binary, to be hashed"),
         ("harness/src/system/paxos/mod.rs", "where a node announced that it listens"),
         ("harness/src/system/paxos/white_box/trace/mod.rs", "what the nodes of this run told of their steps"),

@@ -515,6 +515,14 @@ mutants! {
         seen_by: "divergence; a node that stops itself; trace",
         precedent: "openraft io_ordering: vote and log written out of order",
     }
+    AmnesiaRejoin {
+        number: 64,
+        name: "amnesia-rejoin",
+        rule: "a disk that lost its memory is let in under the id of the one that promised",
+        exposed_by: "a follower's disk wiped, then a leader that the others did not all follow lost",
+        seen_by: "lost write; trace",
+        precedent: "atlasdb timelock #1504, #1508: wiped, started again, and time went back to 0",
+    }
     ConfigAtLearn {
         number: 66,
         name: "config-at-learn",

@@ -52,7 +52,11 @@ impl Acceptor {
                     self.accepted.insert(*slot, accepted);
                 }
             }
-            Record::BallotUsed(_) | Record::Learned { .. } | Record::ChosenUpto(_) => {}
+            Record::BallotUsed(_)
+            | Record::Learned { .. }
+            | Record::ChosenUpto(_)
+            | Record::Pledged(_)
+            | Record::Founded(_) => {}
         }
     }
 

@@ -64,6 +64,14 @@ pub struct Member {
     pub address: String,
 }
 
+impl Member {
+    /// Whether somebody of its id, who says that his disk is this incarnation, is the member.
+    #[must_use]
+    pub fn is_on(&self, incarnation: u64) -> bool {
+        self.incarnation == incarnation || crate::mutant!(AmnesiaRejoin)
+    }
+}
+
 /// The members of the cluster. Makes no empty, doubled or out-of-order member lists.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Configuration {

@@ -12,7 +12,8 @@
 //! Nothing else may happen in between that reveals a record before it is durable. Sending late or
 //! never is always allowed.
 
-use super::{Ballot, Lsn, Message, NodeId, Slot, Value};
+use super::{Ballot, Configuration, Lsn, Message, NodeId, Slot, Value};
+use std::sync::Arc;
 
 /// What must survive a crash.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -62,6 +63,10 @@ pub enum Record {
         /// The value.
         value: Value,
     },
+    /// This founder will begin with these disks or never: see `replica/founding.rs`.
+    Pledged(Arc<Configuration>),
+    /// All founders pledged that: the cluster has begun.
+    Founded(Arc<Configuration>),
 }
 
 /// A message and the condition under which it may leave.

@@ -114,7 +114,7 @@ impl Observer {
             Record::Kept { slot, ballot, value } => {
                 self.invariant_kept_was_accepted(by, *slot, *ballot, value)
             }
-            Record::ChosenUpto(_) => Ok(()),
+            Record::ChosenUpto(_) | Record::Pledged(_) | Record::Founded(_) => Ok(()),
         }
     }
 
@@ -138,7 +138,9 @@ impl Observer {
             Record::Learned { .. }
             | Record::ChosenUpto(_)
             | Record::Checkpoint { .. }
-            | Record::Kept { .. } => {}
+            | Record::Kept { .. }
+            | Record::Pledged(_)
+            | Record::Founded(_) => {}
         }
         Ok(())
     }
@@ -167,6 +169,8 @@ impl Observer {
             | Message::SnapshotRequest { .. }
             | Message::SnapshotPart { .. }
             | Message::PreVote { .. }
+            | Message::Meet { .. }
+            | Message::Unwelcome { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => true,
         };
@@ -195,6 +199,8 @@ impl Observer {
             | Message::SnapshotRequest { .. }
             | Message::SnapshotPart { .. }
             | Message::PreVote { .. }
+            | Message::Meet { .. }
+            | Message::Unwelcome { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => return,
         };
@@ -275,6 +281,12 @@ impl Observer {
         watched.learned_upto = Slot::ZERO;
         watched.governed = (Slot::ZERO, 0);
         watched.applied = AppliedHash::default();
+    }
+
+    /// A node's disk was emptied: what was seen of it says nothing of what it will do. That it has no
+    /// vote any more (I12) is for whoever knows which messages are from which disk to see.
+    pub fn emptied(&mut self, node: NodeId) {
+        *self.watched(node) = Watched::default();
     }
 
     /// How many changes of the members were chosen and counted.

@@ -44,6 +44,9 @@ impl Journal {
                 return;
             }
             Record::Kept { .. } => return,
+            Record::Pledged(configuration) | Record::Founded(configuration) => {
+                configuration.encoded_len() as u64
+            }
             Record::BallotUsed(_) | Record::Promised(_) | Record::ChosenUpto(_) => 0,
         };
         self.bytes += RECORD_BYTES + value;

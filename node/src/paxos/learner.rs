@@ -69,6 +69,12 @@ impl Learner {
         }
     }
 
+    /// The founders have met. Nothing can have been learned before that.
+    pub(crate) fn found(&mut self, founding: Configuration, window: u64) {
+        assert!(self.chosen_upto == Slot::ZERO, "who has not met the other founders learns nothing");
+        self.configurations = Configurations::new(founding, window);
+    }
+
     /// Takes up a record of an earlier life; `acceptor` has taken up all records before it.
     pub(crate) fn recover(&mut self, record: &Record, acceptor: &Acceptor) -> Result<(), LogContradiction> {
         match record {
@@ -95,7 +101,9 @@ impl Learner {
             | Record::Promised(_)
             | Record::Accepted { .. }
             | Record::Checkpoint { .. }
-            | Record::Kept { .. } => {}
+            | Record::Kept { .. }
+            | Record::Pledged(_)
+            | Record::Founded(_) => {}
         }
         Ok(())
     }

@@ -58,6 +58,17 @@ pub struct AppliedHash {
     pub hash: u64,
 }
 
+/// How far a founder has come in the meeting with which a cluster begins.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub enum Stage {
+    /// It has yet to hear some of the others.
+    Fresh,
+    /// It will found the cluster with these disks or never.
+    Pledged(Arc<Configuration>),
+    /// It knows that all others pledged the same as it did, and takes part.
+    Founded,
+}
+
 /// A message between replicas.
 #[derive(Clone, Eq, PartialEq, Debug)]
 pub enum Message {
@@ -182,6 +193,16 @@ pub enum Message {
         promised: Ballot,
         /// It would promise, for it hears no leader.
         granted: bool,
+    },
+    /// A founder to another, until it knows that all have met: see `replica/founding.rs`.
+    Meet {
+        /// How far the sender has come; what it pledged is durable before this leaves.
+        stage: Stage,
+    },
+    /// "You are not the one whom I know by your id": nothing of yours is taken in here.
+    Unwelcome {
+        /// The disk whose id it is, if it is anybody's.
+        known: Option<u64>,
     },
     /// A client's request handed to the leader by a follower.
     Forward {

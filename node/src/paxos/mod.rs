@@ -81,7 +81,8 @@
 //! slots from i + α on, and every slot is voted on by the configuration that governs it. Nodes join,
 //! are promoted, replace others and go, one change at a time, and nobody who is gone has a say any
 //! more. See [`configuration`] for the rules, `replica/membership.rs` for who follows them; a snapshot
-//! says who governs the slots behind it.
+//! says who governs the slots behind it. How the first configuration comes about, and how a disk that
+//! lost its memory is told from the one that promised: `replica/founding.rs`.
 //!
 //! # Progress
 //!
@@ -107,6 +108,7 @@
 //! - **I10** Nobody proposes more than α slots beyond the first that is not chosen: who governs there is
 //!   not known.
 //! - **I11** Who governs which slot follows from what is chosen, and all who know that agree.
+//! - **I12** Nobody counts on the vote of a disk that lost its memory.
 //!
 //! # What is left out, and what it costs
 //!
@@ -135,7 +137,10 @@ pub use configuration::{Change, ChangeRefused, Configuration, Configurations, Go
 pub use effects::{Effects, Record, Send};
 pub use election::{ElectionMode, Timing};
 pub use learner::LogContradiction;
-pub use message::{AppliedHash, Message, SlotReport, Value};
+pub use message::{AppliedHash, Message, SlotReport, Stage, Value};
 pub use quorum::{NodeSet, majority};
-pub use replica::{CHUNK_BYTES_MAX, CHUNK_SLOTS_MAX, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX};
+pub use replica::{
+    CHUNK_BYTES_MAX, CHUNK_SLOTS_MAX, Founding, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX,
+    Stranger,
+};
 pub use slot::{Lsn, Slot};

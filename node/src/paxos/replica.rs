@@ -9,6 +9,7 @@
 mod canvass;
 mod catch_up;
 mod chunk;
+mod founding;
 mod heartbeat;
 mod looking_in;
 mod membership;
@@ -17,6 +18,7 @@ mod phase2;
 mod trimming;
 
 pub use chunk::{CHUNK_BYTES_MAX, CHUNK_SLOTS_MAX};
+pub use founding::{Founding, Stranger};
 
 use super::acceptor::{Acceptor, Refused};
 use super::candidate::Candidate;
@@ -29,6 +31,7 @@ use super::{
     Send, Slot, Value,
 };
 use canvass::Canvass;
+use founding::Meeting;
 use trimming::Trimming;
 
 /// Slots that a leader may have in flight beyond what is chosen: enough to keep network and disks
@@ -44,8 +47,10 @@ const MARK_TICKS: u64 = 10;
 pub struct ReplicaConfig {
     /// This node.
     pub id: NodeId,
-    /// What the cluster began with; [`Configuration::unknown`] for a node that joins one.
-    pub founding: Configuration,
+    /// Its disk: drawn when that was made.
+    pub incarnation: u64,
+    /// How it comes to know what the cluster began with, if its log does not say.
+    pub founding: Founding,
     /// Slots in flight: [`SLOTS_IN_FLIGHT_MAX`] everywhere, but for small worlds.
     pub window: u64,
     /// Periods.
@@ -86,6 +91,10 @@ impl std::fmt::Display for RoleName {
 #[derive(Debug)]
 pub struct Replica {
     id: NodeId,
+    incarnation: u64,
+    /// Not over yet: this founder takes no part.
+    meeting: Option<Meeting>,
+    unwelcome: Option<Stranger>,
     window: u64,
     timing: Timing,
     journal: Journal,
@@ -135,7 +144,8 @@ impl Replica {
         trimming::check(&recovered)?;
         let Recovered { base, governing, trimmed, records } = recovered;
         let mut acceptor = Acceptor::new();
-        let mut configurations = Configurations::new(config.founding.clone(), config.window);
+        let (founding, meeting) = beginning(&config.founding, recovered);
+        let mut configurations = Configurations::new(founding, config.window);
         configurations.restore(governing);
         let mut learner = Learner::new(base, configurations);
         let mut journal = Journal::new(Lsn(trimmed + records.len() as u64));
@@ -162,6 +172,9 @@ impl Replica {
         let mut replica = Replica {
             in_force,
             id: config.id,
+            incarnation: config.incarnation,
+            meeting,
+            unwelcome: None,
             window: config.window,
             timing: config.timing,
             journal,
@@ -197,6 +210,10 @@ impl Replica {
     /// One tick of the caller's clock.
     pub fn tick(&mut self) {
         self.now += 1;
+        if !self.takes_part() {
+            self.tick_meeting();
+            return;
+        }
         match &mut self.role {
             Role::Leader(leader) => {
                 let patience = self.timing.election_ticks_max;
@@ -243,12 +260,14 @@ impl Replica {
             Message::PreVoteReply { ballot, promised, granted } => {
                 self.on_pre_vote_reply(from, ballot, promised, granted);
             }
-            Message::Forward { .. }
+            Message::Meet { .. }
+            | Message::Unwelcome { .. }
+            | Message::Forward { .. }
             | Message::ForwardReply { .. }
             | Message::SnapshotOffer { .. }
             | Message::SnapshotRequest { .. }
             | Message::SnapshotPart { .. } => {
-                unreachable!("requests and snapshots travel above the protocol")
+                unreachable!("introductions, requests and snapshots travel above the protocol")
             }
         }
     }
@@ -256,6 +275,7 @@ impl Replica {
     /// The log is durable up to `lsn`.
     pub fn durable(&mut self, lsn: Lsn) {
         self.journal.confirm(lsn);
+        self.begin_if_founded();
         self.cut_log();
         let durable = self.journal.durable();
         match &mut self.role {
@@ -399,5 +419,27 @@ impl Replica {
 
     fn send(&mut self, to: NodeId, message: Message, after: Lsn) {
         self.effects.sends.push(Send { to, message, after });
+    }
+}
+
+/// What a log says of how the cluster began; if it does not say, what the node was told.
+fn beginning(founding: &Founding, recovered: Recovered<'_>) -> (Configuration, Option<Meeting>) {
+    let mut pledged = None;
+    for (lsn, record) in (recovered.trimmed + 1..).zip(recovered.records) {
+        match record {
+            Record::Founded(founding) => return (Configuration::clone(founding), None),
+            Record::Pledged(pledge) => pledged = Some((std::sync::Arc::clone(pledge), Lsn(lsn))),
+            _ => {}
+        }
+    }
+    let is_fresh = recovered.records.is_empty() && recovered.base.slot == Slot::ZERO;
+    match founding {
+        Founding::Known(configuration) => (configuration.clone(), None),
+        Founding::Meeting(founders) if is_fresh || pledged.is_some() => {
+            (Configuration::unknown(), Some(Meeting::new(founders, pledged)))
+        }
+        // Its log goes back to before it knew anybody, or to a snapshot that says who governs: it joined,
+        // or was founded and has trimmed that.
+        Founding::Meeting(_) => (Configuration::unknown(), None),
     }
 }

@@ -20,6 +20,12 @@ pub struct Status {
     pub cluster: u64,
     /// The node's identity.
     pub id: u16,
+    /// Its disk's, in hex: drawn when that was made.
+    #[serde(default)]
+    pub incarnation: String,
+    /// The founders it waits for; while it waits for any, or for their word, it takes no part.
+    #[serde(default)]
+    pub waits_for: Vec<u16>,
     /// The members, voters and learners, of the configuration in force.
     pub nodes: Vec<u16>,
     /// `follower`, `candidate` or `leader`.
@@ -70,6 +76,8 @@ impl Service {
         Status {
             cluster: self.config.cluster,
             id: self.config.id.0,
+            incarnation: format!("{:016x}", self.config.incarnation),
+            waits_for: self.replica.unmet().iter().map(|node| node.0).collect(),
             nodes: self.replica.configuration().members().iter().map(|member| member.node.0).collect(),
             role: self.replica.role().to_string(),
             leader: self.replica.leader().map(ballot),

@@ -26,8 +26,9 @@ pub struct Arguments {
     #[arg(long)]
     cluster: u64,
 
-    /// The folder of this node's log; made if missing. Never let two nodes share one, and never
-    /// empty it: a node that forgets what it promised can break agreement
+    /// The folder of this node's log; made if missing. Never let two nodes share one. A node whose folder
+    /// was emptied is not let in again: what it promised is forgotten. It joins under a new id, and the
+    /// old one is replaced
     #[arg(long, value_name = "FOLDER")]
     data: PathBuf,
 
@@ -39,9 +40,15 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     announce: Option<PathBuf>,
 
-    /// The other nodes: 2=127.0.0.1:4002,3=127.0.0.1:4003. None: a cluster of one
+    /// The other nodes: 2=127.0.0.1:4002,3=127.0.0.1:4003. The first time, these and this node found the
+    /// cluster, and begin when all of them have met. None: a cluster of one
     #[arg(long, value_name = "ID=HOST:PORT,…", value_delimiter = ',')]
     peers: Vec<Peer>,
+
+    /// Join a cluster that is there, instead of founding one: the node learns, and votes only once it was
+    /// made a member. Without effect when it has a log already
+    #[arg(long)]
+    join: bool,
 
     /// Milliseconds per tick, the unit of the following two
     #[arg(long, value_name = "MS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -90,8 +97,8 @@ pub struct Arguments {
 /// Below, a node would do little else than take snapshots.
 const SNAPSHOT_EVERY_BYTES_MIN: u64 = 4 << 10;
 
-const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal · 64 bad arguments · 65 the log can't be trusted · \
-                          70 the node found itself wrong · 74 the disk or the network said no";
+const EXIT_CODES: &str = "Exit codes: 0 stopped by a signal · 64 bad arguments · 65 the log can't be trusted, or the cluster \
+                          knows another disk by this id · 70 the node found itself wrong · 74 the disk or the network said no";
 
 #[cfg(not(feature = "mutants"))]
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " build ", env!("PAXOS_NODE_BUILD_ID"));
@@ -113,6 +120,8 @@ pub struct Options {
     pub announce: Option<PathBuf>,
     /// The other nodes' addresses.
     pub peers: BTreeMap<NodeId, String>,
+    /// Whether it joins a cluster that is there.
+    pub join: bool,
     /// Length of a tick.
     pub tick: Duration,
     /// The protocol's periods.
@@ -166,6 +175,7 @@ impl Arguments {
             listen: self.listen.0,
             announce: self.announce,
             peers,
+            join: self.join,
             tick: Duration::from_millis(self.tick_ms),
             timing,
             election: self.election.0,

@@ -28,8 +28,8 @@ pub(super) const STATUS_QUEUED_MAX: usize = 64;
 /// What happened.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// A replica said something.
-    Peer { from: NodeId, message: Message },
+    /// A replica on this disk said something.
+    Peer { from: NodeId, incarnation: u64, message: Message },
     /// The connection to a replica was lost.
     LostTouch { with: NodeId },
     /// A client asks.

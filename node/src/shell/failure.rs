@@ -9,6 +9,9 @@ pub enum Failure {
     /// The log can't be trusted, so neither can a node that would vote by it.
     #[error("{0}")]
     LogRefused(String),
+    /// The node is not let in under its id: the cluster knows another disk by it, or none.
+    #[error("{0}")]
+    Unwelcome(String),
     /// The world misbehaved: disk, port, file system.
     #[error("{0}")]
     Io(String),
@@ -26,7 +29,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 64,
-            Failure::LogRefused(_) => 65,
+            Failure::LogRefused(_) | Failure::Unwelcome(_) => 65,
             Failure::Internal(_) => INTERNAL,
             Failure::Io(_) => 74,
         }

@@ -2,7 +2,8 @@
 //! hands on.
 //!
 //! The first frame decides what a connection is: a peer's, on which only that peer speaks and
-//! nothing is answered, or a client's. Anything that is no frame, or not for this node, or out of
+//! nothing is answered, or a client's. A peer says first on which disk it is, and again now and then:
+//! what comes before that is as good as lost. Anything that is no frame, or not for this node, or out of
 //! role, ends the connection with an [`Error`](Kind::Error) frame that says why. The node itself
 //! never notices: whatever a task reads is either a checked event or the end of that task.
 
@@ -11,6 +12,7 @@ use super::console::Throttle;
 use super::event::{Event, Senders};
 use crate::kv::{ClientReply, ClientResult, DefiniteError};
 use crate::paxos::{Message, NodeId, Slot};
+use crate::wire::peer::{Hello, PROTOCOL};
 use crate::wire::plausible::{self, Implausible};
 use crate::wire::{Frame, FrameError, FrameReader, Kind, ReadError, client, peer};
 use bytes::BytesMut;
@@ -37,6 +39,10 @@ const PEER_CONNECTIONS_MAX: usize = 4;
 /// A connection that says nothing for this long after it opened is closed.
 const FIRST_FRAME_WAIT: Duration = Duration::from_secs(5);
 
+/// Messages of a peer that has not said on which disk it is. Its first frame says so, but a network may
+/// lose that, and it is said again.
+const FRAMES_BEFORE_HELLO_MAX: u32 = 10_000;
+
 /// Read buffer per connection: many small frames per system call.
 const READ_BYTES: usize = 64 << 10;
 
@@ -55,9 +61,9 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 pub(super) struct Gate {
     cluster: u64,
     id: NodeId,
-    /// Who may speak as a peer, and the open connections of each: oldest first, each closed by
-    /// dropping its sender.
-    peers: BTreeMap<NodeId, Mutex<VecDeque<oneshot::Sender<()>>>>,
+    /// The open connections of each peer: oldest first, each closed by dropping its sender. Whoever
+    /// has an id may speak: that he is a member is known to the log, and need not be to this node yet.
+    peers: Mutex<BTreeMap<NodeId, VecDeque<oneshot::Sender<()>>>>,
     senders: Senders,
     clients: Arc<Clients>,
     complaints: Throttle,
@@ -69,8 +75,12 @@ pub(super) struct Gate {
 enum Refusal {
     #[error(transparent)]
     Frame(#[from] FrameError),
-    #[error("{kind} is from {from}, which is no peer of {id}")]
+    #[error("{kind} is from {from}, which can't be a peer of {id}")]
     UnknownPeer { kind: &'static str, from: NodeId, id: NodeId },
+    #[error("{from} speaks protocol {theirs}, and this node {PROTOCOL}")]
+    OtherProtocol { from: NodeId, theirs: u32 },
+    #[error("{from} does not say on which disk it is: its build may be older than this node's")]
+    NoHello { from: NodeId },
     #[error("{kind} is for {to}, but this is {id}")]
     WrongNode { kind: &'static str, to: NodeId, id: NodeId },
     #[error("{kind} has no place on {role}")]
@@ -106,18 +116,18 @@ impl<R: Into<Refusal>> From<R> for End {
     }
 }
 
+/// What a peer's frame holds.
+enum Spoken {
+    Hello(Hello),
+    Message(Message),
+}
+
 type Frames = FramedRead<OwnedReadHalf, FrameReader>;
 
 impl Gate {
-    /// A gate for the given peers.
-    pub(super) fn new(
-        cluster: u64,
-        id: NodeId,
-        peers: impl Iterator<Item = NodeId>,
-        senders: Senders,
-        clients: Arc<Clients>,
-    ) -> Gate {
-        let peers = peers.map(|peer| (peer, Mutex::default())).collect();
+    /// A gate to a node.
+    pub(super) fn new(cluster: u64, id: NodeId, senders: Senders, clients: Arc<Clients>) -> Gate {
+        let peers = Mutex::default();
         let (complaints, refused) = (Throttle::new(), AtomicU64::new(0));
         Gate { cluster, id, peers, senders, clients, complaints, refused }
     }
@@ -189,13 +199,19 @@ impl Gate {
             Err(refusal) => return refusal.into(),
         };
         let mut frame = first;
+        let (mut disk, mut unknown) = (None, 0);
         loop {
-            let message = match self.peer_message(&frame, from) {
-                Ok(message) => message,
-                Err(refusal) => return refusal.into(),
-            };
-            if self.senders.events.send(Event::Peer { from, message }).await.is_err() {
-                return End::Gone;
+            match (self.peer_frame(&frame, from), disk) {
+                (Err(refusal), _) => return refusal.into(),
+                (Ok(Spoken::Hello(hello)), _) => disk = Some(hello.incarnation),
+                (Ok(Spoken::Message(message)), Some(incarnation)) => {
+                    let event = Event::Peer { from, incarnation, message };
+                    if self.senders.events.send(event).await.is_err() {
+                        return End::Gone;
+                    }
+                }
+                (Ok(Spoken::Message(_)), None) if unknown < FRAMES_BEFORE_HELLO_MAX => unknown += 1,
+                (Ok(Spoken::Message(_)), None) => return Refusal::NoHello { from }.into(),
             }
             let next = tokio::select! {
                 next = self.next(frames) => next,
@@ -212,8 +228,11 @@ impl Gate {
     /// Counts the connection as one of its peer's. What comes back resolves when it must go.
     fn enter(&self, first: &Frame) -> Result<oneshot::Receiver<()>, Refusal> {
         let (kind, from) = (first.header.kind.name(), first.header.from);
-        let connections = self.peers.get(&from).ok_or(Refusal::UnknownPeer { kind, from, id: self.id })?;
-        let mut connections = connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if !from.is_valid() || from == self.id {
+            return Err(Refusal::UnknownPeer { kind, from, id: self.id });
+        }
+        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let connections = peers.entry(from).or_default();
         connections.retain(|connection| !connection.is_closed());
         if connections.len() >= PEER_CONNECTIONS_MAX {
             connections.pop_front();
@@ -223,12 +242,19 @@ impl Gate {
         Ok(superseded)
     }
 
-    fn peer_message(&self, frame: &Frame, from: NodeId) -> Result<Message, Refusal> {
+    fn peer_frame(&self, frame: &Frame, from: NodeId) -> Result<Spoken, Refusal> {
         self.check_peer(frame, from)?;
+        if frame.header.kind == Kind::Hello {
+            let hello = peer::decode_hello(frame)?;
+            return match hello.protocol {
+                PROTOCOL => Ok(Spoken::Hello(hello)),
+                theirs => Err(Refusal::OtherProtocol { from, theirs }),
+            };
+        }
         let message = peer::decode(frame)?;
         let kind = frame.header.kind.name();
         plausible::check(&message, from, self.id).map_err(|reason| Refusal::Implausible { kind, reason })?;
-        Ok(message)
+        Ok(Spoken::Message(message))
     }
 
     fn check_peer(&self, frame: &Frame, from: NodeId) -> Result<(), Refusal> {

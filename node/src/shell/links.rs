@@ -1,7 +1,8 @@
 //! The way to each peer: a connection that this node dialled, a bounded queue, and a task that
 //! joins them.
 //!
-//! A directed link is one connection, on which nothing flows back but the reason of a refusal.
+//! A directed link is one connection, on which nothing flows back but the reason of a refusal. It begins
+//! with a [`Hello`], which says on which disk this node is.
 //! The protocol asks little of it: any message may be lost. So a full queue drops what comes, a
 //! link that is down drops everything, and what waited too long is dropped too, for by then the
 //! protocol has sent again. What does get through leaves in order, many frames to a write.
@@ -10,7 +11,7 @@ use super::console::{self, Throttle};
 use super::event::Event;
 use super::status::LinkStatus;
 use crate::paxos::{Message, NodeId};
-use crate::wire::peer::{self, Envelope};
+use crate::wire::peer::{self, Envelope, Hello, PROTOCOL};
 use crate::wire::{FrameReader, Kind, client};
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
@@ -56,15 +57,33 @@ const WRITE_WAIT: Duration = Duration::from_secs(10);
 /// Frames are gathered up to this before they are written.
 const WRITE_BYTES: usize = 64 << 10;
 
+/// While messages leave, a link says so often on which disk this node is: the network may have lost the
+/// first time, and with it all that followed.
+const HELLO_EVERY: Duration = Duration::from_millis(50);
+
+/// Who this node is, to whom it dials.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Own {
+    /// The cluster.
+    pub(super) cluster: u64,
+    /// The node.
+    pub(super) id: NodeId,
+    /// Its disk.
+    pub(super) incarnation: u64,
+}
+
 /// The ways to all peers.
 #[derive(Debug)]
 pub(super) struct Links {
+    own: Own,
     links: BTreeMap<NodeId, Link>,
     next_message_id: u64,
+    events: mpsc::Sender<Event>,
 }
 
 #[derive(Debug)]
 struct Link {
+    address: String,
     queue: mpsc::Sender<Queued>,
     gauges: Arc<Gauges>,
 }
@@ -101,40 +120,50 @@ fn room() -> (usize, usize) {
 }
 
 impl Links {
-    /// Starts to dial every peer, for ever. Message ids count up from `first_message_id`. Of a connection
+    /// Starts to dial these peers, for ever. Message ids count up from `first_message_id`. Of a connection
     /// that broke, `events` is told.
     pub(super) fn start(
-        cluster: u64,
-        id: NodeId,
+        own: Own,
         peers: &BTreeMap<NodeId, String>,
         first_message_id: u64,
         events: &mpsc::Sender<Event>,
     ) -> Links {
-        let start = |(&to, address): (&NodeId, &String)| {
-            let (queue, queued) = mpsc::channel(room().0);
-            let gauges = Arc::new(Gauges::default());
-            let task = LinkTask {
-                cluster,
-                from: id,
-                to,
-                address: address.clone(),
-                queued,
-                gauges: Arc::clone(&gauges),
-                events: events.clone(),
-                complaints: Throttle::new(),
-            };
-            tokio::spawn(task.run());
-            (to, Link { queue, gauges })
-        };
-        Links { links: peers.iter().map(start).collect(), next_message_id: first_message_id }
+        let events = events.clone();
+        let mut links = Links { own, links: BTreeMap::new(), next_message_id: first_message_id, events };
+        links.set(peers);
+        links
     }
 
-    /// Sends a message if the link can take it; drops it otherwise.
-    ///
-    /// # Panics
-    /// If there is no such peer: the core speaks only to nodes it was configured with.
+    /// From now on these are the peers: to others, and where one has moved, a link ends with what waited
+    /// in it.
+    pub(super) fn set(&mut self, peers: &BTreeMap<NodeId, String>) {
+        self.links.retain(|to, link| peers.get(to) == Some(&link.address));
+        for (&to, address) in peers {
+            if to != self.own.id && !self.links.contains_key(&to) {
+                self.links.insert(to, self.dial(to, address));
+            }
+        }
+    }
+
+    fn dial(&self, to: NodeId, address: &str) -> Link {
+        let (queue, queued) = mpsc::channel(room().0);
+        let gauges = Arc::new(Gauges::default());
+        let task = LinkTask {
+            own: self.own,
+            to,
+            address: address.to_owned(),
+            queued,
+            gauges: Arc::clone(&gauges),
+            events: self.events.clone(),
+            complaints: Throttle::new(),
+        };
+        tokio::spawn(task.run());
+        Link { address: address.to_owned(), queue, gauges }
+    }
+
+    /// Sends a message if there is a link and it can take it; drops it otherwise.
     pub(super) fn send(&mut self, to: NodeId, message: Message) {
-        let Some(link) = self.links.get(&to) else { panic!("a message to {to}, which is no peer") };
+        let Some(link) = self.links.get(&to) else { return };
         self.next_message_id = self.next_message_id.wrapping_add(1);
         let gauges = &link.gauges;
         let bytes = payload_bytes(&message);
@@ -184,14 +213,15 @@ fn payload_bytes(message: &Message) -> usize {
         | Message::SnapshotRequest { .. }
         | Message::PreVote { .. }
         | Message::PreVoteReply { .. }
+        | Message::Meet { .. }
+        | Message::Unwelcome { .. }
         | Message::LearnRequest { .. } => 0,
     }
 }
 
 /// The task of one link.
 struct LinkTask {
-    cluster: u64,
-    from: NodeId,
+    own: Own,
     to: NodeId,
     address: String,
     queued: mpsc::Receiver<Queued>,
@@ -231,7 +261,7 @@ impl LinkTask {
                     Lost::Refused(reason) => {
                         if reason != refusal {
                             let (to, address) = (self.to, &self.address);
-                            console::say(self.from, format_args!("{to} at {address} refuses: {reason}"));
+                            console::say(self.own.id, format_args!("{to} at {address} refuses: {reason}"));
                             refusal = reason;
                         }
                         sleep(REFUSED_REST).await;
@@ -250,13 +280,24 @@ impl LinkTask {
         let (read, mut write) = stream.into_split();
         let mut answers = FramedRead::new(read, FrameReader::new());
         let mut buffer = BytesMut::with_capacity(WRITE_BYTES);
+        self.encode_hello(&mut buffer);
+        let mut hello_at = Instant::now();
+        if !matches!(timeout(WRITE_WAIT, write.write_all_buf(&mut buffer)).await, Ok(Ok(()))) {
+            return Lost::Broken;
+        }
         loop {
             // Reading tells at once when the peer has died; a write would only find out the
             // second time.
             tokio::select! {
                 answer = answers.next() => return lost(answer),
                 queued = self.queued.recv() => match queued {
-                    Some(queued) => self.encode(&mut buffer, queued),
+                    Some(queued) => {
+                        if hello_at.elapsed() >= HELLO_EVERY {
+                            self.encode_hello(&mut buffer);
+                            hello_at = Instant::now();
+                        }
+                        self.encode(&mut buffer, queued);
+                    }
                     None => return Lost::Stopped,
                 },
             }
@@ -278,20 +319,26 @@ impl LinkTask {
         }
     }
 
+    fn encode_hello(&self, buffer: &mut BytesMut) {
+        let Own { cluster, id, incarnation } = self.own;
+        let envelope = Envelope { cluster, from: id, to: self.to, message_id: 0 };
+        peer::encode_hello(buffer, envelope, Hello { protocol: PROTOCOL, incarnation });
+    }
+
     fn encode(&self, buffer: &mut BytesMut, queued: Queued) {
         self.gauges.queued_bytes.fetch_sub(payload_bytes(&queued.message), Ordering::Relaxed);
         if queued.since.elapsed() > QUEUED_AGE_MAX {
             self.gauges.drop_one();
             return;
         }
-        let envelope =
-            Envelope { cluster: self.cluster, from: self.from, to: self.to, message_id: queued.id };
+        let Own { cluster, id, .. } = self.own;
+        let envelope = Envelope { cluster, from: id, to: self.to, message_id: queued.id };
         match peer::encode(buffer, envelope, &queued.message) {
             Ok(()) => _ = self.gauges.sent.fetch_add(1, Ordering::Relaxed),
             Err(error) => {
                 self.gauges.drop_one();
                 let kind = peer::kind(&queued.message).name();
-                self.complaints.say(self.from, format_args!("can't send {kind} to {}: {error}", self.to));
+                self.complaints.say(id, format_args!("can't send {kind} to {}: {error}", self.to));
             }
         }
     }
@@ -320,6 +367,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     const VALUE_BYTES: usize = 64 << 10;
+    const OWN: Own = Own { cluster: 7, id: NodeId(1), incarnation: 0xd15c };
 
     fn accept(slot: u64) -> Message {
         let ballot = Ballot { round: 1, node: NodeId(1) };
@@ -331,7 +379,7 @@ mod tests {
     async fn connected() -> (Links, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peers = BTreeMap::from([(NodeId(2), listener.local_addr().unwrap().to_string())]);
-        let links = Links::start(7, NodeId(1), &peers, 0, &mpsc::channel(1).0);
+        let links = Links::start(OWN, &peers, 0, &mpsc::channel(1).0);
         let (stream, _) = listener.accept().await.unwrap();
         while !links.status()[0].connected {
             tokio::task::yield_now().await;
@@ -344,8 +392,14 @@ mod tests {
         let (mut links, stream) = connected().await;
         (1..=100).for_each(|slot| links.send(NodeId(2), accept(slot)));
         let mut frames = FramedRead::new(stream, FrameReader::new());
+        let first = frames.next().await.unwrap().unwrap();
+        let hello = Hello { protocol: PROTOCOL, incarnation: OWN.incarnation };
+        assert_eq!((first.header.kind, peer::decode_hello(&first)), (Kind::Hello, Ok(hello)));
         for slot in 1..=100 {
-            let frame = frames.next().await.unwrap().unwrap();
+            let mut frame = frames.next().await.unwrap().unwrap();
+            while frame.header.kind == Kind::Hello {
+                frame = frames.next().await.unwrap().unwrap();
+            }
             assert_eq!((frame.header.message_id, frame.header.slot_first), (slot, Slot(slot)));
             assert_eq!(peer::decode(&frame).unwrap(), accept(slot));
         }
@@ -396,7 +450,7 @@ mod tests {
     async fn a_lost_connection_is_dialled_again() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let peers = BTreeMap::from([(NodeId(2), listener.local_addr().unwrap().to_string())]);
-        let _links = Links::start(7, NodeId(1), &peers, 0, &mpsc::channel(1).0);
+        let _links = Links::start(OWN, &peers, 0, &mpsc::channel(1).0);
         for _ in 0..3 {
             drop(listener.accept().await.unwrap());
         }

@@ -40,8 +40,31 @@ pub(super) struct Server {
     pub(super) gate: Arc<Gate>,
     pub(super) senders: Senders,
     pub(super) started: Instant,
-    /// What was last said about who leads.
-    pub(super) said: (RoleName, Option<Ballot>),
+    /// What was last said about the cluster.
+    pub(super) said: Said,
+}
+
+/// What people are told of the cluster when it changes.
+#[derive(Clone, Eq, PartialEq, Debug)]
+pub(super) struct Said {
+    role: RoleName,
+    leader: Option<Ballot>,
+    takes_part: bool,
+    /// The founders who have not been heard yet.
+    unmet: Vec<NodeId>,
+}
+
+impl Said {
+    /// What there is to say now.
+    pub(super) fn of(service: &Service) -> Said {
+        let replica = service.replica();
+        Said {
+            role: replica.role(),
+            leader: replica.leader(),
+            takes_part: replica.takes_part(),
+            unmet: replica.unmet(),
+        }
+    }
 }
 
 impl Server {
@@ -65,7 +88,7 @@ impl Server {
                 self.take(event)?;
             }
             self.act()?;
-            self.say_who_leads();
+            self.say_what_changed();
         }
     }
 
@@ -74,7 +97,7 @@ impl Server {
             tracer.takes(&event);
         }
         match event {
-            Event::Peer { from, message } => self.service.peer(from, message),
+            Event::Peer { from, incarnation, message } => _ = self.service.hear(from, incarnation, message),
             Event::LostTouch { with } => self.service.lost_touch(with),
             Event::Client { client, request } => self.service.client(client, request),
             Event::ClientGone { client } => {
@@ -124,13 +147,16 @@ impl Server {
     /// it does not tell of; then the records: a message that waits for one of them must find its
     /// place in the log taken.
     fn act(&mut self) -> Result<(), Failure> {
-        let Output { records, sends, replies, fatal, snapshots, trim } = self.service.output();
+        let Output { records, sends, replies, fatal, unwelcome, snapshots, trim } = self.service.output();
         let leaving: Vec<Send> = sends.into_iter().filter_map(|send| self.held.admit(send)).collect();
         if let Some(tracer) = &mut self.tracer {
             tracer.tell_turn(&self.service, &records, &leaving, &replies)?;
         }
         if let Some(evidence) = fatal {
             return Err(Failure::Internal(evidence));
+        }
+        if let Some(stranger) = unwelcome {
+            return Err(Failure::Unwelcome(stranger.to_string()));
         }
         if !records.is_empty() && self.log.submit(records).is_err() {
             return Err(Failure::Io("the log takes no more records".to_owned()));
@@ -170,15 +196,28 @@ impl Server {
         Ok(())
     }
 
-    fn say_who_leads(&mut self) {
-        let replica = self.service.replica();
-        let now = (replica.role(), replica.leader());
+    fn say_what_changed(&mut self) {
+        let now = Said::of(&self.service);
         if now == self.said {
             return;
         }
-        let (was, _) = std::mem::replace(&mut self.said, now);
-        let promised = replica.promised();
-        match now {
+        let was = std::mem::replace(&mut self.said, now.clone());
+        if now.takes_part && !was.takes_part {
+            console::say(self.id, "founded: all founders have met, and agree on who they are");
+        }
+        if !now.unmet.is_empty() && now.unmet != was.unmet {
+            let missing: Vec<String> = now.unmet.iter().map(NodeId::to_string).collect();
+            let missing = missing.join(", ");
+            console::say(self.id, format_args!("founding: waits for {missing}, who must be heard once"));
+        }
+        if (now.role, now.leader) != (was.role, was.leader) {
+            self.say_who_leads(was.role, &now);
+        }
+    }
+
+    fn say_who_leads(&self, was: RoleName, now: &Said) {
+        let promised = self.service.replica().promised();
+        match (now.role, now.leader) {
             (RoleName::Leader, _) => {
                 console::say(self.id, format_args!("elected: leads in ballot {promised}"))
             }

@@ -8,11 +8,11 @@ use super::failure::Failure;
 use super::filing::Filing;
 use super::held::Held;
 use super::incoming::Gate;
-use super::links::Links;
-use super::server::Server;
+use super::links::{Links, Own};
+use super::server::{Said, Server};
 use super::tracer::Tracer;
 use crate::BUILD_ID;
-use crate::paxos::{Configuration, Lsn, NodeId, SLOTS_IN_FLIGHT_MAX};
+use crate::paxos::{Configuration, Founding, Lsn, NodeId, SLOTS_IN_FLIGHT_MAX};
 use crate::service::{Config, Disk, Service};
 use crate::snapshot::{Files, Found, Loaded};
 use crate::trace::Life;
@@ -64,28 +64,33 @@ async fn serve(
     snapshot: Found,
 ) -> Result<(), Failure> {
     let Options { id, cluster, .. } = options;
-    let incarnation = random_bits();
+    let life = random_bits();
+    let incarnation = recovery.incarnation;
     let nodes = nodes(&options);
     let config = Config {
         cluster,
         id,
-        founding: Configuration::of(&nodes),
+        incarnation,
+        founding: match options.join {
+            true => Founding::Known(Configuration::unknown()),
+            false => Founding::Meeting(nodes.clone()),
+        },
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: options.timing,
         election: options.election,
         tick_ms: u64::try_from(options.tick.as_millis()).unwrap_or(u64::MAX),
-        incarnation,
+        life,
         snapshot_every_bytes: options.snapshot_every_bytes,
     };
     let durable = wal.durable();
-    let seed = options.seed.unwrap_or(incarnation ^ u64::from(id.0) << 48);
+    let seed = options.seed.unwrap_or(life ^ u64::from(id.0) << 48);
     let disk = Disk { snapshot, trimmed: recovery.trimmed, records: &recovery.records };
     let service = Service::restore(config, disk, seed).map_err(|error| {
         Failure::LogRefused(format!("{}: the log contradicts itself: {error}", options.data.display()))
     })?;
     drop(recovery);
-    let life = Life { node: id, nodes: &nodes, pid: std::process::id(), incarnation };
-    let trace = |file| Tracer::open(file, life, durable, &service);
+    let told = Life { node: id, nodes: &nodes, pid: std::process::id(), incarnation: life };
+    let trace = |file| Tracer::open(file, told, durable, &service);
     let tracer = options.trace.as_deref().map(trace).transpose()?;
 
     let listener = TcpListener::bind(&options.listen)
@@ -107,13 +112,13 @@ async fn serve(
     let log = LogThread::spawn(wal, Box::new(move |result| tell(&progress, result)))
         .map_err(|error| Failure::Io(format!("can't start the log's thread: {error}")))?;
     let clients = Arc::new(Clients::new(cluster, id));
-    let peers = options.peers.keys().copied();
-    let gate = Arc::new(Gate::new(cluster, id, peers, senders.clone(), Arc::clone(&clients)));
+    let gate = Arc::new(Gate::new(cluster, id, senders.clone(), Arc::clone(&clients)));
     tokio::spawn(Arc::clone(&gate).accept(listener));
-    let links = Links::start(cluster, id, &options.peers, incarnation, &senders.events);
+    let own = Own { cluster, id, incarnation };
+    let links = Links::start(own, &options.peers, life, &senders.events);
     announce(&options, address)?;
 
-    let said = (service.replica().role(), service.replica().leader());
+    let said = Said::of(&service);
     let (held, started) = (Held::new(durable), Instant::now());
     let released = Vec::new();
     let mut server = Server {

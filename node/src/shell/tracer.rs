@@ -50,7 +50,7 @@ impl Tracer {
     /// The server is about to take this in.
     pub(super) fn takes(&mut self, event: &Event) {
         match event {
-            Event::Peer { from, message } => self.recorder.received(*from, message),
+            Event::Peer { from, message, .. } => self.recorder.received(*from, message),
             Event::Client { client, request } => self.recorder.asked(*client, request),
             Event::Durable(lsn) => self.recorder.durable(*lsn),
             Event::ClientGone { .. }
@@ -136,12 +136,13 @@ mod tests {
         let config = Config {
             cluster: 7,
             id: NODES[0],
-            founding: crate::paxos::Configuration::of(&NODES),
+            incarnation: 0,
+            founding: crate::paxos::Founding::Known(crate::paxos::Configuration::of(&NODES)),
             window: 8,
             timing: Timing::default(),
             election: ElectionMode::Fixed,
             tick_ms: 10,
-            incarnation: 1,
+            life: 1,
             snapshot_every_bytes: u64::MAX,
         };
         Service::new(config, &[], 1).unwrap()

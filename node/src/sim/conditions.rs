@@ -11,6 +11,8 @@ pub struct Conditions {
     pub nodes: u16,
     /// Machines that may join later, with the ids that follow.
     pub spares: u16,
+    /// Whether the founders have yet to meet; else they know each other's disks.
+    pub meets: bool,
     /// Slots in flight, and between the choice of a configuration and its beginning: α.
     pub window: u64,
     /// The protocol's periods.
@@ -46,6 +48,7 @@ impl Conditions {
         Conditions {
             nodes,
             spares: 0,
+            meets: false,
             window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: Timing::default(),
             election: ElectionMode::default(),

@@ -37,6 +37,8 @@ pub enum Fault {
     Change(Change),
     /// The machine is gone for good, and its disk with it.
     Destroy(NodeId),
+    /// The disk is emptied, and the node started again under its old id.
+    Wipe(NodeId),
 }
 
 impl Fault {
@@ -59,6 +61,7 @@ impl Fault {
             Fault::ClientLink(..) => "client-link",
             Fault::Change(_) => "change",
             Fault::Destroy(_) => "destroy",
+            Fault::Wipe(_) => "wipe",
         }
     }
 }
@@ -95,6 +98,7 @@ impl fmt::Display for Fault {
             Fault::ClockRate(node, us) => write!(f, "{node}: a tick takes {us}us"),
             Fault::Change(change) => write!(f, "the leader is to {change}"),
             Fault::Destroy(node) => write!(f, "{node} is lost with its disk"),
+            Fault::Wipe(node) => write!(f, "the disk of {node} is emptied"),
             Fault::ClientLink(node, true) => write!(f, "clients reach {node}"),
             Fault::ClientLink(node, false) => write!(f, "clients don't reach {node}"),
         }

@@ -15,6 +15,10 @@ pub(crate) struct Machine<E> {
     /// Counts crashes: what was meant for an earlier life does not reach this one.
     pub(crate) life: u64,
     pub(crate) disk: SimDisk,
+    /// What this disk's memory is called.
+    pub(crate) incarnation: u64,
+    /// The disk was emptied: what the node remembers is not what its id stands for.
+    pub(crate) amnesiac: bool,
     pub(crate) running: Option<Running>,
     /// The event trace of all its lives, if it is kept.
     pub(crate) told: Vec<u8>,

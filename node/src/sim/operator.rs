@@ -1,5 +1,6 @@
 //! Whoever runs the cluster: adds nodes, promotes, replaces and removes them, and now and then loses a
-//! machine for good.
+//! machine for good, or empties a disk and starts its node again as if nothing were amiss. That node is
+//! turned away, and replaced like any other that is lost.
 //!
 //! He aims at a number of voters, and at another when he has come there: three, five, seven, three. He
 //! sees the configuration that is in force, and asks the leader for a change of it; what comes of that
@@ -19,6 +20,8 @@ const SIZES: [(usize, u32); 4] = [(1, 1), (3, 6), (5, 6), (7, 3)];
 /// One who runs a cluster.
 pub(crate) struct Operator {
     dice: Dice,
+    /// Which of those that are lost lose the disk alone.
+    losses: Dice,
     /// Time from one deed to the next, in microseconds: at least, at most.
     gap_us: Option<(u64, u64)>,
     /// How many voters he wants.
@@ -28,9 +31,9 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
-    pub(crate) fn new(gap_us: Option<(u64, u64)>, mut dice: Dice) -> Operator {
+    pub(crate) fn new(gap_us: Option<(u64, u64)>, mut dice: Dice, losses: Dice) -> Operator {
         let aim = dice.weighted(&SIZES);
-        Operator { dice, gap_us, aim, did: BTreeMap::new() }
+        Operator { dice, losses, gap_us, aim, did: BTreeMap::new() }
     }
 
     /// Microseconds to the next deed; `None` if there will be none.
@@ -48,6 +51,7 @@ impl Operator {
         let Some(last) = world.observer().current().last() else { return };
         let configuration = std::sync::Arc::clone(&last.configuration);
         match self.next(&configuration, world) {
+            Some(Fault::Destroy(node)) if self.losses.coin() => self.inject(world, "wipe", Fault::Wipe(node)),
             Some(Fault::Destroy(node)) => self.inject(world, "destroy", Fault::Destroy(node)),
             Some(fault) => self.inject(world, "change", fault),
             None => self.aim = self.dice.weighted(&SIZES),
@@ -62,7 +66,7 @@ impl Operator {
         let voters: Vec<NodeId> = of(Standing::Voter).map(|member| member.node).collect();
         let add = world.next_spare().map(|node| Change::Add {
             node,
-            incarnation: u64::from(node.0),
+            incarnation: world.incarnation(node),
             address: format!("{node}"),
         });
         let change = match (lost, learner) {

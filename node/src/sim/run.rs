@@ -53,6 +53,8 @@ pub struct Summary {
     pub snapshots: u64,
     /// Changes of the members that were chosen and counted.
     pub members: u64,
+    /// Nodes with an emptied disk that were turned away.
+    pub turned_away: u64,
     /// Faults that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }
@@ -132,7 +134,8 @@ impl Run {
         if let Some(us) = schedule.next_gap_us() {
             world.set_alarm(us, NEXT_FAULT);
         }
-        let mut operator = Operator::new(setup.operator_us, Dice::new(seed, "deeds"));
+        let mut operator =
+            Operator::new(setup.operator_us, Dice::new(seed, "deeds"), Dice::new(seed, "losses"));
         if let Some(us) = operator.next_gap_us() {
             world.set_alarm(us, NEXT_CHANGE);
         }
@@ -162,6 +165,7 @@ impl Run {
             snapshots: self.world.snapshots().0,
             faults: self.schedule.struck.iter().chain(&self.operator.did).map(|(k, n)| (*k, *n)).collect(),
             members: self.world.observer().changes(),
+            turned_away: self.world.turned_away(),
         }
     }
 

@@ -33,6 +33,7 @@ impl Setup {
         let mut conditions = draw_conditions(&mut dice);
         conditions.snapshot_every_bytes = draw_snapshots(seed);
         conditions.election = draw_election(seed);
+        conditions.meets = draw_meeting(seed);
         let patience_us = conditions.election_us_max();
         let faults_us = patience_us * dice.within(8..=25);
         let habits = draw_habits(&mut dice, patience_us);
@@ -93,6 +94,7 @@ fn draw_conditions(dice: &mut Dice) -> Conditions {
     Conditions {
         nodes: dice.weighted(&SIZES),
         spares: 0,
+        meets: false,
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing,
         election: ElectionMode::Randomised,
@@ -132,6 +134,11 @@ fn draw_snapshots(seed: u64) -> u64 {
 /// Mostly as shipped, else as in the lectures, where more ballots meet. A stream of its own, as above.
 fn draw_election(seed: u64) -> ElectionMode {
     if Dice::new(seed, "election").chance(600_000) { ElectionMode::PreVote } else { ElectionMode::Randomised }
+}
+
+/// Sometimes the founders meet first, among all the faults. A stream of its own, as above.
+fn draw_meeting(seed: u64) -> bool {
+    Dice::new(seed, "meeting").chance(250_000)
 }
 
 /// In every other cluster members come and go; mostly with a small α, so that many changes fit in a

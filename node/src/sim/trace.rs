@@ -175,6 +175,8 @@ impl fmt::Display for Show<'_, Record> {
                 write!(f, "checkpoint for a snapshot of {slot:?}, promised {promised}")
             }
             Record::Kept { slot, ballot, value } => write!(f, "kept {slot:?} {ballot} {}", Show(value)),
+            Record::Pledged(configuration) => write!(f, "pledged {configuration}"),
+            Record::Founded(configuration) => write!(f, "founded {configuration}"),
         }
     }
 }
@@ -222,6 +224,8 @@ impl fmt::Display for Show<'_, Message> {
             Message::SnapshotPart { slot, part, bytes } => {
                 write!(f, "SnapshotPart {slot:?} part {part}, {} bytes", bytes.len())
             }
+            Message::Meet { stage } => write!(f, "Meet {stage:?}"),
+            Message::Unwelcome { known } => write!(f, "Unwelcome, known {known:x?}"),
             Message::Forward { token, .. } => write!(f, "Forward {token:x}"),
             Message::ForwardReply { token, .. } => write!(f, "ForwardReply {token:x}"),
         }

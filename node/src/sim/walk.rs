@@ -11,9 +11,9 @@ use super::trace::{Show, Trace};
 use super::{Failure, Summary, Time};
 use crate::paxos::invariants::Observer;
 use crate::paxos::{
-    Base, Change, Configuration, Effects, ElectionMode, Governing, LogContradiction, Lsn, Message, NodeId,
-    Record, Recovered, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Standing, Timing,
-    Value,
+    Base, Change, Configuration, Effects, ElectionMode, Founding, Governing, LogContradiction, Lsn, Message,
+    NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Standing,
+    Timing, Value,
 };
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -401,10 +401,11 @@ impl Walk {
         self.lives += 1;
         let config = ReplicaConfig {
             id: node,
-            founding: match self.founding.member(node) {
+            incarnation: 0,
+            founding: Founding::Known(match self.founding.member(node) {
                 Some(_) => self.founding.clone(),
                 None => Configuration::unknown(),
-            },
+            }),
             window: self.window,
             timing: TIMING,
             election: ElectionMode::Randomised,

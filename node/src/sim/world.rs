@@ -20,7 +20,7 @@ use super::network::{Network, Postman};
 use super::trace::{Show, Trace};
 use crate::kv::{ClientReply, ClientRequest, Command};
 use crate::paxos::invariants::Observer;
-use crate::paxos::{Configuration, Message, NodeId, RoleName};
+use crate::paxos::{Configuration, Member, Message, NodeId, Replica, RoleName, Standing};
 use crate::service::{ClientToken, Service};
 use crate::wal::Disk as _;
 use std::collections::{HashSet, VecDeque};
@@ -46,7 +46,7 @@ pub enum Happening {
 #[derive(Clone, Debug)]
 enum Event {
     Tick { node: NodeId, life: u64 },
-    Deliver { from: NodeId, to: NodeId, message: Message },
+    Deliver { letter: Letter },
     Synced { node: NodeId, life: u64 },
     Filed { node: NodeId, life: u64 },
     Kept { node: NodeId, life: u64 },
@@ -59,6 +59,15 @@ enum Event {
     Fault(Fault),
 }
 
+/// A message under way, and from which disk: a connection says that before all else.
+#[derive(Clone, Debug)]
+struct Letter {
+    from: NodeId,
+    incarnation: u64,
+    to: NodeId,
+    message: Message,
+}
+
 /// A cluster in virtual time.
 pub struct World {
     conditions: Conditions,
@@ -66,10 +75,11 @@ pub struct World {
     network: Network,
     postman: Option<Postman>,
     /// Messages that the postman keeps, in the order in which they were sent.
-    kept: Vec<(NodeId, NodeId, Message)>,
+    kept: Vec<Letter>,
     machines: Vec<Machine<Event>>,
     /// All nodes that there ever were: the first so many of the machines.
     begun: u16,
+    founding: Configuration,
     observer: Observer,
     /// Fingerprints of all commands that clients asked for (I1).
     requested: HashSet<u64>,
@@ -86,15 +96,19 @@ pub struct World {
     keeps_event_traces: bool,
     /// Snapshots that became durable, and states that came from others'.
     snapshots: (u64, u64),
+    /// Nodes with an emptied disk that ended because they were not let in.
+    turned_away: u64,
 }
 
 impl World {
     /// A world in which all nodes are about to start.
     #[must_use]
     pub fn new(conditions: Conditions, seed: u64, trace: Trace) -> World {
-        let machine = |_| Machine {
+        let machine = |index: usize| Machine {
             life: 0,
             disk: SimDisk::new(),
+            incarnation: first_incarnation(seed, index),
+            amnesiac: false,
             told: Vec::new(),
             running: None,
             archive: Archive::default(),
@@ -107,14 +121,21 @@ impl World {
             reachable: true,
         };
         let machines = usize::from(conditions.nodes + conditions.spares);
-        let founding = Configuration::of(&conditions.ids().collect::<Vec<_>>());
+        let founder = |node: NodeId| Member {
+            node,
+            standing: Standing::Voter,
+            incarnation: first_incarnation(seed, usize::from(node.0) - 1),
+            address: String::new(),
+        };
+        let founding = Configuration::founding(conditions.ids().map(founder).collect());
         let mut world = World {
             machines: (0..machines).map(machine).collect(),
             begun: conditions.nodes,
             network: Network::new(machines, conditions.weather),
             postman: None,
             kept: Vec::new(),
-            observer: Observer::new(founding, conditions.window),
+            observer: Observer::new(founding.clone(), conditions.window),
+            founding,
             agenda: Agenda::new(),
             requested: HashSet::new(),
             happenings: VecDeque::new(),
@@ -129,6 +150,7 @@ impl World {
             trace,
             keeps_event_traces: false,
             snapshots: (0, 0),
+            turned_away: 0,
             conditions,
         };
         for node in world.conditions.ids() {
@@ -197,8 +219,8 @@ impl World {
 
     /// Hands what was kept to the postman once more: he may have changed his mind.
     pub fn let_go(&mut self) {
-        for (from, to, message) in std::mem::take(&mut self.kept) {
-            self.post(from, to, message);
+        for letter in std::mem::take(&mut self.kept) {
+            self.post(letter);
         }
     }
 
@@ -274,10 +296,22 @@ impl World {
         (usize::from(self.begun) < self.machines.len()).then_some(NodeId(self.begun + 1))
     }
 
-    /// Whether a machine is gone for good.
+    /// Whether a machine is gone for good, or what it promised is.
     #[must_use]
     pub fn is_destroyed(&self, node: NodeId) -> bool {
-        self.machine(node).destroyed
+        self.machine(node).destroyed || self.machine(node).amnesiac
+    }
+
+    /// What the memory of a machine's disk is called.
+    #[must_use]
+    pub fn incarnation(&self, node: NodeId) -> u64 {
+        self.machine(node).incarnation
+    }
+
+    /// Nodes with an emptied disk that ended because they were not let in.
+    #[must_use]
+    pub fn turned_away(&self) -> u64 {
+        self.turned_away
     }
 
     /// Whether a node is frozen.
@@ -310,7 +344,7 @@ impl World {
             Event::Answer { client, reply } => self.happenings.push_back(Happening::Answered(client, reply)),
             Event::Fault(fault) => return self.strike(&fault),
             Event::Tick { node, life } => return self.on_tick(node, life),
-            Event::Deliver { to: node, .. }
+            Event::Deliver { letter: Letter { to: node, .. } }
             | Event::Synced { node, .. }
             | Event::Filed { node, .. }
             | Event::Kept { node, .. }
@@ -336,11 +370,14 @@ impl World {
         let current = machine.life;
         let Some(running) = &mut machine.running else { return Ok(()) };
         match event {
-            Event::Deliver { from, message, .. } => {
+            Event::Deliver { letter: Letter { from, incarnation, message, .. } } => {
                 trace.line(agenda.now(), format_args!("{node} <- {from} {}", Show(&message)));
                 running.tell(agenda.now(), |recorder| recorder.received(from, &message));
-                observer.heard(node, &message);
-                running.service.peer(from, message);
+                let copy = message.clone();
+                if running.service.hear(from, incarnation, message) {
+                    invariant_remembers(running.service.replica(), from, incarnation)?;
+                    observer.heard(node, &copy);
+                }
             }
             Event::Request { life, client, request, .. }
                 if life == current && !running.hung_up.contains(&client) =>
@@ -428,6 +465,21 @@ fn fingerprint(command: &Command) -> u64 {
     let mut hasher = DefaultHasher::new();
     ClientRequest { id: 0, command: command.clone() }.encode().hash(&mut hasher);
     hasher.finish()
+}
+
+/// What the memory is called with which a machine's disk begins.
+fn first_incarnation(seed: u64, index: usize) -> u64 {
+    seed ^ (index as u64 + 1)
+}
+
+/// I12: who takes in a message of a member takes in one of that member's first disk. Held here against
+/// what the configurations say, not against what the node makes of them.
+fn invariant_remembers(replica: &Replica, from: NodeId, incarnation: u64) -> Result<(), String> {
+    let mut known = replica.current().iter().filter_map(|governing| governing.configuration.member(from));
+    match known.find(|member| member.incarnation != incarnation) {
+        None => Ok(()),
+        Some(_) => Err(format!("I12: {} counts on {from}, whose disk lost its memory", replica.id())),
+    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,7 @@ fn enter(entry: &Entry, out: &mut Vec<u8>) {
             number(slot.0, out);
             ballot(promised, out);
         }
+        Entry::Founding => out.push(8),
         Entry::BallotUsed(used) => {
             out.push(1);
             ballot(used, out);
@@ -300,6 +301,7 @@ impl Read<'_, '_> {
             5 => Entry::ChosenUpto(self.slot()?),
             6 => Entry::Checkpoint { slot: self.slot()?, promised: self.ballot()? },
             7 => Entry::Kept { slot: self.slot()?, ballot: self.ballot()?, value: self.value()? },
+            8 => Entry::Founding,
             _ => return None,
         })
     }

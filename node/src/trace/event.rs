@@ -169,6 +169,8 @@ pub enum Entry {
         /// The value.
         value: ValueId,
     },
+    /// See [`Record::Pledged`] and [`Record::Founded`]: no rule depends on which disks founders are on.
+    Founding,
 }
 
 impl Entry {
@@ -189,6 +191,7 @@ impl Entry {
             Record::Kept { slot, ballot, value } => {
                 Entry::Kept { slot: *slot, ballot: *ballot, value: ValueId::of(value) }
             }
+            Record::Pledged(_) | Record::Founded(_) => Entry::Founding,
         }
     }
 }
@@ -312,6 +315,8 @@ impl Said {
             | Message::SnapshotPart { .. }
             | Message::PreVote { .. }
             | Message::PreVoteReply { .. }
+            | Message::Meet { .. }
+            | Message::Unwelcome { .. }
             | Message::Forward { .. }
             | Message::ForwardReply { .. } => return None,
         })

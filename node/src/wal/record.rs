@@ -4,7 +4,8 @@
 //!
 //! | at | what |
 //! |---|---|
-//! | 0 | u8 kind: 1 `BallotUsed`, 2 `Promised`, 3 `Accepted`, 4 `Learned`, 5 `ChosenUpto`, 6 `Checkpoint`, 7 `Kept` |
+//! | 0 | u8 kind: 1 `BallotUsed`, 2 `Promised`, 3 `Accepted`, 4 `Learned`, 5 `ChosenUpto`, 6 `Checkpoint`, 7 `Kept`,
+//! | | 8 `Pledged`, 9 `Founded` |
 //! | 1 | u8 value: 0 none, 1 no-op, 2 batch, 3 configuration |
 //! | 2 | u16 node of the ballot |
 //! | 4 | u32 length of the value in bytes |
@@ -33,6 +34,8 @@ const LEARNED: u8 = 4;
 const CHOSEN_UPTO: u8 = 5;
 const CHECKPOINT: u8 = 6;
 const KEPT: u8 = 7;
+const PLEDGED: u8 = 8;
+const FOUNDED: u8 = 9;
 
 const NO_VALUE: u8 = 0;
 const NOOP: u8 = 1;
@@ -68,6 +71,7 @@ pub(crate) fn encoded_len(record: &Record) -> usize {
         Record::Accepted { value, .. } | Record::Learned { value, .. } | Record::Kept { value, .. } => {
             value.len()
         }
+        Record::Pledged(configuration) | Record::Founded(configuration) => configuration.encoded_len(),
         Record::BallotUsed(_) | Record::Promised(_) | Record::ChosenUpto(_) | Record::Checkpoint { .. } => 0,
     };
     FIXED_BYTES + value.next_multiple_of(ALIGNMENT)
@@ -83,6 +87,12 @@ pub(crate) fn encode(record: &Record, out: &mut Vec<u8>) {
         Record::ChosenUpto(slot) => fixed(CHOSEN_UPTO, Ballot::ZERO, *slot, None, out),
         Record::Checkpoint { slot, promised } => fixed(CHECKPOINT, *promised, *slot, None, out),
         Record::Kept { slot, ballot, value } => fixed(KEPT, *ballot, *slot, Some(value), out),
+        Record::Pledged(founders) => {
+            fixed(PLEDGED, Ballot::ZERO, Slot::ZERO, Some(&Value::Configuration(Arc::clone(founders))), out);
+        }
+        Record::Founded(founders) => {
+            fixed(FOUNDED, Ballot::ZERO, Slot::ZERO, Some(&Value::Configuration(Arc::clone(founders))), out);
+        }
     }
 }
 
@@ -138,6 +148,11 @@ pub(crate) fn decode(body: &mut Bytes) -> Result<Record, RecordError> {
     let record = match (kind, value) {
         (BALLOT_USED | PROMISED, None) if slot != Slot::ZERO => return Err(RecordError::NotCanonical),
         (CHOSEN_UPTO, None) if ballot != Ballot::ZERO => return Err(RecordError::NotCanonical),
+        (PLEDGED | FOUNDED, Some(_)) if slot != Slot::ZERO || ballot != Ballot::ZERO => {
+            return Err(RecordError::NotCanonical);
+        }
+        (PLEDGED, Some(Value::Configuration(founders))) => Record::Pledged(founders),
+        (FOUNDED, Some(Value::Configuration(founders))) => Record::Founded(founders),
         (BALLOT_USED, None) => Record::BallotUsed(ballot),
         (PROMISED, None) => Record::Promised(ballot),
         (CHOSEN_UPTO, None) => Record::ChosenUpto(slot),
@@ -145,7 +160,7 @@ pub(crate) fn decode(body: &mut Bytes) -> Result<Record, RecordError> {
         (KEPT, Some(value)) => Record::Kept { slot, ballot, value },
         (ACCEPTED, Some(value)) => Record::Accepted { slot, ballot, value },
         (LEARNED, Some(value)) => Record::Learned { slot, ballot, value },
-        (BALLOT_USED | PROMISED | CHOSEN_UPTO | ACCEPTED | LEARNED | CHECKPOINT | KEPT, _) => {
+        (BALLOT_USED..=FOUNDED, _) => {
             return Err(RecordError::UnknownValue(form));
         }
         (unknown, _) => return Err(RecordError::UnknownKind(unknown)),
@@ -177,7 +192,8 @@ mod tests {
     fn golden_bytes() {
         let batch = Value::Batch(Bytes::from_static(b"abc"));
         let configuration = Value::Configuration(Arc::new(Configuration::of(&[NodeId(2)])));
-        let table: [(Record, &[u8]); 9] = [
+        let founders = Arc::new(Configuration::of(&[NodeId(2)]));
+        let table: [(Record, &[u8]); 11] = [
             (
                 Record::BallotUsed(B),
                 &[1, 0, 9, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0],
@@ -217,6 +233,20 @@ mod tests {
                 &[7, 1, 9, 0, 0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0x22, 0x11, 0, 0, 0, 0, 0, 0],
             ),
             (
+                Record::Pledged(Arc::clone(&founders)),
+                &[
+                    8, 3, 0, 0, 29, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                ],
+            ),
+            (
+                Record::Founded(founders),
+                &[
+                    9, 3, 0, 0, 29, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                ],
+            ),
+            (
                 Record::ChosenUpto(Slot(u64::MAX)),
                 &[5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255],
             ),
@@ -245,7 +275,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_decodes_encodes_to_the_same_bytes(
-            kind in 0u8..9, form in 0u8..4, node in 0u16..3, length in 0u32..20,
+            kind in 0u8..11, form in 0u8..4, node in 0u16..3, length in 0u32..20,
             round in 0u64..3, slot in 0u64..3, rest in prop::collection::vec(0u8..2, 0..32),
         ) {
             let mut bytes = vec![kind, form];

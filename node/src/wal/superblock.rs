@@ -150,7 +150,11 @@ pub(crate) fn binding(record: &Record) -> Option<Ballot> {
         Record::BallotUsed(ballot) | Record::Promised(ballot) => Some(*ballot),
         Record::Accepted { ballot, .. } => Some(*ballot),
         Record::Checkpoint { promised, .. } => Some(*promised),
-        Record::Learned { .. } | Record::Kept { .. } | Record::ChosenUpto(_) => None,
+        Record::Learned { .. }
+        | Record::Kept { .. }
+        | Record::ChosenUpto(_)
+        | Record::Pledged(_)
+        | Record::Founded(_) => None,
     }
 }
 

@@ -82,6 +82,12 @@ pub enum Kind {
     PreVote = 15,
     /// Its answer.
     PreVoteReply = 16,
+    /// Founders get to know each other.
+    Meet = 17,
+    /// Nothing more is taken from a disk that is not the one known.
+    Unwelcome = 18,
+    /// On which disk the node is that dialled; the first on its connection, and said again.
+    Hello = 19,
     /// A client asks.
     ClientRequest = 32,
     /// Its answer.
@@ -96,7 +102,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their bytes.
-    pub const ALL: [Kind; 21] = [
+    pub const ALL: [Kind; 24] = [
         Kind::Prepare,
         Kind::Promise,
         Kind::Accept,
@@ -113,6 +119,9 @@ impl Kind {
         Kind::SnapshotPart,
         Kind::PreVote,
         Kind::PreVoteReply,
+        Kind::Meet,
+        Kind::Unwelcome,
+        Kind::Hello,
         Kind::ClientRequest,
         Kind::ClientReply,
         Kind::StatusRequest,
@@ -146,6 +155,9 @@ impl Kind {
             Kind::SnapshotPart => "snapshot-part",
             Kind::PreVote => "pre-vote",
             Kind::PreVoteReply => "pre-vote-reply",
+            Kind::Meet => "meet",
+            Kind::Unwelcome => "unwelcome",
+            Kind::Hello => "hello",
             Kind::ClientRequest => "client-request",
             Kind::ClientReply => "client-reply",
             Kind::StatusRequest => "status-request",
@@ -157,7 +169,7 @@ impl Kind {
     /// Whether only replicas say this to each other.
     #[must_use]
     pub fn is_peer(self) -> bool {
-        self <= Kind::PreVoteReply
+        self <= Kind::Hello
     }
 }
 

@@ -21,18 +21,23 @@
 //! | snapshot-part | — | the slot | part: u32, its bytes to the end |
 //! | pre-vote | the candidate's next | — | |
 //! | pre-vote-reply | echoed | — | promised: u64 + u16, granted: u8 |
+//! | meet | — | — | stage: u8 (0 fresh, 1 pledged, 2 founded); if 1, the configuration to the end |
+//! | unwelcome | — | — | known: u8 + u64 |
+//! | hello | — | — | protocol: u32, incarnation: u64 |
+//!
+//! *Hello* is no message but says who sends those that follow on its connection: see [`Hello`].
 //!
 //! A *value* is a u8 (0 noop, 1 batch, 2 configuration), a u32 length and that many bytes. *Reports* are a u32
 //! count and as many of: slot u64, ballot u64 + u16, learned u8, value.
 //!
-//! Programs from before members could be changed refuse a configuration. Programs from before there
-//! were snapshots know neither the last five kinds nor a promise's last
+//! Programs from before members could be changed know neither the last three kinds nor a configuration. Programs from before there
+//! were snapshots know neither the five kinds before those nor a promise's last
 //! field, and refuse them: a promise over a trimmed range can't be mistaken for one that tells all.
 //! As long as nothing is trimmed, both understand each other.
 
 use super::body::Body;
 use super::frame::{self, Frame, FrameError, Header, Kind};
-use crate::paxos::{AppliedHash, Ballot, Configuration, Message, NodeId, Slot, SlotReport, Value};
+use crate::paxos::{AppliedHash, Ballot, Configuration, Message, NodeId, Slot, SlotReport, Stage, Value};
 use bytes::{BufMut, BytesMut};
 use std::sync::Arc;
 
@@ -43,6 +48,42 @@ const REPORT_BYTES_MIN: usize = 8 + 8 + 2 + 1 + 1 + 4;
 const NOOP: u8 = 0;
 const BATCH: u8 = 1;
 const CONFIGURATION: u8 = 2;
+
+const FRESH: u8 = 0;
+const PLEDGED: u8 = 1;
+const FOUNDED: u8 = 2;
+
+/// What nodes say to each other, and what they may count on: raised when that changes so that those who
+/// speak the one can't work with those who speak the other.
+pub const PROTOCOL: u32 = 1;
+
+/// Who sends what follows on a connection, besides what each header says.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub struct Hello {
+    /// The sender's [`PROTOCOL`].
+    pub protocol: u32,
+    /// The sender's disk.
+    pub incarnation: u64,
+}
+
+/// Appends a hello as a frame, length prefix included.
+pub fn encode_hello(out: &mut BytesMut, envelope: Envelope, hello: Hello) {
+    let header = header(Kind::Hello, envelope, Ballot::ZERO, (Slot::ZERO, Slot::ZERO));
+    let body = |out: &mut BytesMut| {
+        out.put_u32_le(hello.protocol);
+        out.put_u64_le(hello.incarnation);
+    };
+    frame::append(out, &header, body).expect("a few bytes are below the limit");
+}
+
+/// Reads the hello in a frame of that kind. What a later protocol may add behind it is not looked at.
+///
+/// # Errors
+/// [`FrameError::Malformed`].
+pub fn decode_hello(frame: &Frame) -> Result<Hello, FrameError> {
+    let mut body = frame.body();
+    Ok(Hello { protocol: body.u32("protocol")?, incarnation: body.u64("incarnation")? })
+}
 
 /// Who says it to whom: the part of the header that the message doesn't know.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
@@ -62,18 +103,14 @@ pub struct Envelope {
 /// # Errors
 /// [`FrameError::TooLarge`]; `out` is then as it was.
 pub fn encode(out: &mut BytesMut, envelope: Envelope, message: &Message) -> Result<(), FrameError> {
-    let (slot_first, slot_last) = slots(message);
-    let header = Header {
-        kind: kind(message),
-        cluster: envelope.cluster,
-        from: envelope.from,
-        to: envelope.to,
-        ballot: ballot(message),
-        message_id: envelope.message_id,
-        slot_first,
-        slot_last,
-    };
+    let header = header(kind(message), envelope, ballot(message), slots(message));
     frame::append(out, &header, |out| write_body(out, message))
+}
+
+fn header(kind: Kind, envelope: Envelope, ballot: Ballot, slots: (Slot, Slot)) -> Header {
+    let Envelope { cluster, from, to, message_id } = envelope;
+    let (slot_first, slot_last) = slots;
+    Header { kind, cluster, from, to, ballot, message_id, slot_first, slot_last }
 }
 
 /// Reads the message in a frame. Values share the frame's buffer.
@@ -118,6 +155,8 @@ pub fn kind(message: &Message) -> Kind {
         Message::SnapshotPart { .. } => Kind::SnapshotPart,
         Message::PreVote { .. } => Kind::PreVote,
         Message::PreVoteReply { .. } => Kind::PreVoteReply,
+        Message::Meet { .. } => Kind::Meet,
+        Message::Unwelcome { .. } => Kind::Unwelcome,
     }
 }
 
@@ -138,6 +177,8 @@ fn ballot(message: &Message) -> Ballot {
         | Message::SnapshotOffer { .. }
         | Message::SnapshotRequest { .. }
         | Message::SnapshotPart { .. }
+        | Message::Meet { .. }
+        | Message::Unwelcome { .. }
         | Message::Forward { .. }
         | Message::ForwardReply { .. } => Ballot::ZERO,
     }
@@ -163,7 +204,9 @@ fn slots(message: &Message) -> (Slot, Slot) {
         | Message::Forward { .. }
         | Message::ForwardReply { .. }
         | Message::PreVote { .. }
-        | Message::PreVoteReply { .. } => (Slot::ZERO, Slot::ZERO),
+        | Message::PreVoteReply { .. }
+        | Message::Meet { .. }
+        | Message::Unwelcome { .. } => (Slot::ZERO, Slot::ZERO),
     }
 }
 
@@ -185,6 +228,16 @@ fn write_body(out: &mut BytesMut, message: &Message) {
             if *trimmed > Slot::ZERO {
                 out.put_u64_le(trimmed.0);
             }
+        }
+        Message::Meet { stage: Stage::Fresh } => out.put_u8(FRESH),
+        Message::Meet { stage: Stage::Founded } => out.put_u8(FOUNDED),
+        Message::Meet { stage: Stage::Pledged(configuration) } => {
+            out.put_u8(PLEDGED);
+            out.put_slice(&configuration.encode());
+        }
+        Message::Unwelcome { known } => {
+            out.put_u8(u8::from(known.is_some()));
+            out.put_u64_le(known.unwrap_or_default());
         }
         Message::SnapshotRequest { part, .. } => out.put_u32_le(*part),
         Message::SnapshotPart { part, bytes, .. } => {
@@ -251,7 +304,14 @@ fn read_body(header: &Header, body: &mut Body) -> Result<Message, FrameError> {
             let promised = read_ballot(body, "promised")?;
             Message::PreVoteReply { ballot, promised, granted: read_flag(body, "granted")? }
         }
-        Kind::ClientRequest | Kind::ClientReply | Kind::StatusRequest | Kind::StatusReply | Kind::Error => {
+        Kind::Meet => Message::Meet { stage: read_stage(body)? },
+        Kind::Unwelcome => Message::Unwelcome { known: read_optional(body, "known")? },
+        Kind::Hello
+        | Kind::ClientRequest
+        | Kind::ClientReply
+        | Kind::StatusRequest
+        | Kind::StatusReply
+        | Kind::Error => {
             return Err(FrameError::UnknownKind { found: header.kind as u8 });
         }
     })
@@ -267,10 +327,27 @@ fn read_flag(body: &mut Body, field: &'static str) -> Result<bool, FrameError> {
 }
 
 fn read_next(body: &mut Body) -> Result<Option<Slot>, FrameError> {
-    let refusal = body.malformed("next");
-    match (body.u8("next")?, body.u64("next")?) {
+    Ok(read_optional(body, "next")?.map(Slot))
+}
+
+fn read_optional(body: &mut Body, field: &'static str) -> Result<Option<u64>, FrameError> {
+    let refusal = body.malformed(field);
+    match (body.u8(field)?, body.u64(field)?) {
         (0, 0) => Ok(None),
-        (1, slot) => Ok(Some(Slot(slot))),
+        (1, number) => Ok(Some(number)),
+        _ => Err(refusal),
+    }
+}
+
+fn read_stage(body: &mut Body) -> Result<Stage, FrameError> {
+    let refusal = body.malformed("stage");
+    match body.u8("stage")? {
+        FRESH => Ok(Stage::Fresh),
+        FOUNDED => Ok(Stage::Founded),
+        PLEDGED => {
+            let configuration = Configuration::decode(&body.rest()).ok_or(refusal)?;
+            Ok(Stage::Pledged(Arc::new(configuration)))
+        }
         _ => Err(refusal),
     }
 }

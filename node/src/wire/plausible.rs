@@ -93,7 +93,10 @@ pub fn check(message: &Message, from: NodeId, to: NodeId) -> Result<(), Implausi
             slot(*upto)?;
             if bytes.len() > PART_BYTES_MAX { Err(Implausible::Part(bytes.len())) } else { Ok(()) }
         }
-        Message::Forward { .. } | Message::ForwardReply { .. } => Ok(()),
+        Message::Meet { .. }
+        | Message::Unwelcome { .. }
+        | Message::Forward { .. }
+        | Message::ForwardReply { .. } => Ok(()),
     }
 }
 

@@ -215,7 +215,8 @@ impl Cluster {
         self.announced(index).await;
     }
 
-    async fn announced(&mut self, index: usize) {
+    /// Waits until a node that was spawned serves.
+    pub(crate) async fn announced(&mut self, index: usize) {
         let node = &mut self.nodes[index];
         let announce = node.announce();
         let child = node.child.as_mut().unwrap();

@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use paxos_node::client::Connection;
 use paxos_node::kv::{ClientRequest, ClientResult, Command, DefiniteError, OpResult, Txn, TxnOp};
 use paxos_node::paxos::{Ballot, Message, NodeId, Slot};
-use paxos_node::wire::peer::Envelope;
+use paxos_node::wire::peer::{Envelope, Hello};
 use paxos_node::wire::{Frame, FrameReader, Kind, MAX_FRAME_BYTES, client, peer};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -49,6 +49,13 @@ fn heartbeat(cluster: u64, from: u16, to: u16) -> Vec<u8> {
     out.to_vec()
 }
 
+fn hello(protocol: u32) -> Vec<u8> {
+    let envelope = Envelope { cluster: CLUSTER, from: NodeId(2), to: NodeId(1), message_id: 1 };
+    let mut out = BytesMut::new();
+    peer::encode_hello(&mut out, envelope, Hello { protocol, incarnation: 7 });
+    out.to_vec()
+}
+
 fn request(cluster: u64, id: u64) -> Vec<u8> {
     let op = TxnOp::Put { key: key("stranger"), value: key("value") };
     let command = Command::Execute { request: None, txn: Txn { ops: vec![op] } };
@@ -76,7 +83,7 @@ fn patched(mut frame: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
 
 #[tokio::test]
 async fn whatever_is_refused_is_told_why_and_the_node_goes_on() {
-    // Of three nodes one is a stranger's victim, and none is n4.
+    // Of three nodes one is a stranger's victim.
     let cluster = Cluster::started(3).await;
     must(&mut cluster.client(0), put("k", "before")).await;
     let victim = cluster.nodes[0].forwarder.address;
@@ -92,8 +99,11 @@ async fn whatever_is_refused_is_told_why_and_the_node_goes_on() {
     refused(victim, &patched(ours.clone(), 60, 9), "bad checksum").await;
     refused(victim, &request(78, 1), "foreign cluster 78: this node belongs to cluster 77").await;
     refused(victim, &heartbeat(78, 2, 1), "foreign cluster 78").await;
-    refused(victim, &heartbeat(CLUSTER, 4, 1), "heartbeat is from n4, which is no peer of n1").await;
-    refused(victim, &heartbeat(CLUSTER, 1, 1), "heartbeat is from n1, which is no peer of n1").await;
+    refused(victim, &heartbeat(CLUSTER, 63, 1), "heartbeat is from n63, which can't be a peer of n1").await;
+    refused(victim, &heartbeat(CLUSTER, 1, 1), "heartbeat is from n1, which can't be a peer of n1").await;
+    refused(victim, &hello(9), "n2 speaks protocol 9, and this node 1").await;
+    // Whoever does not say on which disk he is is not heard, and not answered.
+    assert_eq!(say(victim, &heartbeat(CLUSTER, 2, 1), true).await, []);
     refused(victim, &heartbeat(CLUSTER, 2, 3), "heartbeat is for n3, but this is n1").await;
 
     let mut out = BytesMut::new();

@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use paxos_node::paxos::{
-    Ballot, Configuration, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig,
-    RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Timing, Value,
+    Ballot, Configuration, Effects, ElectionMode, Founding, Lsn, Message, NodeId, Record, Replica,
+    ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Timing, Value,
 };
 use std::collections::BTreeMap;
 
@@ -203,7 +203,8 @@ impl Lab {
     fn boot(&mut self, node: NodeId) {
         let config = ReplicaConfig {
             id: node,
-            founding: Configuration::of(&self.nodes),
+            incarnation: 0,
+            founding: Founding::Known(Configuration::of(&self.nodes)),
             window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: TIMING,
             election: ElectionMode::Randomised,

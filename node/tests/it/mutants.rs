@@ -143,6 +143,7 @@ mod by_chance {
         (Mutant::WatermarkWithoutBallotCheck, 15, "I2"),
         (Mutant::NoGapFill, 400, "liveness"),
         (Mutant::OutOfWindowPropose, 0, "I10"),
+        (Mutant::AmnesiaRejoin, 0, "I12"),
         (Mutant::ConfigAtLearn, 0, "I3"),
         (Mutant::TwoChangesAtOnce, 0, "I11"),
         (Mutant::RemovedNodeVotes, 0, "I3"),

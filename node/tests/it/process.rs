@@ -387,3 +387,42 @@ async fn version_names_the_build() {
     assert_eq!(found.trim_end().ends_with(" mutants"), cfg!(feature = "mutants"), "{found}");
     assert!(output.status.success());
 }
+
+/// A node whose folder was emptied is told so by those who took its word before, and ends; it can join a
+/// cluster, but not this one under this id.
+#[tokio::test]
+async fn a_node_that_lost_its_memory_is_not_let_in_under_its_id() {
+    let mut cluster = Cluster::started(3).await;
+    must(&mut cluster.client(0), put("k", "v")).await;
+    cluster.nodes[2].kill();
+    fs::remove_dir_all(cluster.nodes[2].data()).unwrap();
+    cluster.spawn(2);
+    cluster.announced(2).await;
+    assert_eq!(cluster.nodes[2].exited().await.code(), Some(65));
+    let log = cluster.nodes[2].log();
+    assert!(log.contains("knows n3 as disk"), "{log}");
+    assert!(log.contains("Join under a new id, with --join and an empty folder"), "{log}");
+    // The others are a quorum without it.
+    assert_eq!(must(&mut cluster.client(0), get("k")).await, OpResult::Value(Some(key("v"))));
+}
+
+/// A founder that is not there yet is waited for: what it will have promised nobody can know.
+#[tokio::test]
+async fn founders_wait_until_all_have_met_once_and_then_for_a_majority() {
+    let mut cluster = Cluster::new(3).await;
+    cluster.start(0).await;
+    cluster.start(1).await;
+    let waits = eventually("one founder heard", async || {
+        let status = cluster.status(0).await?.service;
+        (status.waits_for == [3]).then_some(status)
+    });
+    assert_eq!((waits.await.role.as_str(), cluster.nodes[0].has_ended()), ("follower", false));
+    assert!(cluster.nodes[0].log().contains("founding: waits for n3, who must be heard once"));
+    cluster.start(2).await;
+    must(&mut cluster.client(0), put("k", "v")).await;
+    assert!(cluster.nodes[0].log().contains("founded: all founders have met"));
+    cluster.nodes.iter_mut().for_each(|node| node.kill());
+    cluster.start(0).await;
+    cluster.start(1).await;
+    assert_eq!(must(&mut cluster.client(0), get("k")).await, OpResult::Value(Some(key("v"))));
+}

@@ -23,8 +23,8 @@
 use crate::lab::TIMING;
 use bytes::Bytes;
 use paxos_node::paxos::{
-    Configuration, Effects, ElectionMode, Lsn, Message, NodeId, Record, Replica, ReplicaConfig, RoleName,
-    SLOTS_IN_FLIGHT_MAX, Send, Slot, SlotReport, Value,
+    Configuration, Effects, ElectionMode, Founding, Lsn, Message, NodeId, Record, Replica, ReplicaConfig,
+    RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, SlotReport, Value,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -144,7 +144,8 @@ impl Cluster {
     fn boot(&mut self, node: NodeId) {
         let config = ReplicaConfig {
             id: node,
-            founding: Configuration::of(&self.config),
+            incarnation: 0,
+            founding: Founding::Known(Configuration::of(&self.config)),
             window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: TIMING,
             election: ElectionMode::Randomised,
@@ -328,6 +329,8 @@ fn show_record(record: &Record) -> String {
         Record::ChosenUpto(slot) => format!("chosen up to {slot:?}"),
         Record::Checkpoint { slot, promised } => format!("checkpoint at {slot:?}, promised {promised}"),
         Record::Kept { slot, ballot, value } => format!("kept {} in {slot:?}, {ballot}", show_value(value)),
+        Record::Pledged(configuration) => format!("pledged {configuration}"),
+        Record::Founded(configuration) => format!("founded {configuration}"),
     }
 }
 
@@ -362,6 +365,8 @@ fn show(message: &Message) -> String {
         Message::PreVoteReply { ballot, promised, granted } => {
             format!("PreVoteReply {ballot}, promised {promised}, granted {granted}")
         }
+        Message::Meet { stage } => format!("Meet {stage:?}"),
+        Message::Unwelcome { known } => format!("Unwelcome, known {known:?}"),
         Message::SnapshotOffer { slot } => format!("SnapshotOffer {slot:?}"),
         Message::SnapshotRequest { slot, part } => format!("SnapshotRequest {slot:?} part {part}"),
         Message::SnapshotPart { slot, part, .. } => format!("SnapshotPart {slot:?} part {part}"),

@@ -5,7 +5,8 @@ use paxos_node::kv::{
     ClientRequest, ClientResult, Command, DefiniteError, OpResult, Reply, Txn, TxnOp, TxnOutcome,
 };
 use paxos_node::paxos::{
-    Configuration, ElectionMode, Lsn, Message, NodeId, Record, RoleName, SLOTS_IN_FLIGHT_MAX, Slot, Timing,
+    Configuration, ElectionMode, Founding, Lsn, Message, NodeId, Record, RoleName, SLOTS_IN_FLIGHT_MAX, Slot,
+    Timing,
 };
 use paxos_node::service::{ClientToken, Config, Service};
 
@@ -14,12 +15,13 @@ fn one_of(nodes: &[NodeId]) -> Service {
     let config = Config {
         cluster: 7,
         id: NodeId(1),
-        founding: Configuration::of(nodes),
+        incarnation: 0,
+        founding: Founding::Known(Configuration::of(nodes)),
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: Timing::default(),
         election: ElectionMode::Randomised,
         tick_ms: 10,
-        incarnation: 1,
+        life: 1,
         snapshot_every_bytes: u64::MAX,
     };
     Service::new(config, &[], 1).unwrap()

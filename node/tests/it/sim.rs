@@ -41,14 +41,29 @@ fn clusters_of_one_to_nine_elect_and_serve() {
     }
 }
 
+/// And in some of them disks are emptied, whose nodes are not let in again.
 #[test]
 fn a_few_hundred_seeds_are_clean() {
+    let mut turned_away = 0;
     for seed in 0..200 {
-        if let Err(failure) = simulate(seed) {
+        let summary = simulate(seed).unwrap_or_else(|failure| {
             panic!(
                 "seed {seed} failed {failure}\nrepeat: cargo run --release -p paxos-node --bin paxos-sim -- --seed {seed}"
-            );
-        }
+            )
+        });
+        turned_away += summary.turned_away;
+    }
+    assert!(turned_away > 10, "only {turned_away} nodes with an emptied disk were turned away");
+}
+
+#[test]
+fn founders_meet_before_anything_else_however_many_they_are() {
+    for nodes in 1..=9 {
+        let mut setup = Setup::calm(nodes, 1_000_000);
+        setup.conditions.meets = true;
+        let (result, _) = simulate_setup(&setup, u64::from(nodes), Trace::off());
+        let summary = result.unwrap_or_else(|failure| panic!("{nodes} nodes: {failure}"));
+        assert!(summary.calls.0 > 100, "{nodes} nodes served {:?}", summary.calls);
     }
 }
 

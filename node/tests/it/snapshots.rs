@@ -5,8 +5,8 @@ use crate::recovery::{CrashDisk, Fault, ME, Shared, record};
 use bytes::Bytes;
 use paxos_node::kv::{Batch, Command, Kv, Txn, TxnOp};
 use paxos_node::paxos::{
-    Ballot, Base, Change, Configuration, ElectionMode, Governing, Lsn, Message, NodeId, Record, Recovered,
-    Replica, ReplicaConfig, SLOTS_IN_FLIGHT_MAX, Slot, SlotReport, Timing, Value,
+    Ballot, Base, Change, Configuration, ElectionMode, Founding, Governing, Lsn, Message, NodeId, Record,
+    Recovered, Replica, ReplicaConfig, SLOTS_IN_FLIGHT_MAX, Slot, SlotReport, Timing, Value,
 };
 use paxos_node::snapshot::part::{Body, Head, Reader, Writer};
 use paxos_node::snapshot::{Files, Flaw, KEPT, SnapshotError};
@@ -358,7 +358,8 @@ fn a_log_that_lost_its_beginning_is_refused() {
 fn replica(recovered: Recovered<'_>) -> Replica {
     let config = ReplicaConfig {
         id: n(1),
-        founding: Configuration::of(&[n(1), n(2), n(3)]),
+        incarnation: 0,
+        founding: Founding::Known(Configuration::of(&[n(1), n(2), n(3)])),
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: Timing::default(),
         election: ElectionMode::Randomised,

@@ -284,6 +284,11 @@ const STORIES: &[Story] = &[
         &[(Observer, "I10"), (Node, "I8"), (Clients, "lost")],
     ),
     story(
+        "amnesia-rejoin",
+        members::a_disk_that_forgot_has_no_vote,
+        &[(Observer, "I9"), (Clients, "lost"), (Progress, "turned away")],
+    ),
+    story(
         "config-at-learn",
         members::a_configuration_governs_from_its_slot_on,
         &[(Observer, "I3"), (Clients, "stale")],

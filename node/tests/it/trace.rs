@@ -43,6 +43,7 @@ fn entry() -> impl Strategy<Value = Entry> {
         slot().prop_map(Entry::ChosenUpto),
         (slot(), ballot()).prop_map(|(slot, promised)| Entry::Checkpoint { slot, promised }),
         (slot(), ballot(), value()).prop_map(|(slot, ballot, value)| Entry::Kept { slot, ballot, value }),
+        Just(Entry::Founding),
     ]
 }
 

@@ -5,14 +5,17 @@ use paxos_node::kv::{
     ClientReply, ClientRequest, ClientResult, Command, DefiniteError, OpResult, Reply, RequestId, SessionId,
     Txn, TxnOp, TxnOutcome,
 };
-use paxos_node::paxos::{AppliedHash, Ballot, Message, NodeId, Slot, SlotReport, Value};
+use paxos_node::paxos::{
+    AppliedHash, Ballot, Configuration, Message, NodeId, Slot, SlotReport, Stage, Value,
+};
 use paxos_node::wire::frame::{HEADER_BYTES, PREFIX_BYTES};
-use paxos_node::wire::peer::Envelope;
+use paxos_node::wire::peer::{Envelope, Hello, PROTOCOL};
 use paxos_node::wire::{
     Frame, FrameError, FrameReader, Header, Kind, MAX_FRAME_BYTES, ReadError, client, peer,
 };
 use proptest::prelude::*;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use tokio_util::codec::Decoder as _;
 
 const CLUSTER: u64 = 77;
@@ -89,6 +92,10 @@ fn one_of_each() -> Vec<Message> {
             next: None,
             trimmed: Slot(120),
         },
+        Message::Meet { stage: Stage::Fresh },
+        Message::Meet { stage: Stage::Pledged(Arc::new(Configuration::of(&[NodeId(1), NodeId(2)]))) },
+        Message::Meet { stage: Stage::Founded },
+        Message::Unwelcome { known: Some(0xd15c) },
     ]
 }
 
@@ -111,6 +118,9 @@ fn the_bytes_of_every_peer_message_are_what_they_have_always_been() {
     for message in one_of_each() {
         writeln!(found, "{}\n{}\n", peer::kind(&message).name(), hex(&encoded(&message))).unwrap();
     }
+    let mut hello = BytesMut::new();
+    peer::encode_hello(&mut hello, ENVELOPE, Hello { protocol: PROTOCOL, incarnation: 0xd15c });
+    writeln!(found, "hello\n{}\n", hex(&hello)).unwrap();
     assert_eq!(
         found, expected,
         "a frame's bytes changed: old nodes and proxies can't read it. Found:\n{found}"
@@ -213,6 +223,10 @@ fn the_header_tells_a_proxy_kind_ballot_and_slots() {
         (ballot(5, 1), 0, 0),
         (ballot(5, 1), 0, 0),
         (b, 100, 121),
+        (none, 0, 0),
+        (none, 0, 0),
+        (none, 0, 0),
+        (none, 0, 0),
     ];
     assert_eq!(found, expected);
 }
@@ -343,6 +357,21 @@ fn a_message_beyond_the_limit_is_not_sent_and_leaves_the_buffer_alone() {
     assert_eq!(out, "before");
 }
 
+/// What a later protocol adds is not looked at; what is missing is missed.
+#[test]
+fn a_hello_is_read_as_far_as_it_is_known() {
+    let hello = Hello { protocol: 9, incarnation: 0xd15c };
+    let mut out = BytesMut::new();
+    peer::encode_hello(&mut out, ENVELOPE, hello);
+    let mut frame = Frame::open(out.split_off(PREFIX_BYTES).freeze()).unwrap();
+    assert_eq!(peer::decode_hello(&frame), Ok(hello));
+    assert!(peer::decode(&frame).is_err(), "it is no message");
+    frame.body = [&frame.body[..], b"more"].concat().into();
+    assert_eq!(peer::decode_hello(&frame), Ok(hello));
+    frame.body.truncate(11);
+    assert!(peer::decode_hello(&frame).is_err());
+}
+
 fn arbitrary_ballot() -> impl Strategy<Value = Ballot> {
     (any::<u64>(), 0..=NodeId::MAX.0).prop_map(|(round, node)| ballot(round, node))
 }
@@ -373,6 +402,8 @@ fn arbitrary_message() -> impl Strategy<Value = Message> {
             |(ballot, from, slots, next, trimmed)| Message::Promise { ballot, from, slots, next, trimmed }
         ),
         slot().prop_map(|slot| Message::SnapshotOffer { slot }),
+        prop_oneof![Just(Stage::Fresh), Just(Stage::Founded)].prop_map(|stage| Message::Meet { stage }),
+        proptest::option::of(any::<u64>()).prop_map(|known| Message::Unwelcome { known }),
         arbitrary_ballot().prop_map(|ballot| Message::PreVote { ballot }),
         (arbitrary_ballot(), arbitrary_ballot(), any::<bool>())
             .prop_map(|(ballot, promised, granted)| { Message::PreVoteReply { ballot, promised, granted } }),

@@ -48,6 +48,12 @@ pub enum ClusterError {
         /// Where to look.
         log: PathBuf,
     },
+    /// A node whose disk was emptied takes part.
+    #[error("{node} lost all that it had promised, and was let in again under its old id")]
+    LetIn {
+        /// The node.
+        node: NodeId,
+    },
     /// The blocking thread that did it panicked.
     #[error("the harness panicked while it handled {0}")]
     Panicked(NodeId),
@@ -60,7 +66,7 @@ impl ClusterError {
     pub fn blames_node(&self) -> bool {
         match self {
             ClusterError::DiedAtStart { exit, .. } => !matches!(exit.kind, ExitKind::Status(64 | 126 | 254)),
-            ClusterError::NotReady { .. } => true,
+            ClusterError::NotReady { .. } | ClusterError::LetIn { .. } => true,
             _ => false,
         }
     }

@@ -29,6 +29,9 @@ impl Dialect {
             "snapshot-part",
             "pre-vote",
             "pre-vote-reply",
+            "meet",
+            "unwelcome",
+            "hello",
         ],
         with_clients: &["client-request", "client-reply", "status-request", "status-reply", "error"],
     };

@@ -22,6 +22,7 @@ use super::{
     BinaryInfo, Capabilities, CommandSpec, ConnectError, Connection, FrameInfo, NodePlace, NodeStatus,
     StatusError, System, SystemError, Target, WhiteBoxReport,
 };
+use crate::process::{ExitInfo, ExitKind};
 use crate::schedule::Election;
 use checker::History;
 use futures_util::FutureExt as _;
@@ -32,6 +33,9 @@ use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+/// The exit status of a node that was told that its id is another disk's.
+const TURNED_AWAY: i32 = 65;
 
 /// How a cluster of `paxos-node`s is run.
 #[derive(Clone, Eq, PartialEq, Debug)]
@@ -154,6 +158,10 @@ impl System for PaxosSystem {
             flag("--mutant", mutant.into());
         }
         CommandSpec { program: options.binary.clone(), args }
+    }
+
+    fn was_turned_away(&self, exit: &ExitInfo) -> bool {
+        exit.kind == ExitKind::Status(TURNED_AWAY)
     }
 
     fn announced(&self, place: &NodePlace) -> io::Result<Option<SocketAddr>> {

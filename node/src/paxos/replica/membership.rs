@@ -30,7 +30,8 @@ impl Replica {
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let (number, lsn) = self.in_force;
-        number == self.learner.configurations().latest().number() && lsn <= self.journal.durable()
+        let last = self.learner.configurations().latest().number();
+        self.takes_part() && number == last && lsn <= self.journal.durable()
     }
 
     /// Proposes a change of the members: chosen in the slot returned, it is in force α slots later,
@@ -74,6 +75,7 @@ impl Replica {
     /// What the members, or this node's promises, lead to without a message.
     pub(super) fn go_on(&mut self) {
         let number = self.configuration().number();
+        self.find_itself();
         if number != self.in_force.0 {
             self.learner.mark(&mut self.journal);
             self.in_force = (number, self.journal.written());

@@ -1,10 +1,11 @@
 //! How faults strike, and how nodes go down and come back.
 
 use super::super::dice::Ppm;
+use super::super::disk::SimDisk;
 use super::super::fault::Fault;
-use super::super::machine::Running;
+use super::super::machine::{Archive, Running};
 use super::{CLUSTER, Event, Happening, World};
-use crate::paxos::{Change, Configuration, NodeId, Slot};
+use crate::paxos::{Change, Configuration, Founding, NodeId, Slot, Stranger};
 use crate::service::{Config, Disk, Service};
 use crate::snapshot::Files;
 use crate::wal::{Identity, Options, Wal};
@@ -65,6 +66,10 @@ impl World {
                 self.lose_power(*node);
                 self.machine_mut(*node).destroyed = true;
             }
+            Fault::Wipe(node) => {
+                self.lose_power(*node);
+                self.wipe(*node);
+            }
             Fault::ClientLink(node, reachable) => self.machine_mut(*node).reachable = *reachable,
         }
         Ok(())
@@ -120,7 +125,7 @@ impl World {
             return Ok(());
         }
         let segment_bytes = self.conditions.segment_bytes;
-        let incarnation = self.seed ^ u64::from(node.0);
+        let incarnation = self.machine(node).incarnation;
         let options = Options { segment_bytes, ready_min: 1, ready_max: SEGMENTS_READY_MAX, incarnation };
         let machine = self.machine_mut(node);
         machine.life += 1;
@@ -166,12 +171,13 @@ impl World {
         let config = Config {
             cluster: CLUSTER,
             id: node,
+            incarnation: recovery.incarnation,
             founding,
             window: self.conditions.window,
             timing: self.conditions.timing,
             election: self.conditions.election,
             tick_ms: self.conditions.tick_ms,
-            incarnation: life << 32,
+            life: life << 32,
             snapshot_every_bytes: self.conditions.snapshot_every_bytes,
         };
         let seed = self.seed ^ (u64::from(node.0) << 48) ^ (life << 32);
@@ -185,10 +191,38 @@ impl World {
         self.respond(node)
     }
 
-    /// A node that joins knows nobody.
-    fn founding(&self, node: NodeId) -> Configuration {
-        let founders: Vec<NodeId> = self.conditions.ids().collect();
-        if founders.contains(&node) { Configuration::of(&founders) } else { Configuration::unknown() }
+    /// What a node is told of the beginning when it starts. One that joins knows nobody; a founder whose
+    /// disk was emptied is started as it was the first time.
+    fn founding(&self, node: NodeId) -> Founding {
+        if !self.conditions.ids().any(|founder| founder == node) {
+            Founding::Known(Configuration::unknown())
+        } else if self.conditions.meets || self.machine(node).amnesiac {
+            Founding::Meeting(self.conditions.ids().collect())
+        } else {
+            Founding::Known(self.founding.clone())
+        }
+    }
+
+    /// The disk is another, or the same without what was on it.
+    fn wipe(&mut self, node: NodeId) {
+        let machine = self.machine_mut(node);
+        machine.disk = SimDisk::new();
+        machine.incarnation = !machine.incarnation;
+        machine.amnesiac = true;
+        machine.archive = Archive::default();
+        self.observer.emptied(node);
+    }
+
+    /// A node was told that its id stands for another disk, and ends.
+    pub(super) fn turn_away(&mut self, node: NodeId, stranger: Stranger) -> Result<(), String> {
+        self.trace.line(self.agenda.now(), format_args!("{node} ends: {stranger}"));
+        if !self.machine(node).amnesiac {
+            return Err(format!("{node} remembers all, and was not let in: {stranger}"));
+        }
+        self.turned_away += 1;
+        self.machine_mut(node).destroyed = true;
+        self.go_down(node);
+        Ok(())
     }
 
     /// The leader is asked to change the members.

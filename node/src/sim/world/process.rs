@@ -3,7 +3,7 @@
 
 use super::super::network::{Carriage, Fate};
 use super::super::trace::Show;
-use super::{CLUSTER, Event, World, fingerprint};
+use super::{CLUSTER, Event, Letter, World, fingerprint};
 use crate::kv::Batch;
 use crate::paxos::{Message, NodeId, Record, Send, Slot, Value};
 use crate::service::{Output, SnapshotDone};
@@ -60,9 +60,12 @@ impl World {
 
     pub(super) fn respond(&mut self, node: NodeId) -> Result<(), String> {
         let Some(running) = &mut self.machine_mut(node).running else { return Ok(()) };
-        let Output { records, sends, replies, fatal, snapshots, trim } = running.service.output();
+        let Output { records, sends, replies, fatal, unwelcome, snapshots, trim } = running.service.output();
         if let Some(evidence) = fatal {
             return Err(evidence);
+        }
+        if let Some(stranger) = unwelcome {
+            return self.turn_away(node, stranger);
         }
         self.tell(node, |recorder, service| {
             recorder.wrote(&records);
@@ -223,36 +226,38 @@ impl World {
             true => self.through_the_wire(from, to, &send.message)?,
             false => send.message,
         };
-        self.post(from, to, message);
+        let incarnation = self.machine(from).incarnation;
+        self.post(Letter { from, incarnation, to, message });
         Ok(())
     }
 
     /// A message meets its fate.
-    pub(super) fn post(&mut self, from: NodeId, to: NodeId, message: Message) {
+    pub(super) fn post(&mut self, letter: Letter) {
         let now = self.agenda.now();
+        let Letter { from, to, ref message, .. } = letter;
         let carriage = match &mut self.postman {
-            Some(postman) => postman(now.0, from, to, &message),
+            Some(postman) => postman(now.0, from, to, message),
             None => Carriage::On(0, None),
         };
         let (later, copy) = match carriage {
             Carriage::On(later, copy) => (later, copy),
-            Carriage::Kept => return self.kept.push((from, to, message)),
+            Carriage::Kept => return self.kept.push(letter),
             Carriage::Lost => {
-                self.trace.line(now, format_args!("lost {from}->{to} {}", Show(&message)));
+                self.trace.line(now, format_args!("lost {from}->{to} {}", Show(message)));
                 return;
             }
         };
         if let Some(copy) = copy {
-            self.agenda.after(copy, Event::Deliver { from, to, message: message.clone() });
+            self.agenda.after(copy, Event::Deliver { letter: letter.clone() });
         }
         match self.network.fate(from, to, &mut self.network_dice) {
             Fate::Lost => {
-                self.trace.line(now, format_args!("lost {from}->{to} {}", Show(&message)));
+                self.trace.line(now, format_args!("lost {from}->{to} {}", Show(message)));
             }
-            Fate::Arrives(us) => self.agenda.after(later + us, Event::Deliver { from, to, message }),
+            Fate::Arrives(us) => self.agenda.after(later + us, Event::Deliver { letter }),
             Fate::ArrivesTwice(first, second) => {
-                self.agenda.after(later + first, Event::Deliver { from, to, message: message.clone() });
-                self.agenda.after(later + second, Event::Deliver { from, to, message });
+                self.agenda.after(later + first, Event::Deliver { letter: letter.clone() });
+                self.agenda.after(later + second, Event::Deliver { letter });
             }
         }
     }

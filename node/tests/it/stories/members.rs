@@ -81,7 +81,7 @@ pub(super) fn nobody_proposes_where_he_cannot_know_who_governs() -> Found {
 pub(super) fn a_change_waits_for_the_one_before_it() -> Found {
     let mut stage = Stage::with_window(3, WINDOW).lead(1);
     let (n4, n5) = (stage.join(), stage.join());
-    let add = |node| Change::Add { node: NodeId(node), incarnation: 0, address: String::new() };
+    let add = |node| Change::Add { node: NodeId(node), incarnation: u64::from(node), address: String::new() };
     let mut began = Vec::new();
     for node in [n4, n5] {
         if stage.change(1, &add(node)) {
@@ -111,5 +111,36 @@ pub(super) fn who_is_gone_has_no_vote() -> Found {
     stage.elect(2, &[2, n4]);
     stage.append(2, "b");
     stage.run(&[2, n4]);
+    stage.finish()
+}
+
+/// n1 and n2 have chosen "a", and n3 has not heard of it. n2's disk is emptied, and n2 started again as it
+/// was the first time; then n1 is lost. n2's vote would make n3 the leader of a majority that knows nothing.
+pub(super) fn a_disk_that_forgot_has_no_vote() -> Found {
+    let mut stage = Stage::led_by(1, 3);
+    stage.append(1, "a");
+    stage.lose(1, 3);
+    stage.run(&[1, 2]);
+    stage.wipe(2);
+    stage.lose_everything();
+    stage.start(2);
+    // It meets those who are there, and is told whom they know, or not.
+    for _ in 0..3 {
+        [1, 2, 3].iter().for_each(|node| stage.tick(*node, 2));
+        for (from, to) in [(2, 1), (2, 3), (1, 2), (3, 2), (2, 1), (2, 3)] {
+            stage.sync(from);
+            stage.deliver_only(from, to, "Meet");
+            stage.deliver_only(from, to, "Unwelcome");
+        }
+    }
+    let turned_away = !stage.runs(2);
+    stage.kill(1);
+    stage.lose_everything();
+    if !turned_away {
+        stage.elect(3, &[2, 3]);
+        stage.append(3, "b");
+        stage.run(&[2, 3]);
+    }
+    stage.demand(turned_away, "n2 was to be turned away");
     stage.finish()
 }

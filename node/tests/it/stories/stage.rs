@@ -16,7 +16,8 @@ use paxos_node::kv::SessionId;
 use paxos_node::paxos::Change;
 use paxos_node::paxos::invariants::Observer;
 use paxos_node::paxos::{
-    Configuration, ElectionMode, Lsn, Message, NodeId, Record, RoleName, SLOTS_IN_FLIGHT_MAX, Send,
+    Configuration, ElectionMode, Founding, Lsn, Member, Message, NodeId, Record, RoleName,
+    SLOTS_IN_FLIGHT_MAX, Send, Standing,
 };
 use paxos_node::service::{ClientToken, Config, Disk, Output, Service, SnapshotOrder};
 use paxos_node::sim::History;
@@ -28,7 +29,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 fn founding(nodes: u16) -> Configuration {
-    Configuration::of(&(1..=nodes).map(NodeId).collect::<Vec<_>>())
+    let founder = |node| Member {
+        node: NodeId(node),
+        standing: Standing::Voter,
+        incarnation: u64::from(node),
+        address: String::new(),
+    };
+    Configuration::founding((1..=nodes).map(founder).collect())
 }
 
 /// The list that all appends go to, and all reads.
@@ -64,6 +71,8 @@ struct Actor {
     /// How many of them are durable.
     durable: usize,
     disk: Shared,
+    /// How often the disk lost its memory.
+    wiped: u64,
     /// The log, and who makes and trims its segments, as long as the process lives.
     log: Option<(Wal<Shared>, Keeper<Shared>)>,
     /// Where the snapshots are, and what is still to be done with them.
@@ -83,6 +92,7 @@ impl Actor {
             records: Vec::new(),
             durable: 0,
             disk: Shared(Rc::new(RefCell::new(CrashDisk::default()))),
+            wiped: 0,
             log: None,
             files: None,
             orders: VecDeque::new(),
@@ -226,7 +236,7 @@ impl Stage {
     pub(crate) fn prepare_replacement(&mut self, leader: u16, node: u16) -> u16 {
         let by = self.join();
         let (id, address) = (NodeId(by), String::new());
-        let added = self.change(leader, &Change::Add { node: id, incarnation: 0, address });
+        let added = self.change(leader, &Change::Add { node: id, incarnation: u64::from(by), address });
         self.run(&self.everybody());
         self.tick(leader, TIMING.heartbeat_ticks);
         self.run(&self.everybody());
@@ -268,7 +278,8 @@ impl Stage {
             if self.actors[index(to)].service.is_some() {
                 self.observer.heard(NodeId(to), &message);
             }
-            self.act(to, |service| service.peer(NodeId(from), message));
+            let incarnation = self.incarnation(from);
+            self.act(to, |service| _ = service.hear(NodeId(from), incarnation, message));
         }
     }
 
@@ -302,6 +313,11 @@ impl Stage {
     /// Everything under way is lost.
     pub(crate) fn lose_everything(&mut self) {
         self.under_way.clear();
+    }
+
+    /// What the memory of the node's disk is called.
+    fn incarnation(&self, node: u16) -> u64 {
+        u64::from(node) + 1000 * self.actors[index(node)].wiped
     }
 
     /// Disks sync and messages arrive among these until it is quiet; the rest is left lying.
@@ -403,6 +419,19 @@ impl Stage {
         self.actors[index(node)].disk.0.borrow_mut().lose_power(|nth| nth == 0);
     }
 
+    /// The machine loses power, and its disk all that was on it.
+    pub(crate) fn wipe(&mut self, node: u16) {
+        self.lose_power(node);
+        let actor = &mut self.actors[index(node)];
+        *actor = Actor { wiped: actor.wiped + 1, life: actor.life, ..Actor::new() };
+        self.observer.emptied(NodeId(node));
+    }
+
+    /// Whether the node runs.
+    pub(crate) fn runs(&self, node: u16) -> bool {
+        self.actors[index(node)].service.is_some()
+    }
+
     /// A bit of the node's log rots, in the last place that holds this text; returns which.
     pub(crate) fn rot(&mut self, node: u16, text: &str) -> (String, usize) {
         let mut disk = self.actors[index(node)].disk.0.borrow_mut();
@@ -440,13 +469,8 @@ impl Stage {
 
     /// The same; if it refuses to start, that is not held against it.
     pub(crate) fn try_start(&mut self, node: u16) -> Result<(), String> {
-        let (founders, window) = (self.founders, self.window);
-        let options = Options {
-            segment_bytes: self.segment_bytes,
-            ready_min: 1,
-            ready_max: 2,
-            incarnation: u64::from(node),
-        };
+        let (founders, window, incarnation) = (self.founders, self.window, self.incarnation(node));
+        let options = Options { segment_bytes: self.segment_bytes, ready_min: 1, ready_max: 2, incarnation };
         let actor = &mut self.actors[index(node)];
         if actor.service.is_some() {
             return Ok(());
@@ -455,12 +479,18 @@ impl Stage {
         let config = Config {
             cluster: 7,
             id: NodeId(node),
-            founding: if node <= founders { founding(founders) } else { Configuration::unknown() },
+            incarnation,
+            founding: match node <= founders {
+                // Started as it was the first time.
+                true if actor.wiped > 0 => Founding::Meeting((1..=founders).map(NodeId).collect()),
+                true => Founding::Known(founding(founders)),
+                false => Founding::Known(Configuration::unknown()),
+            },
             window,
             timing: TIMING,
             election: ElectionMode::Randomised,
             tick_ms: 10,
-            incarnation: actor.life << 32,
+            life: actor.life << 32,
             snapshot_every_bytes: self.snapshot_every_bytes,
         };
         let seed = u64::from(node) ^ actor.life << 32;
@@ -523,6 +553,8 @@ impl Stage {
         }));
         match acted {
             Ok(Output { fatal: Some(evidence), .. }) => self.stopped_itself(node, &evidence),
+            // As it must if it lost its memory; if not, whoever waits for it will miss it.
+            Ok(Output { unwelcome: Some(_), .. }) => self.go_down(node),
             Ok(output) => self.collect(node, output),
             Err(panic) => self.stopped_itself(node, &words(&*panic)),
         }
@@ -583,5 +615,7 @@ fn kind_of(message: &Message) -> &'static str {
         Message::SnapshotPart { .. } => "SnapshotPart",
         Message::PreVote { .. } => "PreVote",
         Message::PreVoteReply { .. } => "PreVoteReply",
+        Message::Meet { .. } => "Meet",
+        Message::Unwelcome { .. } => "Unwelcome",
     }
 }

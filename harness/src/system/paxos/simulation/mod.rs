@@ -8,7 +8,7 @@
 //! log are the real ones; every invariant of the protocol is checked after every event, and takes the
 //! place of the examination of logs.
 //!
-//! What the simulation can't do to a cluster (reset connections, wipe disks, disturb the clients'
+//! What the simulation can't do to a cluster (reset connections, disturb the clients'
 //! links other than by cutting them) is reported as indeterminate, with that reason.
 
 mod clients;

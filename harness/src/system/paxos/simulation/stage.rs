@@ -220,8 +220,9 @@ impl Stage<'_> {
         let mut recovery = Recovery { goal_unknown: goal == 0 && before.ok > 0, ..Recovery::default() };
         self.until(healed_us + micros(most), |stage| {
             let observed = stage.look();
-            let behind =
-                stage.nodes.iter().filter(|node| observed.applied.get(node).is_none_or(|at| *at < goal));
+            let lost = stage.lost_memories();
+            let stays = stage.nodes.iter().filter(|node| !lost.contains(node));
+            let behind = stays.filter(|node| observed.applied.get(node).is_none_or(|at| *at < goal));
             recovery.note(
                 Duration::from_micros(stage.now_us() - healed_us),
                 observed.leader.is_some(),
@@ -353,6 +354,12 @@ impl Stage<'_> {
             applied: self.nodes.iter().filter_map(applied).collect(),
             ops_ok: self.counts().ok,
         }
+    }
+
+    /// Whose disks were emptied.
+    fn lost_memories(&self) -> Vec<NodeId> {
+        let world = self.cluster.world.borrow();
+        self.nodes.iter().copied().filter(|node| world.is_destroyed(SimNode(node.0))).collect()
     }
 
     fn now_us(&self) -> u64 {

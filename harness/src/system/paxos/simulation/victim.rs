@@ -67,8 +67,14 @@ impl Victim for Simulated {
         }
     }
 
-    fn wipe(&self, _node: NodeId) -> Result<String, String> {
-        Err("the simulation can't wipe a disk".to_owned())
+    fn wipe(&self, node: NodeId) -> Result<String, String> {
+        self.strike(Fault::Wipe(SimNode(node.0)));
+        Ok("an empty disk".to_owned())
+    }
+
+    /// Nobody waits here while time goes on: whether they are is known at the end.
+    async fn until_turned_away(&self, _nodes: &[NodeId]) -> Vec<NodeId> {
+        Vec::new()
     }
 
     async fn restart(&self, nodes: &[NodeId]) -> Result<(), Infallible> {

@@ -24,7 +24,11 @@ impl<'a> NodeView<'a> {
             NodeView { log, learned: BTreeMap::new(), accepted: BTreeMap::new(), chosen_upto: base };
         for record in &log.records {
             match record {
-                Record::BallotUsed(_) | Record::Promised(_) | Record::Checkpoint { .. } => {}
+                Record::BallotUsed(_)
+                | Record::Promised(_)
+                | Record::Checkpoint { .. }
+                | Record::Pledged(_)
+                | Record::Founded(_) => {}
                 Record::Accepted { slot, value, .. } | Record::Kept { slot, value, .. } => {
                     view.accepted.insert(*slot, value);
                 }

@@ -103,7 +103,7 @@ impl Log {
             }
             Entry::Learned { slot, value, .. } => _ = self.learned.insert(slot, value),
             // What is said again is in `votes` already, from where it was said first.
-            Entry::ChosenUpto(_) | Entry::Checkpoint { .. } | Entry::Kept { .. } => {}
+            Entry::ChosenUpto(_) | Entry::Checkpoint { .. } | Entry::Kept { .. } | Entry::Founding => {}
         }
     }
 

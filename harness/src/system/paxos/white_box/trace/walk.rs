@@ -166,7 +166,7 @@ impl<'a> Walk<'a> {
             }
             Entry::Checkpoint { promised, .. } => self.keep_promise(promised),
             Entry::Kept { slot, ballot, value } => self.keep_vote(slot, ballot, value),
-            Entry::ChosenUpto(_) => {}
+            Entry::ChosenUpto(_) | Entry::Founding => {}
         }
         self.log.write(*entry);
         if let Entry::Accepted { slot, ballot, value } = *entry {
