@@ -178,7 +178,12 @@ fn number_by_key(ops: &mut [Op]) {
 
 /// What is wrong with the answer about all keys at once, if it gives one.
 fn at_once_differs(history: &History, model: &CasRegister) -> Option<String> {
-    let found = zones::at_once(history, model)?;
+    let found = zones::at_once(history, model);
+    let on_two = zones::at_once_on(2, history, model);
+    if found != on_two {
+        return Some(format!("{found:?} by one thread, {on_two:?} by two"));
+    }
+    let found = found?;
     let calls = match history.calls() {
         Ok(calls) => calls,
         Err(rule) => return Some(format!("it was judged, but {rule}")),

@@ -16,6 +16,7 @@ pub(crate) mod append;
 mod condition;
 pub(crate) mod counter;
 pub(crate) mod frontier;
+mod hand_over;
 pub(crate) mod inclusion;
 pub(crate) mod judge;
 pub(crate) mod lives;

@@ -10,15 +10,18 @@ use super::super::register_op::ValueId as Number;
 use super::clusters::{Block, Clusters, NUMBERS_MAX, READS, WRITER};
 use super::collide::Noted;
 use super::condition::Condition;
+use super::told::{Listener, Told};
 use crate::history::History;
 use crate::history::ended::{Ended, each_ended};
 use crate::history::pair::{OpCounts, Outcome};
 use crate::history::values::ValueId;
 use crate::linearizability::condition::holds;
+use crate::linearizability::hand_over::handed_over;
 use crate::linearizability::register_decode::{Meaning, Said};
 use crate::model::{CasRegister, Model};
 
 /// What came of it.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct AtOnce {
     pub(crate) is_valid: bool,
     pub(crate) keys: u64,
@@ -35,9 +38,29 @@ impl AtOnce {
 
 /// Judges every key; nothing if this is none of its kind, or if nothing was asked.
 pub(crate) fn at_once(history: &History, model: &CasRegister) -> Option<AtOnce> {
+    let threads = match is_worth_two_threads(history) {
+        false => 1,
+        true => std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    at_once_on(threads, history, model)
+}
+
+/// Handing calls to a second thread costs more than it saves in shorter histories.
+const EVENTS_FOR_TWO_THREADS_MIN: usize = 1 << 17;
+
+/// Of one register that is only read and written there is so little to write down that it takes no longer than
+/// handing it over does.
+fn is_worth_two_threads(history: &History) -> bool {
+    let has_much = history.has_keys() || !history.values().are_mostly_plain();
+    history.len() >= EVENTS_FOR_TWO_THREADS_MIN && has_much
+}
+
+/// The same on one thread, or on two if there may be more.
+pub(crate) fn at_once_on(threads: usize, history: &History, model: &CasRegister) -> Option<AtOnce> {
     let with = |places: Places| {
         let mut registers = Registers::new(history, model, places);
-        (each_ended(history, |call| registers.add(call) == Some(true)), registers)
+        let counts = if threads > 1 { registers.read_on_two() } else { registers.read() };
+        (counts, registers)
     };
     let values = history.values().len();
     let own = if history.has_keys() {
@@ -45,19 +68,24 @@ pub(crate) fn at_once(history: &History, model: &CasRegister) -> Option<AtOnce> 
     } else {
         with(Places::rows(history))
     };
-    let (counts, registers) = if own.1.keys_share { with(Places::rows(history)) } else { own };
-    let (keys, counts) = (registers.initial.len() as u64, counts?);
+    let (counts, registers) = if own.1.telling.keys_share { with(Places::rows(history)) } else { own };
+    let (keys, counts) = (registers.telling.initial.len() as u64, counts?);
     let asked = counts.iter().any(|counts| counts.invoked > 0);
     asked.then(|| AtOnce { is_valid: registers.are_valid(), keys, counts })
 }
 
 /// A cluster for every value of every key.
 struct Registers<'h> {
+    telling: Telling<'h>,
+    clusters: Clusters,
+}
+
+/// What the calls of a history say of which clusters.
+struct Telling<'h> {
     history: &'h History,
     meaning: Meaning<'h>,
     /// The initial value, if it is in the history.
     initial_value: Option<ValueId>,
-    clusters: Clusters,
     places: Places,
     /// Whether a value is of two keys where none should be.
     keys_share: bool,
@@ -99,48 +127,100 @@ impl<'h> Registers<'h> {
             Places::Rows { length, .. } => length as usize,
             Places::Own { .. } => values + CLUSTERS_ALWAYS,
         };
-        let mut registers = Self {
+        let telling = Telling {
             history,
             meaning: Meaning::new(history, model),
             initial_value: history.values().find(&model.initial()),
-            clusters: Clusters::without_initial(room),
             places,
             keys_share: false,
             numbers: if history.has_keys() { vec![0; values] } else { Vec::new() },
             initial: Vec::new(),
         };
-        if !history.has_keys() {
-            registers.new_key();
-        }
-        registers
+        Self { telling, clusters: Clusters::without_initial(room) }
     }
 
-    /// Takes a call. Nothing or false if it is none of those that are decided here.
+    /// Takes all calls. Counts them; nothing if some call is none of those that are decided here.
+    fn read(&mut self) -> Option<Vec<OpCounts>> {
+        let Self { telling, clusters } = self;
+        telling.each(clusters)
+    }
+
+    /// The same on two threads: this one joins the calls and finds out what they say and where, another one
+    /// writes it down, which is mostly waiting for memory.
+    fn read_on_two(&mut self) -> Option<Vec<OpCounts>> {
+        let Self { telling, clusters } = self;
+        let (counts, all_taken) = handed_over(
+            |batches| telling.each(batches),
+            |batch: &[Told]| batch.iter().all(|told| told.again(clusters)),
+        );
+        counts.filter(|_| all_taken)
+    }
+
+    /// Whether no key is in the way of an order.
+    fn are_valid(mut self) -> bool {
+        let telling = &self.telling;
+        let mut noted = Noted::new(telling.history.len() as u32);
+        if !telling.history.has_keys() {
+            return self.clusters.join_and_walk(|block| noted.note(block)).is_ok() && !noted.has_collision();
+        }
+        let mut reach = vec![0; telling.initial.len()];
+        let first = match &telling.places {
+            Places::Own { key } => (key.len() as u32, 1),
+            Places::Rows { length, .. } => (0, *length),
+        };
+        let walked = self.clusters.join_and_walk(|block: Block| match block.end {
+            // All of these are at one position.
+            0 if holds(Condition::InitialByKey) => {
+                reach[((block.head - first.0) / first.1) as usize] = block.start;
+            }
+            _ => noted.note(block),
+        });
+        let key_of = |position: u32| {
+            let key = telling.history.key_id(position as usize - 1);
+            key.map_or(0, |key| telling.numbers[key.index()] as usize - 1)
+        };
+        walked.is_ok() && !noted.collides(reach, key_of)
+    }
+}
+
+impl Telling<'_> {
+    /// Tells of every call, as long as more is wanted. Counts them; nothing if some call is none of those that are
+    /// decided here, or no more was wanted.
     #[inline(always)]
-    fn add(&mut self, call: &Ended) -> Option<bool> {
+    fn each(&mut self, listener: &mut impl Listener) -> Option<Vec<OpCounts>> {
+        let history = self.history;
+        if !history.has_keys() {
+            self.new_key(listener)?;
+        }
+        each_ended(history, |call| self.tell(call, listener) == Some(true))
+    }
+
+    /// Nothing or false if it is none of those that are decided here, or no more is wanted.
+    #[inline(always)]
+    fn tell(&mut self, call: &Ended, listener: &mut impl Listener) -> Option<bool> {
         let Ended { start, end, f, op_type, key, asked, answered } = *call;
-        let key = self.key(key)?;
-        match self.meaning.of(f, Outcome::after(op_type), asked, answered).ok()? {
-            Said::Nothing => Some(true),
+        let key = self.key(key, listener)?;
+        Some(match self.meaning.of(f, Outcome::after(op_type), asked, answered).ok()? {
+            Said::Nothing => true,
             Said::Value { seen, value } => {
-                let place = self.place(key, value)?;
-                Some(self.clusters.touch(place, if seen { READS } else { WRITER }, start, end))
+                let value = self.place(key, value)?;
+                listener.touched(value, if seen { READS } else { WRITER }, start, end)
             }
             Said::Swapped(old, new) => {
-                let (old, new) = (self.place(key, old)?, self.place(key, new)?);
-                Some(self.clusters.swap(old, new, start, end))
+                let (found, left) = (self.place(key, old)?, self.place(key, new)?);
+                listener.swapped(found, left, start, end)
             }
-            Said::NotThere(_) => None,
-        }
+            Said::NotThere(_) => return None,
+        })
     }
 
     #[inline]
-    fn key(&mut self, key: ValueId) -> Option<usize> {
+    fn key(&mut self, key: ValueId, listener: &mut impl Listener) -> Option<usize> {
         match self.numbers.get(key.index()) {
             None if self.numbers.is_empty() => Some(0),
             None => None,
             Some(0) => {
-                let number = self.new_key()?;
+                let number = self.new_key(listener)?;
                 self.numbers[key.index()] = number as u32 + 1;
                 Some(number)
             }
@@ -150,7 +230,7 @@ impl<'h> Registers<'h> {
 
     /// Makes room for a key; nothing if that takes too much.
     #[cold]
-    fn new_key(&mut self) -> Option<usize> {
+    fn new_key(&mut self, listener: &mut impl Listener) -> Option<usize> {
         let number = self.initial.len();
         let initial = match &self.places {
             Places::Own { key } => key.len() + number,
@@ -162,9 +242,8 @@ impl<'h> Registers<'h> {
                 first + self.initial_value.map_or(*length as usize - 1, ValueId::index)
             }
         };
-        self.clusters.begin_with(initial as Number);
         self.initial.push(initial as Number);
-        Some(number)
+        listener.there_at_first(initial as Number).then_some(number)
     }
 
     /// Where the cluster of a key's value is.
@@ -183,37 +262,12 @@ impl<'h> Registers<'h> {
             }
         }
     }
-
-    /// Whether no key is in the way of an order.
-    fn are_valid(mut self) -> bool {
-        let mut noted = Noted::new(self.history.len() as u32);
-        if !self.history.has_keys() {
-            return self.clusters.join_and_walk(|block| noted.note(block)).is_ok() && !noted.has_collision();
-        }
-        let mut reach = vec![0; self.initial.len()];
-        let first = match &self.places {
-            Places::Own { key } => (key.len() as u32, 1),
-            Places::Rows { length, .. } => (0, *length),
-        };
-        let walked = self.clusters.join_and_walk(|block: Block| match block.end {
-            // All of these are at one position.
-            0 if holds(Condition::InitialByKey) => {
-                reach[((block.head - first.0) / first.1) as usize] = block.start;
-            }
-            _ => noted.note(block),
-        });
-        let key_of = |position: u32| {
-            let key = self.history.key_id(position as usize - 1);
-            key.map_or(0, |key| self.numbers[key.index()] as usize - 1)
-        };
-        walked.is_ok() && !noted.collides(reach, key_of)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulate::{Object, Plan, simulate};
+    use crate::simulate::{Object, Plan, Spoil, simulate};
     use crate::{History, Op, OpType, Process, Value};
 
     #[test]
@@ -222,6 +276,26 @@ mod tests {
         let nemesis = Op::new(0, 0, OpType::Info, Process::Nemesis, "kill", Value::Nil);
         for ops in [Vec::new(), vec![nemesis]] {
             assert!(at_once(&History::new(ops), &model).is_none());
+        }
+    }
+
+    #[test]
+    fn two_threads_say_what_one_says() {
+        let plan = Plan { operations: 30_000, ..Plan::of(Object::UniqueCas) };
+        for (keys, spoil) in [(1, None), (7, None), (1, Some(Spoil::Stale)), (7, Some(Spoil::Stale))] {
+            let simulated = simulate(&Plan { keys, spoil, ..plan });
+            assert_eq!(simulated.spoiled_at.is_some(), spoil.is_some());
+            let mut ops = simulated.history.into_ops();
+            let model = CasRegister::default();
+            let on = |threads, ops: &[Op]| at_once_on(threads, &ops.iter().cloned().collect(), &model);
+            assert_eq!(on(1, &ops).map(|found| found.is_valid), Some(spoil.is_none()), "{keys}");
+            assert_eq!(on(1, &ops), on(2, &ops), "{keys} {spoil:?}");
+            // A value that is written twice is refused by whoever gets the batch that it is in.
+            let writes = |op: &&mut Op| op.f == "write";
+            let written: Vec<&mut Op> = ops.iter_mut().filter(writes).collect();
+            let value = written[10].value.clone();
+            written.into_iter().skip(10).for_each(|op| op.value = value.clone());
+            assert_eq!(on(2, &ops), None);
         }
     }
 

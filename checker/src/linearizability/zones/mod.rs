@@ -30,6 +30,7 @@
 //! | `clusters` | reads the operations once, joins the clusters to blocks |
 //! | `collide` | whether two blocks collide |
 //! | `at_once` | the verdict for all keys at once, straight from the history's columns |
+//! | `told` | what one call says of the clusters |
 //! | `name` | which operations a collision is made of |
 //! | `condition` | what tests drop to see that it is missed |
 //! | `order` | the order of a history that is linearizable |
@@ -41,6 +42,7 @@ mod collide;
 mod condition;
 mod name;
 mod order;
+mod told;
 mod unique_part;
 
 #[cfg(test)]
@@ -52,6 +54,8 @@ use super::register_op::{INITIAL, Kind, RegisterOp};
 use clusters::{Clusters, Stop};
 use condition::Condition;
 
+#[cfg(test)]
+pub(crate) use at_once::at_once_on;
 pub(crate) use at_once::{AtOnce, at_once};
 pub(crate) use order::order;
 pub(crate) use unique_part::unique_part;
