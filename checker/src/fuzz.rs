@@ -20,7 +20,7 @@ use crate::linearizability::register_decode::Decoder;
 use crate::linearizability::register_op::{INITIAL, Kind, RegisterOp, ValueId};
 use crate::linearizability::search::{self, Limits, SearchOp, Told};
 use crate::linearizability::{frontier, portfolio, zones};
-use crate::model::{self, CasRegister};
+use crate::model::{self, CasRegister, Model, Queue};
 use crate::simulate::{Object, Pace, Plan, Spoil, simulate};
 use driver::{Target, shrink};
 use rand::{RngExt, SeedableRng};
@@ -38,6 +38,7 @@ const TARGETS: &[Target] = &[
     ("registers-at-once", |seed| at_once_agrees(seed, 1..=60)),
     // Over several of the chunks in which events are paired.
     ("long-registers-at-once", |seed| at_once_agrees(seed, 600..=1_500)),
+    ("queues-at-once", queue_at_once_agrees),
 ];
 
 #[test]
@@ -153,6 +154,58 @@ fn at_once_agrees(seed: u64, operations: RangeInclusive<u64>) -> Result<(), Stri
     let left = shrink(&ops, |ops| wrong(ops).is_some());
     let model = format!("{model:?}");
     Err(format!("{model}: {}\n{}", wrong(&left).unwrap_or_default(), jsonl(left)))
+}
+
+/// A whole queue at once and by its operations, also where somebody wrote down what can't be.
+fn queue_at_once_agrees(seed: u64) -> Result<(), String> {
+    let random = &mut ChaCha8Rng::seed_from_u64(seed);
+    let plan = Plan {
+        clients: random.random_range(1..=8),
+        operations: random.random_range(1..=60),
+        unknown: [0.0, 0.0, 0.1][random.random_range(0..3)],
+        pace: [Pace::Busy, Pace::Irregular][random.random_range(0..2)],
+        spoil: [None, Some(Spoil::Lost), Some(Spoil::Stale)][random.random_range(0..3)],
+        seed: random.random(),
+        ..Plan::of(Object::Queue)
+    };
+    let mut ops = simulate(&plan).history.into_ops();
+    for _ in 0..random.random_range(0..4) {
+        garble(&mut ops, random);
+    }
+    let wrong = |ops: &[Op]| queue_at_once_differs(&ops.iter().cloned().collect());
+    let Some(_) = wrong(&ops) else { return Ok(()) };
+    let left = shrink(&ops, |ops| wrong(ops).is_some());
+    Err(format!("{}\n{}", wrong(&left).unwrap_or_default(), jsonl(left)))
+}
+
+/// What is wrong with the answer about a whole queue, if it gives one.
+fn queue_at_once_differs(history: &History) -> Option<String> {
+    if history.has_keys() {
+        return None;
+    }
+    let (is_valid, counts) = Queue::default().quick_history(history)?;
+    let calls = match history.calls() {
+        Ok(calls) => calls,
+        Err(rule) => return Some(format!("it was judged, but {rule}")),
+    };
+    if calls.counts != counts {
+        return Some(format!("{:?} counted as {counts:?}", calls.counts));
+    }
+    let meter = Meter::new(&Budget::default());
+    by_key(calls).iter().find_map(|part| match portfolio::any_model(part, &Queue::default(), &meter).found {
+        Found::Valid => (!is_valid).then(|| "valid by its operations, not at once".to_owned()),
+        Found::Invalid(_) => is_valid.then(|| "invalid by its operations, not at once".to_owned()),
+        Found::Unknown(why) => Some(format!("it was judged, but {why}")),
+    })
+}
+
+#[test]
+fn a_whole_queue_is_judged_at_once_whenever_it_is_plain() {
+    for spoil in [None, Some(Spoil::Lost), Some(Spoil::Stale)] {
+        let simulated = simulate(&Plan { operations: 3_000, spoil, ..Plan::of(Object::Queue) });
+        let (is_valid, _) = Queue::default().quick_history(&simulated.history).unwrap();
+        assert_eq!(is_valid, simulated.spoiled_at.is_none(), "{spoil:?}");
+    }
 }
 
 /// Numbers the values of every key anew, so that keys share them.

@@ -169,15 +169,23 @@ impl<M: Model + 'static> Check for Linearizable<M> {
     }
 
     fn check(&self, history: &History, budget: &Budget) -> Report {
-        judge::check(&[], self.name(), history, &Meter::new(budget), |part, meter| {
+        let meter = &Meter::new(budget);
+        if let Some((true, ops)) = portfolio::whole(history, &*self.model, meter) {
+            return Report::valid(self.name(), object::MONITOR, 1, ops);
+        }
+        judge::check(&[], self.name(), history, meter, |part, meter| {
             portfolio::any_model(part, &*self.model, meter)
         })
     }
 
     fn decide(&self, history: &History, budget: &Budget) -> Decision {
-        judge::decide(&[], history, &Meter::new(budget), |part, meter| {
-            portfolio::any_model(part, &*self.model, meter)
-        })
+        let meter = &Meter::new(budget);
+        match portfolio::whole(history, &*self.model, meter) {
+            Some((true, _)) => return Decision::Valid,
+            Some((false, _)) => return Decision::Invalid,
+            None => {}
+        }
+        judge::decide(&[], history, meter, |part, meter| portfolio::any_model(part, &*self.model, meter))
     }
 
     fn online(&self) -> Option<Checker> {

@@ -16,7 +16,7 @@ use crate::explain::minimise::minimise;
 use crate::explain::witness::Argument;
 use crate::explain::{append as append_words, frontier as frontier_words, order, register, set as set_words};
 use crate::history::History;
-use crate::history::pair::Outcome;
+use crate::history::pair::{OpCounts, Outcome};
 use crate::model::{AppendList, CallIds, CasRegister, GrowSet, Model, decoded};
 
 pub(super) const ZONES: &str = "zones";
@@ -44,6 +44,18 @@ pub(crate) fn registers(
     let shows = found.ops().ok > 0;
     let suffices = !found.is_valid || shown::too_little(history, &found.counts, look).is_none();
     (shows && suffices).then_some(found)
+}
+
+/// A long history without keys all at once, if its model can: see [`Model::quick_history`]. Whether it is valid; one
+/// without a successful operation is for others.
+pub(crate) fn whole<M: Model>(history: &History, model: &M, meter: &Meter) -> Option<(bool, OpCounts)> {
+    meter.check().ok()?;
+    if history.len() < AT_ONCE_MIN || history.has_keys() {
+        return None;
+    }
+    let (is_valid, counts) = model.quick_history(history)?;
+    let counts: OpCounts = counts.into_iter().sum();
+    (counts.ok > 0).then_some((is_valid, counts))
 }
 
 /// A register: zones if every value is written once, else what of it is unique, else the frontier.

@@ -13,6 +13,7 @@
 //! after such a gap; then all that were put in for certain before the gap have the same overtaker, and were
 //! counted with it.
 
+mod at_once;
 mod settled;
 
 use super::condition::holds;
@@ -22,6 +23,7 @@ use super::partition::NEVER;
 use super::priority_queue::place_empties;
 use crate::model::{Quick, Violation};
 
+pub(crate) use at_once::AtOnce;
 pub(crate) use settled::settled;
 
 /// Judges a queue.

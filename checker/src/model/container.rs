@@ -10,10 +10,12 @@ use super::quick::{CallIds, Quick, SearchOp};
 use super::{Model, OutOfBudget, Steps, no_such_function};
 use crate::hash::Table;
 use crate::history::History;
+use crate::history::ended::each_ended;
 use crate::history::op::Value;
-use crate::history::pair::Call;
+use crate::history::pair::{Call, OpCounts, Outcome};
 use crate::history::values::ValueId;
 use crate::linearizability::numbers::Numbers;
+use crate::linearizability::queue;
 
 /// In what order things come out.
 pub trait Discipline: Clone + Debug + Send + Sync {
@@ -25,6 +27,8 @@ pub trait Discipline: Clone + Debug + Send + Sync {
     const TAKE: &'static [&'static str];
     /// Names of the function that answers the next element, nil when there is none, and leaves it.
     const PEEK: &'static [&'static str];
+    /// Whether what goes in first comes out first: such an object is judged at once, see [`Model::quick_history`].
+    const FIRST_IN_FIRST_OUT: bool = false;
 
     /// Where among the elements a new one goes.
     fn place(&self, elements: &[Value], value: &Value) -> usize;
@@ -207,15 +211,9 @@ impl<D: Discipline> Model for Container<D> {
         let mut numbers = Numbers::new(history, calls_max);
         let mut ops = Vec::with_capacity(calls_max);
         for SearchOp { op: call, start, end } in calls {
-            let op = match (roles[call.f.index()]?, call.answer) {
-                (Role::Put, _) => ContainerOp::Put(numbers.number(call.argument()?)),
-                (Role::Take | Role::Peek, Some(ValueId::NIL)) => ContainerOp::Empty,
-                (Role::Take, Some(value)) => ContainerOp::Take(numbers.number(value)),
-                (Role::Peek, Some(value)) => ContainerOp::Peek(numbers.number(value)),
-                (Role::Take, None) => ContainerOp::TakeUnknown,
-                (Role::Peek, None) => continue,
-            };
-            ops.push(SearchOp { op, start, end });
+            if let Some(op) = meaning(roles[call.f.index()]?, call, |id| numbers.number(id))? {
+                ops.push(SearchOp { op, start, end });
+            }
         }
         let value = |number| numbers.value(number).map_or(Value::Nil, |id| history.values().get(id));
         match self.0.quick(&ops, numbers.len(), &value) {
@@ -224,6 +222,43 @@ impl<D: Discipline> Model for Container<D> {
             Quick::Violation(_) => Some(false),
         }
     }
+
+    fn quick_history(&self, history: &History) -> Option<(bool, Vec<OpCounts>)> {
+        let mut queue = if D::FIRST_IN_FIRST_OUT { queue::AtOnce::new(history)? } else { return None };
+        let roles: Vec<Option<Role>> = history.functions().iter().map(|f| role::<D>(f)).collect();
+        let counts = each_ended(history, |ended| {
+            let Some(role) = roles[ended.f.index()] else { return false };
+            let outcome = Outcome::after(ended.op_type);
+            if outcome == Outcome::Failed {
+                return true;
+            }
+            let answer = (outcome == Outcome::Ok).then_some(ended.answered);
+            match meaning(role, CallIds { f: ended.f, asked: ended.asked, answer }, |id| id.0) {
+                Some(Some(op)) => queue.add(op, ended.start, ended.end),
+                Some(None) => true,
+                None => false,
+            }
+        })?;
+        Some((queue.is_valid(), counts))
+    }
+}
+
+/// What a call is, with values as numbers, if it is anything; nothing if it answers another value than it was asked to
+/// put in.
+#[inline(always)]
+fn meaning(
+    role: Role,
+    call: CallIds,
+    mut number: impl FnMut(ValueId) -> u32,
+) -> Option<Option<ContainerOp<u32>>> {
+    Some(match (role, call.answer) {
+        (Role::Put, _) => Some(ContainerOp::Put(number(call.argument()?))),
+        (Role::Take | Role::Peek, Some(ValueId::NIL)) => Some(ContainerOp::Empty),
+        (Role::Take, Some(value)) => Some(ContainerOp::Take(number(value))),
+        (Role::Peek, Some(value)) => Some(ContainerOp::Peek(number(value))),
+        (Role::Take, None) => Some(ContainerOp::TakeUnknown),
+        (Role::Peek, None) => None,
+    })
 }
 
 /// The same with values as numbers, and for each number the value.

@@ -43,7 +43,7 @@ pub use stream::{Batch, Stream, StreamOp, StreamState, chain_hash};
 
 use crate::history::History;
 use crate::history::op::Value;
-use crate::history::pair::{Call, Outcome};
+use crate::history::pair::{Call, OpCounts, Outcome};
 use crate::history::values::{ValueId, ValueView};
 
 /// Maps a state to one that stands for all that no operation at hand can tell from it: see
@@ -179,6 +179,13 @@ pub trait Model: Send + Sync {
         _history: &History,
         _calls: impl Iterator<Item = SearchOp<CallIds>>,
     ) -> Option<bool> {
+        None
+    }
+
+    /// The same for a whole history without keys, straight from its columns, with what came of the operations of each
+    /// function; nothing if it can't tell, or if the history breaks a rule. Asked before all else, and only about
+    /// histories of thousands of operations.
+    fn quick_history(&self, _history: &History) -> Option<(bool, Vec<OpCounts>)> {
         None
     }
 

@@ -19,6 +19,7 @@ impl Discipline for Fifo {
     const PUT: &'static [&'static str] = &["enqueue", "enq", "offer"];
     const TAKE: &'static [&'static str] = &["dequeue", "deq", "poll"];
     const PEEK: &'static [&'static str] = &["peek"];
+    const FIRST_IN_FIRST_OUT: bool = true;
 
     fn place(&self, elements: &[Value], _value: &Value) -> usize {
         elements.len()
