@@ -107,14 +107,14 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
     let mut sizes: Vec<usize> = Vec::new();
     let mut part_of_call: Vec<u32> = Vec::with_capacity(pairs.len());
     let mut local: Vec<u32> = vec![0; history.len()];
-    let mut part_of_key: Table<Option<ValueId>, u32> = Table::default();
+    let mut keys = Keys::new(history);
     for pair in &pairs {
         let key = history.key_id(pair.invoke());
-        let index = *part_of_key.entry(key).or_insert_with(|| {
+        let index = keys.number(key, parts.len() as u32);
+        if index as usize == parts.len() {
             parts.push(Part { history, key, calls: Vec::new(), known: Vec::new(), positions: 0 });
             sizes.push(0);
-            (parts.len() - 1) as u32
-        });
+        }
         sizes[index as usize] += 1;
         part_of_call.push(index);
         // From 1, so that 0 is no event of a call.
@@ -139,6 +139,42 @@ pub(crate) fn by_key(calls: Calls<'_>) -> Vec<Part<'_>> {
         part.known.push(known);
     }
     parts
+}
+
+/// Which part is that of a key: by place, or, where there are many more values than events, by look-up.
+enum Keys {
+    ByPlace(Vec<u32>),
+    ByLookUp(Table<Option<ValueId>, u32>),
+}
+
+const NO_PART: u32 = u32::MAX;
+const VALUES_PER_EVENT_MAX: usize = 4;
+
+impl Keys {
+    fn new(history: &History) -> Self {
+        let values = history.values().len();
+        match values <= VALUES_PER_EVENT_MAX * history.len() {
+            // The last place is for calls without a key.
+            true => Keys::ByPlace(vec![NO_PART; values + 1]),
+            false => Keys::ByLookUp(Table::default()),
+        }
+    }
+
+    /// The number of a key's part, the next one if it is new.
+    #[inline(always)]
+    fn number(&mut self, key: Option<ValueId>, next: u32) -> u32 {
+        match self {
+            Keys::ByPlace(parts) => {
+                let last = parts.len() - 1;
+                let part = &mut parts[key.map_or(last, ValueId::index)];
+                if *part == NO_PART {
+                    *part = next;
+                }
+                *part
+            }
+            Keys::ByLookUp(parts) => *parts.entry(key).or_insert(next),
+        }
+    }
 }
 
 impl<'h> Part<'h> {

@@ -62,7 +62,7 @@ pub(super) fn chains(ops: &[TextOp<'_>]) -> Option<Result<Chains, Impossible>> {
     if apart.may_begin_otherwise(ops) {
         return None;
     }
-    let mut reads = Vec::new();
+    let mut reads = Vec::with_capacity(ops.len() - apart.updates_asked);
     for (number, op) in ops.iter().enumerate() {
         if let Kind::Get(text) = op.kind {
             match apart.take(number, text) {
@@ -104,6 +104,8 @@ struct Apart<'t> {
     /// By text, with the updates in the same order.
     sorted: Vec<Bytes<'t>>,
     updates: Vec<Update>,
+    /// How many operations are updates.
+    updates_asked: usize,
     texts: Vec<Text>,
     /// The first is that of the empty text.
     chains: Vec<Chain>,
@@ -144,6 +146,7 @@ impl<'t> Apart<'t> {
             }
         }
         by_text.sort_unstable();
+        let updates_asked = by_text.len();
         let mut sorted: Vec<Bytes<'_>> = Vec::with_capacity(by_text.len());
         let mut updates: Vec<Update> = Vec::with_capacity(by_text.len());
         for (text, number) in by_text {
@@ -165,8 +168,20 @@ impl<'t> Apart<'t> {
         let empty = sorted.first().is_some_and(|text| text.all.is_empty());
         let begins = vec![NO_CHAIN; sorted.len()];
         let chains = vec![Chain { from_empty: true, values: Vec::new() }];
-        let (texts, last, parts) = (Vec::new(), &[][..], Vec::new());
-        (!empty).then_some(Self { sorted, updates, texts, chains, begins, last, chain: 0, parts })
+        // At most one for each update, and they grow in turns.
+        let (texts, parts) = (Vec::with_capacity(updates_asked), Vec::with_capacity(updates_asked));
+        let last = &[][..];
+        (!empty).then_some(Self {
+            sorted,
+            updates,
+            updates_asked,
+            texts,
+            chains,
+            begins,
+            last,
+            chain: 0,
+            parts,
+        })
     }
 
     /// Whether some get begins with what was put twice, or may have been appended to the empty text.
