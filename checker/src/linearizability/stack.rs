@@ -140,6 +140,11 @@ fn nest(stays: &[Stay]) -> Result<(), Vec<Stay>> {
 }
 
 /// Leaves out as many values as it can, so that those left still don't nest.
+///
+/// That may be more than the eight that are read at one go, and not for want of trying: of five values, each of which is
+/// inside while the next one comes or goes, in a ring, there is no order, but there is one as soon as any single one of
+/// the ten operations may be at any time (`tests/it/explained.rs` tries them all). So no argument, whatever its terms,
+/// can do without saying when each of the ten was.
 fn violation(ops: &[LifeOp], lives: &Lives, mut stuck: Vec<Stay>) -> Violation {
     let mut batch = stuck.len().div_ceil(2);
     let mut attempts = 0;

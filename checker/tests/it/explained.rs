@@ -4,7 +4,7 @@ use checker::catalogue::{self, Rules};
 use checker::explain::witness::WitnessOp;
 use checker::model::{Counter, Stack};
 use checker::simulate::{Object, Pace, Plan, simulate};
-use checker::{Budget, Check, History, Linearizable, Op, Outcome, Value, Verdict, Witness};
+use checker::{Budget, Check, History, Linearizable, Op, Outcome, Process, Value, Verdict, Witness};
 
 use crate::history::history;
 use crate::simulated::objects;
@@ -145,6 +145,31 @@ fn what_takes_more_operations_is_said_to() {
         let rest = Linearizable::new(Stack::default()).check(&History::new(others), &Budget::default());
         assert!(rest.verdict.is_valid(), "without {spared}: {rest}");
     }
+    // Nor can one of the ten be told by its value alone, because nobody can pop what was not pushed: with any one of
+    // them at whatever time, there is an order. So every argument needs to say when each of the ten was.
+    for place in 0..10 {
+        let rest = Linearizable::new(Stack::default()).check(&at_any_time(text, place), &Budget::default());
+        assert!(rest.verdict.is_valid(), "operation {place} at any time: {rest}");
+    }
+}
+
+/// The same with one of its operations open from the first event to the last, and every one by a process of its own.
+fn at_any_time(text: &str, freed: usize) -> History {
+    let history = history(text);
+    let calls = history.calls().unwrap();
+    let mut events: Vec<(usize, u64, usize)> = Vec::new();
+    for (number, call) in calls.iter().enumerate() {
+        let (start, end) = (call.start(), call.completion().unwrap());
+        let (first, last) = if number == freed { (0, usize::MAX) } else { (start + 1, end + 1) };
+        events.extend([(first, number as u64, start), (last, number as u64, end)]);
+    }
+    events.sort_unstable();
+    let moved = events.into_iter().zip(0..).map(|((_, process, position), index)| Op {
+        index,
+        process: Process::Client(process),
+        ..history.op(position)
+    });
+    moved.collect()
 }
 
 /// A read that is too little, and one that is too much: with what is certain, what may have been, and what came too
