@@ -5,7 +5,7 @@
 //! with the clients that wait, [`wal`] the log on disk and [`snapshot`] the states that
 //! let it be trimmed, [`wire`] the bytes on a socket, [`trace`] what a node
 //! tells of its steps, [`shell`] the tokio program around it all, [`sim`] whole clusters in virtual
-//! time, [`client`] a client.
+//! time, [`client`] a client, [`admin`] the command that changes the members.
 
 pub mod paxos;
 
@@ -19,6 +19,7 @@ pub mod wire;
 
 pub mod shell;
 
+pub mod admin;
 pub mod client;
 pub mod sim;
 

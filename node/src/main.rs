@@ -1,7 +1,9 @@
-//! `paxos-node`: arguments in, a node or one clear line out.
+//! `paxos-node`: arguments in, a node or one clear line out. `paxos-node admin` changes the members of a
+//! cluster.
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use paxos_node::admin;
 use paxos_node::shell::arguments::Arguments;
 use paxos_node::shell::failure::Failure;
 use paxos_node::shell::{console, start};
@@ -15,8 +17,14 @@ fn main() -> ExitCode {
         print!("{}", paxos_node::mutants::Mutant::list());
         return ExitCode::SUCCESS;
     }
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
+    let is_admin = std::env::args_os().nth(1).is_some_and(|word| word == "admin");
+    let done = if is_admin {
+        admin::Arguments::try_parse_from(std::env::args_os().skip(1)).map(admin::run)
+    } else {
+        Arguments::try_parse().map(|arguments| arguments.check().and_then(start::run))
+    };
+    let done = match done {
+        Ok(done) => done,
         Err(error) => {
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // Nothing to be done about a terminal that has gone.
@@ -25,10 +33,13 @@ fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(usage) };
         }
     };
-    match arguments.check().and_then(start::run) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            console::say_fatal(&failure);
+            match is_admin {
+                true => eprintln!("paxos-node admin: {failure}"),
+                false => console::say_fatal(&failure),
+            }
             ExitCode::from(failure.exit_code())
         }
     }

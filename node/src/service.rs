@@ -14,6 +14,7 @@
 //! are never "failed" at all by a node that let any of them out. Reads have no effect: they may
 //! always fail.
 
+mod changes;
 mod departed;
 mod forwarding;
 mod queue;
@@ -25,7 +26,7 @@ pub use forwarding::FORWARDED_MAX;
 pub use queue::{QUEUED_BYTES_MAX, QUEUED_COMMANDS_MAX};
 pub use reads::WAITING_READS_MAX;
 pub use snapshots::{SnapshotDone, SnapshotOrder};
-pub use status::{LeaderStatus, Status};
+pub use status::{LeaderStatus, MemberStatus, MembersStatus, Status};
 
 use crate::kv::{
     Batch, ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Kv, OpResult, Reply, RequestId,
@@ -37,6 +38,7 @@ use crate::paxos::{
     Value,
 };
 use crate::snapshot::Loaded;
+use crate::wire::members::ChangeReply;
 use departed::Departed;
 use forwarding::Forwarded;
 use queue::Queue;
@@ -117,6 +119,8 @@ pub struct Output {
     pub trim: Option<Lsn>,
     /// Answers.
     pub replies: Vec<(ClientToken, ClientReply)>,
+    /// What became of changes of the members, with the client's name for its request.
+    pub changes: Vec<(ClientToken, u64, ChangeReply)>,
     /// The node must stop at once, loudly, with this evidence.
     pub fatal: Option<String>,
     /// The node must stop: the cluster knows another disk under its id, or none.
@@ -130,6 +134,7 @@ pub struct Service {
     kv: Kv,
     queue: Queue,
     in_flight: BTreeMap<Slot, InFlight>,
+    changes: BTreeMap<Slot, changes::Waiting>,
     reads: Reads,
     forwarded: BTreeMap<u64, Forwarded>,
     next_token: u64,
@@ -182,6 +187,7 @@ impl Service {
             kv,
             queue: Queue::default(),
             in_flight: BTreeMap::new(),
+            changes: BTreeMap::new(),
             reads: Reads::default(),
             forwarded: BTreeMap::new(),
             latest_ids: BTreeMap::new(),
@@ -462,6 +468,7 @@ impl Service {
             own = Some(Value::Batch(batch.encode()));
         }
         let replies = self.kv.apply(slot, own.as_ref().unwrap_or(value));
+        self.decide_change(slot, value);
         let Some(waiting) = self.in_flight.remove(&slot) else { return };
         let origins = waiting.origins.into_iter();
         match replies {
@@ -490,6 +497,7 @@ impl Service {
     /// only waited did not happen, and neither did reads.
     fn abandon(&mut self, reason: UnknownReason) {
         let hint = self.replica.leader().map(|ballot| ballot.node);
+        self.abandon_changes(&reason.to_string());
         for (_, waiting) in std::mem::take(&mut self.in_flight) {
             for origin in waiting.origins {
                 let mut result = ClientResult::Unknown(reason);

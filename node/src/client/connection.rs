@@ -1,7 +1,9 @@
 //! One connection to one node.
 
 use crate::kv::{ClientReply, ClientRequest, Command};
+use crate::paxos::Change;
 use crate::shell::status::NodeStatus;
+use crate::wire::members::{self, ChangeReply};
 use crate::wire::{Frame, FrameReader, Kind, client};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -89,6 +91,22 @@ impl Connection {
             return Err(CallError::Lost(format!("answered with {}", answer.header.kind.name())));
         }
         client::decode_reply(&answer).map_err(|error| CallError::Lost(format!("reply unreadable: {error}")))
+    }
+
+    /// Asks for a change of the members, and waits for what becomes of it.
+    ///
+    /// # Errors
+    /// [`CallError`]: it may have happened. To ask again does no harm.
+    pub async fn change(&self, change: &Change) -> Result<ChangeReply, CallError> {
+        let encode = |out: &mut BytesMut, id| {
+            members::encode_change(out, self.cluster, id, change).map_err(|error| error.to_string())
+        };
+        let answer = self.exchange(encode).await?;
+        if answer.header.kind != Kind::ChangeReply {
+            return Err(CallError::Lost(format!("answered with {}", answer.header.kind.name())));
+        }
+        members::decode_change_reply(&answer)
+            .map_err(|error| CallError::Lost(format!("reply unreadable: {error}")))
     }
 
     /// Asks the node how it is.

@@ -1,7 +1,8 @@
 //! What a node says of itself when asked.
 
 use super::Service;
-use crate::paxos::Ballot;
+use super::changes::standing_word;
+use crate::paxos::{Ballot, Member};
 use serde::{Deserialize, Serialize};
 
 /// A ballot, spelled out.
@@ -11,6 +12,35 @@ pub struct LeaderStatus {
     pub round: u64,
     /// The node that owns it.
     pub node: u16,
+}
+
+/// A member of a configuration.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct MemberStatus {
+    /// Its id.
+    pub node: u16,
+    /// `voter` or `learner`.
+    pub standing: String,
+    /// Its disk, in hex.
+    pub incarnation: String,
+    /// Where other nodes reach it; empty: they were told otherwise.
+    pub address: String,
+}
+
+/// Who makes up the cluster, as far as a node knows.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct MembersStatus {
+    /// How many changes came before.
+    pub number: u64,
+    /// The first slot that they govern.
+    pub from: u64,
+    /// Whether that slot has come, and the node's log says so durably. When a majority of the voters can
+    /// say this, whoever is no member any more is needed no more.
+    pub settled: bool,
+    /// The members.
+    pub members: Vec<MemberStatus>,
+    /// Ids that were members once, and are never used again.
+    pub gone: Vec<u16>,
 }
 
 /// A node's state at one moment. Serialised as JSON for whoever asks.
@@ -28,6 +58,9 @@ pub struct Status {
     pub waits_for: Vec<u16>,
     /// The members, voters and learners, of the configuration in force.
     pub nodes: Vec<u16>,
+    /// The last configuration that it knows to be chosen, if it is not in force yet.
+    #[serde(default)]
+    pub configuration: MembersStatus,
     /// `follower`, `candidate` or `leader`.
     pub role: String,
     /// The ballot it leads or follows.
@@ -67,6 +100,23 @@ pub struct Status {
 }
 
 impl Service {
+    fn members(&self) -> MembersStatus {
+        let latest = self.replica.latest();
+        let member = |member: &Member| MemberStatus {
+            node: member.node.0,
+            standing: standing_word(member.standing).to_owned(),
+            incarnation: format!("{:016x}", member.incarnation),
+            address: member.address.clone(),
+        };
+        MembersStatus {
+            number: latest.number(),
+            from: self.replica.current().last().map_or(0, |last| last.from.0),
+            settled: self.replica.is_settled(),
+            members: latest.members().iter().map(member).collect(),
+            gone: latest.gone().iter().map(|node| node.0).collect(),
+        }
+    }
+
     /// What the node says of itself.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -79,6 +129,7 @@ impl Service {
             incarnation: format!("{:016x}", self.config.incarnation),
             waits_for: self.replica.unmet().iter().map(|node| node.0).collect(),
             nodes: self.replica.configuration().members().iter().map(|member| member.node.0).collect(),
+            configuration: self.members(),
             role: self.replica.role().to_string(),
             leader: self.replica.leader().map(ballot),
             promised: ballot(self.replica.promised()),

@@ -14,7 +14,8 @@ use std::time::Duration;
 ///
 /// Listens on one address for peers, clients and status questions. Dials its peers, again and
 /// again until they are there: nodes may start in any order. Keeps all it must not forget in one
-/// folder. SIGTERM and SIGINT stop it in good order.
+/// folder. SIGTERM and SIGINT stop it in good order. `paxos-node admin --help`: how a cluster's members are
+/// changed.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "paxos-node", version = VERSION, after_help = EXIT_CODES)]
 pub struct Arguments {
@@ -187,7 +188,11 @@ impl Arguments {
     }
 }
 
-fn node_id(id: u16) -> Result<NodeId, String> {
+/// A node's id, if it is one.
+///
+/// # Errors
+/// With one sentence.
+pub fn node_id(id: u16) -> Result<NodeId, String> {
     if (1..=NodeId::MAX.0).contains(&id) {
         Ok(NodeId(id))
     } else {
@@ -197,7 +202,7 @@ fn node_id(id: u16) -> Result<NodeId, String> {
 
 /// `HOST:PORT`; whether the host exists is seen when it is used.
 #[derive(Clone, Debug)]
-struct HostPort(String);
+pub struct HostPort(String);
 
 impl FromStr for HostPort {
     type Err = String;
@@ -220,9 +225,11 @@ impl fmt::Display for HostPort {
 
 /// `ID=HOST:PORT`.
 #[derive(Clone, Debug)]
-struct Peer {
-    id: NodeId,
-    address: HostPort,
+pub struct Peer {
+    /// The node.
+    pub id: NodeId,
+    /// Where it is reached.
+    pub address: HostPort,
 }
 
 impl FromStr for Peer {

@@ -9,6 +9,7 @@ use crate::kv::{ClientReply, ClientResult, UnknownReason};
 use crate::paxos::NodeId;
 use crate::service::ClientToken;
 use crate::wire::client;
+use crate::wire::members::{self, ChangeReply};
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,8 @@ const WRITE_BYTES: usize = 64 << 10;
 pub(super) enum Answer {
     /// To a request.
     Reply(ClientReply),
+    /// To a change of the members.
+    Change { id: u64, reply: ChangeReply },
     /// To a status question.
     Status { id: u64, json: Bytes },
     /// Why the connection is closed; the last.
@@ -109,9 +112,14 @@ impl Clients {
 
     /// Queues an answer; one for a client that has gone is dropped.
     pub(super) fn reply(&self, client: ClientToken, reply: ClientReply) {
+        self.answer(client, Answer::Reply(reply));
+    }
+
+    /// The same for any answer.
+    pub(super) fn answer(&self, client: ClientToken, answer: Answer) {
         let mut registry = self.lock();
         let Some(queue) = registry.queues.get(&client) else { return };
-        if queue.answers.try_send(Answer::Reply(reply)).is_err() {
+        if queue.answers.try_send(answer).is_err() {
             // Gone without saying so, or answered more often than it asked. Its reader notices.
             queue.writer.abort();
             registry.queues.remove(&client);
@@ -190,6 +198,10 @@ impl Writer {
                     return client::encode_reply(buffer, self.cluster, self.id, &reply).is_ok();
                 }
                 true
+            }
+            Answer::Change { id, reply } => {
+                *answered += 1;
+                members::encode_change_reply(buffer, self.cluster, self.id, id, &reply).is_ok()
             }
             Answer::Status { id, json } => {
                 *answered += 1;

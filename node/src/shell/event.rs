@@ -2,7 +2,7 @@
 
 use super::filing::Filed;
 use crate::kv::ClientRequest;
-use crate::paxos::{Lsn, Message, NodeId};
+use crate::paxos::{Change, Lsn, Message, NodeId};
 use crate::service::{ClientToken, SnapshotDone};
 use crate::snapshot::SnapshotError;
 use crate::wal::Room;
@@ -34,6 +34,8 @@ pub(super) enum Event {
     LostTouch { with: NodeId },
     /// A client asks.
     Client { client: ClientToken, request: ClientRequest },
+    /// A client wants the members changed.
+    Change { client: ClientToken, id: u64, change: Change },
     /// A client's connection ended; nothing of it comes after this.
     ClientGone { client: ClientToken },
     /// Somebody wants to know how the node is; the answer is JSON.

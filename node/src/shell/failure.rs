@@ -12,6 +12,9 @@ pub enum Failure {
     /// The node is not let in under its id: the cluster knows another disk by it, or none.
     #[error("{0}")]
     Unwelcome(String),
+    /// A command that asked a cluster for something was told no, or nothing in time.
+    #[error("{0}")]
+    Refused(String),
     /// The world misbehaved: disk, port, file system.
     #[error("{0}")]
     Io(String),
@@ -28,6 +31,7 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            Failure::Refused(_) => 1,
             Failure::Usage(_) => 64,
             Failure::LogRefused(_) | Failure::Unwelcome(_) => 65,
             Failure::Internal(_) => INTERNAL,

@@ -14,7 +14,7 @@ use crate::kv::{ClientReply, ClientResult, DefiniteError};
 use crate::paxos::{Message, NodeId, Slot};
 use crate::wire::peer::{Hello, PROTOCOL};
 use crate::wire::plausible::{self, Implausible};
-use crate::wire::{Frame, FrameError, FrameReader, Kind, ReadError, client, peer};
+use crate::wire::{Frame, FrameError, FrameReader, Kind, ReadError, client, members, peer};
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use std::collections::{BTreeMap, VecDeque};
@@ -332,6 +332,12 @@ impl Gate {
                     connected.answers.send(Answer::Reply(reply)).await.map_err(|_| End::Gone)
                 }
             },
+            Kind::ChangeRequest => {
+                let change = members::decode_change(frame).map_err(Refusal::Frame)?;
+                let (client, id) = (connected.client, header.message_id);
+                let event = Event::Change { client, id, change };
+                self.senders.events.send(event).await.map_err(|_| End::Gone)
+            }
             Kind::StatusRequest => {
                 let (answer, status) = oneshot::channel();
                 self.senders.status.send(answer).await.map_err(|_| End::Gone)?;

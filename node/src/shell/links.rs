@@ -183,6 +183,7 @@ impl Links {
     pub(super) fn status(&self) -> Vec<LinkStatus> {
         let status = |(to, link): (&NodeId, &Link)| LinkStatus {
             to: to.0,
+            address: link.address.clone(),
             connected: link.gauges.connected.load(Ordering::Relaxed),
             connections: link.gauges.connections.load(Ordering::Relaxed),
             queued: link.queue.max_capacity() - link.queue.capacity(),

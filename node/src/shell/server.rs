@@ -1,6 +1,6 @@
 //! The loop: waits for events, feeds them to the service, and does what it asks.
 
-use super::clients::Clients;
+use super::clients::{Answer, Clients};
 use super::console;
 use super::event::{EVENTS_QUEUED_MAX, Event, Inbox, Senders};
 use super::failure::Failure;
@@ -11,10 +11,11 @@ use super::links::Links;
 use super::status::{NodeStatus, ShellStatus};
 use super::tracer::Tracer;
 use crate::BUILD_ID;
-use crate::paxos::{Ballot, NodeId, RoleName, Send};
+use crate::paxos::{Ballot, Governing, NodeId, RoleName, Send};
 use crate::service::{Output, Service, SnapshotDone};
 use crate::wal::{KeeperThread, LogThread, Room};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -36,6 +37,10 @@ pub(super) struct Server {
     pub(super) released: Vec<Send>,
     pub(super) tracer: Option<Tracer>,
     pub(super) links: Links,
+    /// The addresses that this node was told, or read in configurations.
+    pub(super) peers: BTreeMap<NodeId, String>,
+    /// Which configurations it dials the members of: the last one's number, and how many.
+    pub(super) dialled: (u64, usize),
     pub(super) clients: Arc<Clients>,
     pub(super) gate: Arc<Gate>,
     pub(super) senders: Senders,
@@ -100,6 +105,10 @@ impl Server {
             Event::Peer { from, incarnation, message } => _ = self.service.hear(from, incarnation, message),
             Event::LostTouch { with } => self.service.lost_touch(with),
             Event::Client { client, request } => self.service.client(client, request),
+            Event::Change { client, id, change } => {
+                console::say(self.id, format_args!("a client wants to {change}"));
+                self.service.ask_for_change(client, id, &change);
+            }
             Event::ClientGone { client } => {
                 self.clients.remove(client);
                 self.service.client_gone(client);
@@ -147,7 +156,8 @@ impl Server {
     /// it does not tell of; then the records: a message that waits for one of them must find its
     /// place in the log taken.
     fn act(&mut self) -> Result<(), Failure> {
-        let Output { records, sends, replies, fatal, unwelcome, snapshots, trim } = self.service.output();
+        let Output { records, sends, replies, changes, fatal, unwelcome, snapshots, trim } =
+            self.service.output();
         let leaving: Vec<Send> = sends.into_iter().filter_map(|send| self.held.admit(send)).collect();
         if let Some(tracer) = &mut self.tracer {
             tracer.tell_turn(&self.service, &records, &leaving, &replies)?;
@@ -167,13 +177,37 @@ impl Server {
         if let Some(first) = trim {
             self.keeper.trim(first);
         }
+        self.dial_members();
         for send in self.released.drain(..).chain(leaving) {
             self.links.send(send.to, send.message);
         }
         for (client, reply) in replies {
             self.clients.reply(client, reply);
         }
+        for (client, id, reply) in changes {
+            self.clients.answer(client, Answer::Change { id, reply });
+        }
         Ok(())
+    }
+
+    /// Whoever is a member, now or soon, is dialled: where this node was told, else where the configuration
+    /// says. So is whoever was one: he may not know yet that he is gone, and asks.
+    fn dial_members(&mut self) {
+        let replica = self.service.replica();
+        let now = (replica.latest().number(), replica.current().len());
+        if now == self.dialled {
+            return;
+        }
+        self.dialled = now;
+        for Governing { configuration, .. } in replica.current() {
+            for member in configuration.members().iter().filter(|member| member.node != self.id) {
+                if !member.address.is_empty() {
+                    self.peers.entry(member.node).or_insert_with(|| member.address.clone());
+                }
+            }
+        }
+        self.links.set(&self.peers);
+        console::say(self.id, format_args!("{}, from slot {}", replica.latest(), replica.latest_from()));
     }
 
     /// Answers everybody who waits, makes everything durable, and ends.

@@ -132,6 +132,8 @@ async fn serve(
         released,
         tracer,
         links,
+        peers: options.peers.clone(),
+        dialled: (0, 0),
         clients,
         gate,
         senders,

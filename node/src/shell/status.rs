@@ -48,6 +48,9 @@ pub struct ShellStatus {
 pub struct LinkStatus {
     /// The peer.
     pub to: u16,
+    /// Where it is dialled.
+    #[serde(default)]
+    pub address: String,
     /// Whether there is a connection.
     pub connected: bool,
     /// How many there have been.

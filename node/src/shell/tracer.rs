@@ -53,7 +53,8 @@ impl Tracer {
             Event::Peer { from, message, .. } => self.recorder.received(*from, message),
             Event::Client { client, request } => self.recorder.asked(*client, request),
             Event::Durable(lsn) => self.recorder.durable(*lsn),
-            Event::ClientGone { .. }
+            Event::Change { .. }
+            | Event::ClientGone { .. }
             | Event::LostTouch { .. }
             | Event::Status { .. }
             | Event::LogFailed(_)

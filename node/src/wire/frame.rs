@@ -98,11 +98,15 @@ pub enum Kind {
     StatusReply = 35,
     /// Why the connection is about to be closed, as text. Answers only what was refused.
     Error = 36,
+    /// Somebody wants the members changed.
+    ChangeRequest = 37,
+    /// What became of that.
+    ChangeReply = 38,
 }
 
 impl Kind {
     /// Every kind, in the order of their bytes.
-    pub const ALL: [Kind; 24] = [
+    pub const ALL: [Kind; 26] = [
         Kind::Prepare,
         Kind::Promise,
         Kind::Accept,
@@ -127,6 +131,8 @@ impl Kind {
         Kind::StatusRequest,
         Kind::StatusReply,
         Kind::Error,
+        Kind::ChangeRequest,
+        Kind::ChangeReply,
     ];
 
     /// The kind with this byte.
@@ -163,6 +169,8 @@ impl Kind {
             Kind::StatusRequest => "status-request",
             Kind::StatusReply => "status-reply",
             Kind::Error => "error",
+            Kind::ChangeRequest => "change-request",
+            Kind::ChangeReply => "change-reply",
         }
     }
 

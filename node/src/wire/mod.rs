@@ -6,6 +6,7 @@
 //! * [`peer`]: [`Message`](crate::paxos::Message)s between replicas.
 //! * [`plausible`]: which of them no correct peer would send.
 //! * [`client`]: requests, replies, status and refusals.
+//! * [`members`]: changes of the members, and what becomes of them.
 //!
 //! Two promises, on which the rest of the node leans. *Corruption becomes loss*: a frame that
 //! differs from what was sent in any bit is refused, so the protocol need not fear it (the
@@ -16,6 +17,7 @@
 mod body;
 pub mod client;
 pub mod frame;
+pub mod members;
 pub mod peer;
 pub mod plausible;
 

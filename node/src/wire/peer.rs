@@ -311,6 +311,8 @@ fn read_body(header: &Header, body: &mut Body) -> Result<Message, FrameError> {
         | Kind::ClientReply
         | Kind::StatusRequest
         | Kind::StatusReply
+        | Kind::ChangeRequest
+        | Kind::ChangeReply
         | Kind::Error => {
             return Err(FrameError::UnknownKind { found: header.kind as u8 });
         }

@@ -69,12 +69,19 @@ pub(crate) struct Node {
     pub(crate) id: u16,
     /// The cluster it takes itself to be in.
     pub(crate) cluster: u64,
+    /// It joined a cluster that was there.
+    joins: bool,
     folder: PathBuf,
     pub(crate) forwarder: Forwarder,
     child: Option<Child>,
 }
 
 impl Node {
+    async fn new(id: u16, folder: PathBuf) -> Node {
+        let forwarder = Forwarder::start().await;
+        Node { id, cluster: CLUSTER, joins: false, folder, forwarder, child: None }
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -148,13 +155,7 @@ impl Cluster {
         for id in 1..=size {
             let folder = folder.path().join(format!("n{id}"));
             fs::create_dir(&folder).unwrap();
-            nodes.push(Node {
-                id,
-                cluster: CLUSTER,
-                folder,
-                forwarder: Forwarder::start().await,
-                child: None,
-            });
+            nodes.push(Node::new(id, folder).await);
         }
         Cluster { nodes, arguments: Vec::new(), folder }
     }
@@ -170,6 +171,19 @@ impl Cluster {
         for index in 0..self.nodes.len() {
             self.start(index).await;
         }
+    }
+
+    /// A node under the next id that joins those that are there, running; returns its index.
+    pub(crate) async fn join(&mut self) -> usize {
+        let index = self.nodes.len();
+        let id = u16::try_from(index + 1).unwrap();
+        let folder = self.folder.path().join(format!("n{id}"));
+        fs::create_dir(&folder).unwrap();
+        let mut node = Node::new(id, folder).await;
+        node.joins = true;
+        self.nodes.push(node);
+        self.start(index).await;
+        index
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -189,6 +203,9 @@ impl Cluster {
         command.args(["--id", &node.id.to_string(), "--cluster", &node.cluster.to_string()]);
         command.arg("--data").arg(node.data()).arg("--announce").arg(node.announce());
         command.args(&self.arguments);
+        if node.joins {
+            command.arg("--join");
+        }
         if !peers.is_empty() {
             command.arg("--peers").arg(peers.join(","));
         }

@@ -9,6 +9,7 @@ mod garbage;
 mod kv;
 mod lab;
 mod lecture;
+mod members;
 mod mutants;
 mod process;
 mod recovery;

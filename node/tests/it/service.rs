@@ -5,10 +5,11 @@ use paxos_node::kv::{
     ClientRequest, ClientResult, Command, DefiniteError, OpResult, Reply, Txn, TxnOp, TxnOutcome,
 };
 use paxos_node::paxos::{
-    Configuration, ElectionMode, Founding, Lsn, Message, NodeId, Record, RoleName, SLOTS_IN_FLIGHT_MAX, Slot,
-    Timing,
+    Change, Configuration, ElectionMode, Founding, Lsn, Message, NodeId, Record, RoleName,
+    SLOTS_IN_FLIGHT_MAX, Slot, Timing,
 };
 use paxos_node::service::{ClientToken, Config, Service};
+use paxos_node::wire::members::ChangeReply;
 
 /// n1 of these.
 fn one_of(nodes: &[NodeId]) -> Service {
@@ -120,4 +121,38 @@ fn a_laggard_whose_source_falls_silent_fetches_from_another() {
     let patience = Timing::default().retransmit_ticks;
     let switched = (1..).find(|_| asked(other, 60) == Some((other, Slot(60)))).expect("endless");
     assert!((3 * patience..10 * patience).contains(&switched), "after {switched} ticks");
+}
+
+/// Members are changed by whoever leads; who asks is answered when that is chosen, and may ask twice.
+#[test]
+fn a_change_of_members_is_answered_once_it_is_chosen_and_is_done_once() {
+    let (mut service, client) = (alone(), ClientToken(1));
+    let add = Change::Add { node: NodeId(2), incarnation: 7, address: "there:1".to_owned() };
+    let changes = |service: &mut Service| {
+        let output = service.output();
+        (output.records.len() as u64, output.changes.into_iter().map(|(_, id, reply)| (id, reply)).collect())
+    };
+    service.ask_for_change(client, 1, &add);
+    let (_, told): (_, Vec<_>) = changes(&mut service);
+    assert!(matches!(&told[..], [(1, ChangeReply::Refused { leader: None, again: true, .. })]), "{told:?}");
+
+    let mut written = lead(&mut service);
+    service.durable(Lsn(written));
+    written += service.output().records.len() as u64;
+    service.durable(Lsn(written));
+    service.ask_for_change(client, 2, &add);
+    let (records, told) = changes(&mut service);
+    assert_eq!(told, [], "nobody knows yet");
+    written += records;
+    service.durable(Lsn(written));
+    let (_, told) = changes(&mut service);
+    assert!(matches!(told[..], [(2, ChangeReply::Done { number: 1, .. })]), "{told:?}");
+
+    service.ask_for_change(client, 3, &add);
+    let other = Change::Add { node: NodeId(2), incarnation: 8, address: "there:1".to_owned() };
+    service.ask_for_change(client, 4, &other);
+    let (_, told) = changes(&mut service);
+    let [(3, again), (4, refused)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(again, &ChangeReply::Done { slot: Slot::ZERO, number: 1 });
+    assert!(matches!(refused, ChangeReply::Refused { again: false, .. }), "{refused:?}");
 }

@@ -33,7 +33,15 @@ impl Dialect {
             "unwelcome",
             "hello",
         ],
-        with_clients: &["client-request", "client-reply", "status-request", "status-reply", "error"],
+        with_clients: &[
+            "client-request",
+            "client-reply",
+            "status-request",
+            "status-reply",
+            "error",
+            "change-request",
+            "change-reply",
+        ],
     };
 
     /// The kind that was meant: `Accept` and `HeartbeatAck`, as the papers have it, are understood.

@@ -17,6 +17,18 @@ impl Replica {
         self.learner.configurations().from(self.learner.chosen_upto().next())
     }
 
+    /// The last configuration that this node knows to be chosen; it may be still to come.
+    #[must_use]
+    pub fn latest(&self) -> &Configuration {
+        self.learner.configurations().latest()
+    }
+
+    /// The first slot that it governs.
+    #[must_use]
+    pub fn latest_from(&self) -> Slot {
+        self.learner.configurations().latest_from()
+    }
+
     /// What a snapshot of what `base` covers has to say of who governs the slots behind it.
     #[must_use]
     pub fn governing_behind(&self, base: Base) -> Vec<Governing> {
