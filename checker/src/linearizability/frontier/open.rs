@@ -71,21 +71,28 @@ impl<const W: usize> Open<W> {
         while self.at > event {
             self.at -= 1;
             let event = plan.events[self.at];
-            self.set(plan, event.op(), event.is_end());
+            match event.is_end() {
+                true => self.set::<true>(plan, event.op()),
+                false => self.set::<false>(plan, event.op()),
+            }
         }
     }
 
     /// Takes one event in.
     pub(super) fn step(&mut self, plan: &Plan<'_>) {
         let event = plan.events[self.at];
-        self.set(plan, event.op(), !event.is_end());
+        match event.is_end() {
+            true => self.set::<false>(plan, event.op()),
+            false => self.set::<true>(plan, event.op()),
+        }
         self.at += 1;
     }
 
-    fn set(&mut self, plan: &Plan<'_>, place: usize, open: bool) {
+    /// An operation becomes open, or no longer is.
+    fn set<const OPEN: bool>(&mut self, plan: &Plan<'_>, place: usize) {
         let op = &plan.ops[place];
         if op.end == NEVER {
-            if open {
+            if OPEN {
                 self.unknown_begun += 1;
             } else {
                 self.unknown_begun -= 1;
@@ -93,7 +100,7 @@ impl<const W: usize> Open<W> {
             return;
         }
         let slot = plan.slot[place] as usize;
-        let put = |mask: &mut Mask<W>| if open { mask.set(slot) } else { mask.clear(slot) };
+        let put = |mask: &mut Mask<W>| if OPEN { mask.set(slot) } else { mask.clear(slot) };
         put(&mut self.all);
         match op.kind {
             Kind::Read(value) => put(&mut self.by_value[value as usize].reads),
@@ -111,9 +118,11 @@ impl<const W: usize> Open<W> {
                 put(&mut self.by_value[value as usize].not_equal);
             }
         }
-        self.op[slot] = place as u32;
-        self.end[slot] = op.end;
-        self.kind[slot] = op.kind;
+        if OPEN {
+            self.op[slot] = place as u32;
+            self.end[slot] = op.end;
+            self.kind[slot] = op.kind;
+        }
     }
 
     /// The open reads and failed compare-and-sets that are right at this value.

@@ -143,38 +143,33 @@ impl<'a> Plan<'a> {
     }
 
     fn look_ahead(&mut self) {
-        let mut least = NEVER;
+        let (mut least, mut offsets) = (NEVER, vec![0; self.values + 1]);
         self.write_over = vec![NEVER; self.events.len()];
         for (place, event) in self.events.iter().enumerate().rev() {
             self.write_over[place] = least;
+            if event.is_end() {
+                continue;
+            }
             let op = &self.ops[event.op()];
-            if !event.is_end() && matches!(op.kind, Kind::Write(_)) {
-                least = least.min(op.end);
+            match op.kind {
+                Kind::Write(_) => least = least.min(op.end),
+                Kind::Read(value) | Kind::Cas(value, _) => offsets[value as usize + 1] += 1,
+                Kind::NotEqual(_) => self.not_equal_starts.push(self.positions[place]),
             }
         }
-        let need = |kind| match kind {
-            Kind::Read(value) | Kind::Cas(value, _) => Some(value as usize),
-            Kind::Write(_) | Kind::NotEqual(_) => None,
-        };
-        let mut offsets = vec![0; self.values + 1];
-        let starts = self.events.iter().zip(&self.positions).filter(|(event, _)| !event.is_end());
-        for (event, position) in starts.clone() {
-            let kind = self.ops[event.op()].kind;
-            if let Some(value) = need(kind) {
-                offsets[value + 1] += 1;
-            } else if matches!(kind, Kind::NotEqual(_)) {
-                self.not_equal_starts.push(*position);
-            }
-        }
+        self.not_equal_starts.reverse();
         for value in 0..self.values {
             offsets[value + 1] += offsets[value];
         }
         self.need_starts = vec![0; offsets[self.values] as usize];
         let mut next = offsets.clone();
-        for (event, position) in starts {
-            if let Some(value) = need(self.ops[event.op()].kind) {
-                self.need_starts[next[value] as usize] = *position;
-                next[value] += 1;
+        for (event, position) in self.events.iter().zip(&self.positions) {
+            if let Kind::Read(value) | Kind::Cas(value, _) = self.ops[event.op()].kind
+                && !event.is_end()
+            {
+                let next = &mut next[value as usize];
+                self.need_starts[*next as usize] = *position;
+                *next += 1;
             }
         }
         self.need_offsets = offsets;
@@ -193,11 +188,10 @@ impl<'a> Plan<'a> {
 
 /// The events that matter, by position.
 fn in_order(ops: &[RegisterOp], useful: &[bool]) -> (Vec<Event>, Vec<u32>) {
-    let (mut count, mut last) = (0, 0);
-    for_each_event(ops, useful, |position, _| {
-        count += 1;
-        last = last.max(position as usize);
-    });
+    let last_of = |op: &RegisterOp| if op.end == NEVER { op.start } else { op.end };
+    let last = ops.iter().map(last_of).max().unwrap_or(0) as usize;
+    // At most: some of unknown outcome do not matter.
+    let count = 2 * ops.len();
     if last > DENSE * count {
         let mut known: Vec<(u32, Event)> = Vec::with_capacity(count);
         for_each_event(ops, useful, |position, event| known.push((position, event)));
