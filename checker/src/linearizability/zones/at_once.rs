@@ -48,11 +48,10 @@ pub(crate) fn at_once(history: &History, model: &CasRegister) -> Option<AtOnce> 
 /// Handing calls to a second thread costs more than it saves in shorter histories.
 const EVENTS_FOR_TWO_THREADS_MIN: usize = 1 << 17;
 
-/// Of one register that is only read and written there is so little to write down that it takes no longer than
-/// handing it over does.
+/// Of registers that are only read and written there is so little to write down that it takes no longer than handing
+/// it over does.
 fn is_worth_two_threads(history: &History) -> bool {
-    let has_much = history.has_keys() || !history.values().are_mostly_plain();
-    history.len() >= EVENTS_FOR_TWO_THREADS_MIN && has_much
+    history.len() >= EVENTS_FOR_TWO_THREADS_MIN && !history.values().are_mostly_plain()
 }
 
 /// The same on one thread, or on two if there may be more.
