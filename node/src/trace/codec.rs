@@ -61,6 +61,11 @@ pub(super) fn encode(event: &Event, out: &mut Vec<u8>) {
             out.push(11);
             applied_hash(*applied, out);
         }
+        Event::Governs { from, voters } => {
+            out.push(14);
+            number(from.0, out);
+            node_set(*voters, out);
+        }
         Event::Saved(slot) => {
             out.push(12);
             number(slot.0, out);
@@ -227,6 +232,7 @@ pub(super) fn decode(bytes: &mut &[u8]) -> Option<Event> {
         11 => Event::Restored(read.applied()?),
         12 => Event::Saved(read.slot()?),
         13 => Event::Installed(read.applied()?),
+        14 => Event::Governs { from: read.slot()?, voters: read.nodes()? },
         _ => return None,
     })
 }
@@ -382,6 +388,8 @@ mod tests {
             [9, 0b1010, 0x80, 1, 8, 0xac, 2, 2, 9, 1, 9, 0xac, 2, 2, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 8]
         );
         assert_eq!(bytes(&Event::Saved(Slot(7))), [12, 7]);
+        assert_eq!(bytes(&Event::Governs { from: Slot(128), voters: to }), [14, 0x80, 1, 0b1010]);
+        assert_eq!(bytes(&Event::Wrote { lsn: Lsn(5), entry: Entry::Founding }), [6, 5, 8]);
         let kept = Entry::Kept { slot: Slot(7), ballot, value };
         assert_eq!(
             bytes(&Event::Wrote { lsn: Lsn(5), entry: kept }),

@@ -68,6 +68,14 @@ pub enum Event {
     },
     /// The life begins with a snapshot: everything up to its slot is chosen, and gone from the log.
     Restored(AppliedHash),
+    /// The node knows that from this slot on these vote: told of the configuration in force and the one to
+    /// come when a life begins, and of each later one when it is learned.
+    Governs {
+        /// The first slot.
+        from: Slot,
+        /// Who votes there.
+        voters: NodeSet,
+    },
     /// A snapshot of this node's own or another's state is durable, and begins its next life.
     Saved(Slot),
     /// The state is now that of a snapshot fetched from another node: everything up to its slot is

@@ -4,7 +4,7 @@ use super::codec;
 use super::event::{Entry, Event, Holding, Said, ValueId};
 use super::frame::{HEADER_BYTES, seal};
 use crate::kv::{ClientReply, ClientRequest, ClientResult};
-use crate::paxos::{AppliedHash, Lsn, Message, NodeId, NodeSet, Record, Send, Slot};
+use crate::paxos::{AppliedHash, Lsn, Message, NodeId, NodeSet, Record, Replica, Send, Slot};
 use crate::service::{ClientToken, Service};
 
 /// Whose life is told.
@@ -29,6 +29,8 @@ pub struct Recorder {
     written: Lsn,
     chosen_upto: Slot,
     applied: AppliedHash,
+    /// Where the last configuration begins that it told of.
+    governed: Option<Slot>,
     /// The newest snapshot that it told of.
     saved: Slot,
     /// What was said last, as long as it may be said to others too.
@@ -46,6 +48,7 @@ impl Recorder {
             written: records,
             chosen_upto,
             applied,
+            governed: None,
             saved: replica.snapshot(),
             saying: None,
         };
@@ -60,6 +63,7 @@ impl Recorder {
         }
         let (promised, holding) = (replica.promised(), Holding::of(replica));
         recorder.note(&Event::Recovered { records, promised, holding, chosen_upto, applied });
+        recorder.tell_who_governs(replica);
         recorder
     }
 
@@ -93,6 +97,7 @@ impl Recorder {
     /// What the node newly knows to be chosen, and has applied.
     pub fn look(&mut self, service: &Service) {
         let replica = service.replica();
+        self.tell_who_governs(replica);
         // Values go only after they were told of here, but for those that never came.
         if replica.trimmed_upto() > self.chosen_upto {
             let installed = service.kv().origin();
@@ -123,6 +128,18 @@ impl Recorder {
         if replica.snapshot() > self.saved {
             self.saved = replica.snapshot();
             self.note(&Event::Saved(self.saved));
+        }
+    }
+
+    /// Configurations that it has not told of. Those that nobody votes in tell nothing: the node has yet to
+    /// learn who does.
+    fn tell_who_governs(&mut self, replica: &Replica) {
+        for governing in replica.current() {
+            let (from, voters) = (governing.from, governing.configuration.voters());
+            if voters != NodeSet::EMPTY && self.governed.is_none_or(|governed| governed < from) {
+                self.governed = Some(from);
+                self.note(&Event::Governs { from, voters });
+            }
         }
     }
 

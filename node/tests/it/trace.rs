@@ -94,6 +94,7 @@ fn event() -> impl Strategy<Value = Event> {
         applied().prop_map(Event::Restored),
         applied().prop_map(Event::Installed),
         slot().prop_map(Event::Saved),
+        (slot(), nodes()).prop_map(|(from, voters)| Event::Governs { from, voters }),
         (nodes(), number(), said()).prop_map(|(to, after, said)| Event::Sent { to, after: Lsn(after), said }),
         (number(), number(), slot()).prop_map(|(client, id, slot)| Event::Replied { client, id, slot }),
     ]

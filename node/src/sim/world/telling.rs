@@ -26,7 +26,8 @@ impl World {
     }
 
     pub(super) fn begin_telling(&mut self, node: NodeId) {
-        if !self.keeps_event_traces {
+        // What somebody tells whose disk was emptied is no part of the node's story.
+        if !self.keeps_event_traces || self.machine(node).amnesiac {
             return;
         }
         let nodes: Vec<NodeId> = self.conditions.ids().collect();

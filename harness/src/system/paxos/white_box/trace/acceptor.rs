@@ -3,7 +3,7 @@
 use super::found::Rule;
 use super::rank::Rank;
 use super::walk::Walk;
-use paxos_node::paxos::{Ballot, Slot};
+use paxos_node::paxos::{Ballot, NodeSet, Slot};
 use paxos_node::trace::{Report, Said, ValueId};
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl Walk<'_> {
     }
 
     /// Rule 7: what a message reveals is on this node's disk.
-    pub(super) fn sent(&mut self, said: &Said) {
+    pub(super) fn sent(&mut self, to: NodeSet, said: &Said) {
         let promised = self.log.promised_durably();
         match said {
             Said::Prepare { ballot, from } => {
@@ -34,7 +34,7 @@ impl Walk<'_> {
                     format!("asks for promises in ballot {rank} before its disk has it as used and promised")
                 });
                 if let Some(candidacy) = self.life.candidacies.get_mut(&rank) {
-                    candidacy.asks_from(*from);
+                    candidacy.asks(to, *from);
                 }
             }
             Said::Promise { ballot, from, slots, next, trimmed } => {

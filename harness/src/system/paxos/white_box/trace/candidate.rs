@@ -2,6 +2,7 @@
 //! decides what it proposes.
 
 use super::found::Rule;
+use super::governing::Voters;
 use super::rank::Rank;
 use super::walk::Walk;
 use paxos_node::paxos::{Ballot, NodeId, NodeSet, Slot};
@@ -11,15 +12,15 @@ use std::collections::BTreeMap;
 /// An attempt at leadership, and the promises that came in for it.
 #[derive(Default)]
 pub(super) struct Candidacy {
-    /// From where on it asked everybody.
-    from: Option<Slot>,
-    /// The chunk that each acceptor owes next, of those that have sent one.
+    /// The first slot that it did not know to be chosen when it stood.
+    stood_at: Slot,
+    /// The chunk that each acceptor owes next, of those that were asked.
     owed: BTreeMap<NodeId, Slot>,
     complete: NodeSet,
     /// Chunks taken in.
     chunks: usize,
-    /// How many chunks there were when the first, the second, … answer was complete.
-    complete_at: Vec<usize>,
+    /// Whose answers were complete, in order, and how many chunks there were then.
+    complete_at: Vec<(NodeId, usize)>,
     reported: BTreeMap<Slot, Vec<Reported>>,
     /// How far each chunk said that everything is chosen, without saying what.
     trimmed: Vec<Slot>,
@@ -34,9 +35,11 @@ struct Reported {
 }
 
 impl Candidacy {
-    /// It asks: first from here on, then for later chunks.
-    pub(super) fn asks_from(&mut self, from: Slot) {
-        self.from.get_or_insert(from);
+    /// It asks these: first from here on, then for later chunks.
+    pub(super) fn asks(&mut self, nodes: NodeSet, from: Slot) {
+        for node in nodes.iter() {
+            self.owed.entry(node).or_insert(from);
+        }
     }
 
     /// A chunk of an acceptor's answer; repetitions change nothing.
@@ -48,8 +51,7 @@ impl Candidacy {
         next: Option<Slot>,
         trimmed: Slot,
     ) {
-        let owed = self.owed.get(&from).copied().or(self.from);
-        if self.complete.contains(from) || owed != Some(chunk) {
+        if self.complete.contains(from) || self.owed.get(&from) != Some(&chunk) {
             return;
         }
         for report in slots {
@@ -62,17 +64,23 @@ impl Candidacy {
             Some(next) => _ = self.owed.insert(from, next),
             None => {
                 self.complete.insert(from);
-                self.complete_at.push(self.chunks);
+                self.complete_at.push((from, self.chunks));
             }
         }
     }
 
-    /// The number of chunks with which it had a quorum at the earliest, if it ever had.
-    fn quorum_at(&self, others_needed: usize) -> Option<usize> {
-        match others_needed.checked_sub(1) {
-            None => Some(0),
-            Some(last) => self.complete_at.get(last).copied(),
+    /// The number of chunks with which it had a quorum for a slot at the earliest, if it ever had;
+    /// beginning with its own promise, if that counts.
+    fn quorum_at(&self, slot: Slot, own: NodeSet, voters: &Voters) -> Option<usize> {
+        let mut promised = own;
+        if voters.are_quorum(slot, promised) {
+            return Some(0);
         }
+        let completes = |(node, _): &&(NodeId, usize)| {
+            promised.insert(*node);
+            voters.are_quorum(slot, promised)
+        };
+        self.complete_at.iter().find(completes).map(|(_, chunks)| *chunks)
     }
 
     /// What the quorum reported about a slot, after each number of chunks with which it may have
@@ -98,12 +106,19 @@ impl Walk<'_> {
         if self.log.has_used(rank) {
             self.broken(Rule::FreshBallot, &format!("uses ballot {rank} a second time"));
         }
-        self.life.candidacies.insert(rank, Candidacy::default());
+        let stood_at = self.life.chosen_upto.next();
+        self.life.candidacies.insert(rank, Candidacy { stood_at, ..Candidacy::default() });
     }
 
     /// Rule 5, first half: nobody leads without a quorum's promises, whole and of this life.
     pub(super) fn leads(&mut self, ballot: Ballot, what: &str) {
-        if self.has_quorum(ballot).is_none() && !self.blind {
+        if self.stood_with(ballot).is_none() {
+            self.unpromised(ballot, what);
+        }
+    }
+
+    fn unpromised(&mut self, ballot: Ballot, what: &str) {
+        if !self.blind {
             let rank = Rank::of(ballot);
             let words = match self.life.candidacies.get(&rank) {
                 None => format!("{what} in ballot {rank}, in which it never asked for promises in this life"),
@@ -124,7 +139,7 @@ impl Walk<'_> {
     /// Rule 5, for what no promise reports because it is trimmed: who leads knows all of that. What
     /// came when it had its quorum already is no part of it.
     pub(super) fn knows_trimmed(&mut self, ballot: Ballot) {
-        let Some(quorum_at) = self.has_quorum(ballot) else { return };
+        let Some(quorum_at) = self.stood_with(ballot) else { return };
         let Some(candidacy) = self.life.candidacies.get(&Rank::of(ballot)) else { return };
         let trimmed = candidacy.trimmed.iter().take(quorum_at).copied().max().unwrap_or_default();
         let known = self.life.chosen_upto;
@@ -150,8 +165,8 @@ impl Walk<'_> {
     pub(super) fn propose(&mut self, slot: Slot, ballot: Ballot, value: ValueId) {
         let rank = Rank::of(ballot);
         self.slots.proposed(slot, ballot, value, self.at);
-        let Some(quorum_at) = self.has_quorum(ballot) else {
-            self.leads(ballot, &format!("proposes {value} in slot {slot}"));
+        let Some(quorum_at) = self.has_quorum(ballot, slot) else {
+            self.unpromised(ballot, &format!("proposes {value} in slot {slot}"));
             return;
         };
         let own = self.log.votes(slot).iter().rev().find(|vote| vote.rank() < rank).copied();
@@ -181,11 +196,20 @@ impl Walk<'_> {
         }
     }
 
-    /// With how many chunks of promises it had a quorum at the earliest.
-    fn has_quorum(&self, ballot: Ballot) -> Option<usize> {
+    /// With how many chunks of promises it could begin to lead at the earliest. It needed those who vote
+    /// in the first slot that it did not know to be chosen then; which that was is known only as lying
+    /// between what it knew before that turn and what it knows now.
+    fn stood_with(&self, ballot: Ballot) -> Option<usize> {
+        let stood_at = self.life.candidacies.get(&Rank::of(ballot))?.stood_at;
+        let slots = self.voters.slots_to_ask(stood_at, self.life.chosen_upto.next());
+        slots.filter_map(|slot| self.has_quorum(ballot, slot)).min()
+    }
+
+    /// With how many chunks of promises it had a quorum for a slot at the earliest.
+    fn has_quorum(&self, ballot: Ballot, slot: Slot) -> Option<usize> {
         let rank = Rank::of(ballot);
-        let others_needed = self.quorum - usize::from(self.own_promise_is_durable(rank));
-        self.life.candidacies.get(&rank)?.quorum_at(others_needed)
+        let own = self.own_promise_is_durable(rank).then_some(self.node);
+        self.life.candidacies.get(&rank)?.quorum_at(slot, own.into_iter().collect(), self.voters)
     }
 
     fn own_promise_is_durable(&self, ballot: Rank) -> bool {

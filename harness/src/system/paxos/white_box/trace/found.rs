@@ -41,6 +41,8 @@ pub enum Rule {
     ReadSeesChosen,
     /// 15.
     ToldIsDeposed,
+    /// 16.
+    OneSuccession,
 }
 
 impl Rule {
@@ -63,6 +65,7 @@ impl Rule {
             Rule::AnsweredIsChosen => "answered is chosen",
             Rule::ReadSeesChosen => "a read sees what is chosen",
             Rule::ToldIsDeposed => "who is told of a higher ballot leads no more",
+            Rule::OneSuccession => "one succession of configurations",
         }
     }
 }

@@ -88,7 +88,7 @@ impl Walk<'_> {
             if vote.lsn <= self.log.durable() {
                 voters.insert(self.node);
             }
-            voters.len() >= self.quorum
+            self.voters.are_quorum(slot, voters)
         })
     }
 }

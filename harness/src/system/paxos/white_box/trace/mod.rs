@@ -31,7 +31,9 @@
 //! 14. a read misses nothing that anybody knew to be chosen when it came in;
 //! 15. who was told of a higher ballot, in an earlier turn of its loop, sends no heartbeat of its own any
 //!     more. (What waited for the disk may leave late; heartbeats wait for nothing.) Safety does not hang
-//!     on it, but the clients of a leader that does not step down wait for nothing.
+//!     on it, but the clients of a leader that does not step down wait for nothing;
+//! 16. who votes in which slot all tell alike. A quorum is one of the slot's configuration, wherever
+//!     one is counted ([`governing`]).
 //!
 //! Snapshots change none of this, since a trace is never trimmed. A state that comes with one must be the
 //! state that somebody came to slot by slot (3, 9); it must be a later one (8); a promise may leave out
@@ -53,6 +55,7 @@
 mod acceptor;
 mod candidate;
 mod found;
+mod governing;
 mod learner;
 mod log;
 mod rank;
@@ -65,6 +68,7 @@ pub use found::{FINDINGS_PER_RULE_MAX, Rule};
 use super::Findings;
 use crate::system::{NodePlace, WhiteBoxReport};
 use found::Found;
+use governing::Voters;
 use paxos_node::paxos::NodeId;
 use paxos_node::trace::Frames;
 use slots::Slots;
@@ -112,11 +116,15 @@ pub(super) fn examine(places: &[NodePlace]) -> WhiteBoxReport {
 #[must_use]
 pub fn examine_traces(traces: &[NodeTrace], nodes: usize) -> WhiteBoxReport {
     let mut found = Found::new(traces.iter().filter_map(|trace| began_ns(&trace.bytes)).min());
-    let mut slots = Slots::new(quorum(nodes));
+    let mut voters = Voters::new(quorum(nodes));
+    for trace in traces {
+        voters.gather(NodeId(trace.node.0), &trace.bytes, &mut found);
+    }
+    let mut slots = Slots::new(voters.clone());
     slots.unread(nodes.saturating_sub(traces.len()));
     for trace in traces {
         let node = NodeId(trace.node.0);
-        let mut walk = Walk::new(node, quorum(nodes), &mut slots, &mut found);
+        let mut walk = Walk::new(node, &voters, &mut slots, &mut found);
         let mut frames = Frames::new(&trace.bytes);
         for frame in &mut frames {
             match frame {

@@ -1,6 +1,7 @@
 //! What all nodes together say about each slot, and the rules that compare them.
 
 use super::found::{At, Found, Rule};
+use super::governing::Voters;
 use super::rank::Rank;
 use super::replies::Replies;
 use paxos_node::paxos::{AppliedHash, Ballot, NodeId, NodeSet, Slot};
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Every slot that any trace tells of.
 pub(super) struct Slots {
-    quorum: usize,
+    voters: Voters,
     /// Traces that are missing, or not whole.
     unread: usize,
     slots: BTreeMap<Slot, Facts>,
@@ -43,8 +44,8 @@ struct Proposal {
 }
 
 impl Slots {
-    pub(super) fn new(quorum: usize) -> Slots {
-        Slots { quorum, unread: 0, slots: BTreeMap::new(), replies: Replies::default() }
+    pub(super) fn new(voters: Voters) -> Slots {
+        Slots { voters, unread: 0, slots: BTreeMap::new(), replies: Replies::default() }
     }
 
     /// So many more traces can't be used, or not to their end.
@@ -140,9 +141,8 @@ impl Slots {
         self.replies.judge(known_ns, self.unread == 0, found);
     }
 
-    fn chosen_proposals<'a>(&self, facts: &'a Facts) -> impl Iterator<Item = &'a Proposal> + use<'a> {
-        let quorum = self.quorum;
-        facts.proposals.iter().filter(move |proposal| proposal.holders.len() >= quorum)
+    fn chosen_proposals<'a>(&'a self, slot: Slot, facts: &'a Facts) -> impl Iterator<Item = &'a Proposal> {
+        facts.proposals.iter().filter(move |proposal| self.voters.are_quorum(slot, proposal.holders))
     }
 
     /// Rule 1.
@@ -161,7 +161,7 @@ impl Slots {
 
     /// Rule 2.
     fn one_value(&self, slot: Slot, facts: &Facts, found: &mut Found) {
-        let mut chosen = self.chosen_proposals(facts);
+        let mut chosen = self.chosen_proposals(slot, facts);
         if let Some(first) = chosen.next()
             && let Some(other) = chosen.find(|other| other.value != first.value)
         {
@@ -180,7 +180,7 @@ impl Slots {
     /// Rule 3, for everybody together.
     fn learned_is_chosen(&self, slot: Slot, facts: &Facts, found: &mut Found) {
         for (value, at) in &facts.learned {
-            let chosen = self.chosen_proposals(facts).any(|proposal| proposal.value == *value);
+            let chosen = self.chosen_proposals(slot, facts).any(|proposal| proposal.value == *value);
             if !chosen && self.unread == 0 {
                 let held: Vec<String> = facts
                     .proposals
@@ -218,7 +218,7 @@ impl Slots {
 
     /// Rule 5, second half: a chosen value is what every higher ballot proposes (P2b).
     fn chosen_stays(&self, slot: Slot, facts: &Facts, found: &mut Found) {
-        let Some(chosen) = self.chosen_proposals(facts).min_by_key(|proposal| proposal.ballot) else {
+        let Some(chosen) = self.chosen_proposals(slot, facts).min_by_key(|proposal| proposal.ballot) else {
             return;
         };
         let other = |later: &&Proposal| later.ballot > chosen.ballot && later.value != chosen.value;

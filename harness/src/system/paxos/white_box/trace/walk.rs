@@ -2,6 +2,7 @@
 
 use super::candidate::Candidacy;
 use super::found::{At, Found, Rule};
+use super::governing::Voters;
 use super::log::Log;
 use super::rank::Rank;
 use super::slots::Slots;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 /// A node under way through its trace. The rules about its roles are in the files of those roles.
 pub(super) struct Walk<'a> {
     pub(super) node: NodeId,
-    pub(super) quorum: usize,
+    pub(super) voters: &'a Voters,
     pub(super) at: At,
     pub(super) log: Log,
     pub(super) life: Life,
@@ -48,10 +49,15 @@ pub(super) struct Life {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(node: NodeId, quorum: usize, slots: &'a mut Slots, found: &'a mut Found) -> Walk<'a> {
+    pub(super) fn new(
+        node: NodeId,
+        voters: &'a Voters,
+        slots: &'a mut Slots,
+        found: &'a mut Found,
+    ) -> Walk<'a> {
         let at = At { node, offset: 0, began_ns: 0, written_ns: 0 };
         let (log, life) = (Log::default(), Life::default());
-        Walk { node, quorum, at, log, life, blind: false, foreign: false, slots, found }
+        Walk { node, voters, at, log, life, blind: false, foreign: false, slots, found }
     }
 
     pub(super) fn frame(&mut self, frame: &Frame) {
@@ -104,6 +110,8 @@ impl<'a> Walk<'a> {
                 self.life.base = applied.slot;
                 self.slots.covered(*applied, self.at);
             }
+            // Gathered before.
+            Event::Governs { .. } => {}
             Event::Saved(slot) => self.saved(*slot),
             Event::Installed(applied) => self.install(*applied),
             Event::Received { from, said } => self.received(*from, said),
@@ -115,7 +123,7 @@ impl<'a> Walk<'a> {
             Event::Wrote { lsn, entry } => self.wrote(*lsn, entry),
             Event::Chosen { slot, value } => self.choose(*slot, *value),
             Event::Applied(applied) => self.apply(*applied),
-            Event::Sent { said, .. } => self.sent(said),
+            Event::Sent { to, said, .. } => self.sent(*to, said),
             Event::Replied { client, id, slot } => {
                 let asked = self.life.asked.remove(&(*client, *id));
                 self.slots.replied(*slot, asked, self.at);
@@ -124,10 +132,14 @@ impl<'a> Walk<'a> {
     }
 
     fn received(&mut self, from: NodeId, said: &Said) {
+        // Whoever has no vote any more is not listened to when he stands.
+        let stands_in_vain = matches!(said, Said::Prepare { .. })
+            && !self.voters.votes_from(self.life.chosen_upto.next(), from);
         if let Said::Prepare { ballot, .. }
         | Said::Accept { ballot, .. }
         | Said::Heartbeat { ballot, .. }
         | Said::Reject { promised: ballot, .. } = said
+            && !stands_in_vain
         {
             self.life.told_of = self.life.told_of.max(Rank::of(*ballot));
         }
