@@ -24,7 +24,7 @@ mod status;
 
 pub use forwarding::FORWARDED_MAX;
 pub use queue::{QUEUED_BYTES_MAX, QUEUED_COMMANDS_MAX};
-pub use reads::WAITING_READS_MAX;
+pub use reads::{ReadMode, WAITING_READS_MAX};
 pub use snapshots::{SnapshotDone, SnapshotOrder};
 pub use status::{LeaderStatus, MemberStatus, MembersStatus, Status};
 
@@ -33,9 +33,9 @@ use crate::kv::{
     Txn, TxnOp, TxnOutcome, UnknownReason,
 };
 use crate::paxos::{
-    AppliedHash, Base, Change, ChangeRefused, Effects, ElectionMode, Founding, LogContradiction, Lsn,
-    Message, NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName, Send, Slot, Stranger, Timing,
-    Value,
+    AppliedHash, Base, Change, ChangeRefused, Effects, ElectionMode, Founding, LeaseTerms, LocalTime,
+    LogContradiction, Lsn, Message, NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName, Send, Slot,
+    Stranger, Timing, Value,
 };
 use crate::snapshot::Loaded;
 use crate::wire::members::ChangeReply;
@@ -63,6 +63,10 @@ pub struct Config {
     pub timing: Timing,
     /// How election timeouts are chosen.
     pub election: ElectionMode,
+    /// How reads are answered.
+    pub reads: ReadMode,
+    /// The leases that this node grants, whether it uses them or not.
+    pub lease: LeaseTerms,
     /// Length of a tick, in milliseconds.
     pub tick_ms: u64,
     /// Different in each life of a node, so that nothing said to an earlier life is taken for an
@@ -145,6 +149,8 @@ pub struct Service {
     /// The disk has room for proposals.
     has_room: bool,
     now: u64,
+    /// What the node's clock said when all input was in.
+    clock: LocalTime,
     /// Tick and cluster time at which this node's leadership began to stamp.
     stamp_base: Option<(u64, u64)>,
     output: Output,
@@ -155,15 +161,25 @@ impl Service {
     ///
     /// # Errors
     /// If the records can't stem from a correct replica.
-    pub fn new(config: Config, recovered: &[Record], seed: u64) -> Result<Service, LogContradiction> {
-        Service::restore(config, Disk { records: recovered, ..Disk::default() }, seed)
+    pub fn new(
+        config: Config,
+        recovered: &[Record],
+        seed: u64,
+        now: LocalTime,
+    ) -> Result<Service, LogContradiction> {
+        Service::restore(config, Disk { records: recovered, ..Disk::default() }, seed, now)
     }
 
     /// A service that continues where its disk left off.
     ///
     /// # Errors
     /// If the records can't stem from a correct replica, or don't go with the snapshot.
-    pub fn restore(config: Config, disk: Disk<'_>, seed: u64) -> Result<Service, LogContradiction> {
+    pub fn restore(
+        config: Config,
+        disk: Disk<'_>,
+        seed: u64,
+        now: LocalTime,
+    ) -> Result<Service, LogContradiction> {
         let Disk { snapshot, trimmed, records } = disk;
         let replica_config = ReplicaConfig {
             id: config.id,
@@ -172,6 +188,8 @@ impl Service {
             window: config.window,
             timing: config.timing,
             election: config.election,
+            lease: config.lease,
+            uses_leases: config.reads == ReadMode::Lease,
         };
         let base = snapshot.as_ref().map_or(Base::NOTHING, |snapshot| snapshot.base);
         let (governing, kv, bytes) = snapshot.map_or_else(
@@ -195,6 +213,7 @@ impl Service {
             snapshots: Snapshots::new(bytes),
             has_room: true,
             now: 0,
+            clock: now,
             stamp_base: None,
             output: Output::default(),
         };
@@ -273,7 +292,10 @@ impl Service {
             self.replica.postpone_election();
         }
         let origin = Origin::Client { client, id: request.id };
-        self.accept_request(origin, request.command);
+        match request.local {
+            true => self.serve_local(origin, &request.command),
+            false => self.accept_request(origin, request.command),
+        }
     }
 
     /// A client has gone: nobody waits for its answers any more. What it asked for goes on.
@@ -316,8 +338,10 @@ impl Service {
         self.give_up_all_forwards(UnknownReason::Stopping);
     }
 
-    /// Hands out what the input since the last call led to.
-    pub fn output(&mut self) -> Output {
+    /// Hands out what the input since the last call led to. `now` is read after all of that was taken in,
+    /// and before anything of this leaves: leases are measured by it.
+    pub fn output(&mut self, now: LocalTime) -> Output {
+        self.clock = now;
         self.settle_leadership();
         self.propose_queued();
         self.settle();
@@ -356,17 +380,11 @@ impl Service {
 
     /// This node leads: reads wait for a barrier, updates for a slot.
     fn serve(&mut self, origin: Origin, mut command: Command) {
-        if let Command::Execute { txn, .. } = &command
+        if self.config.reads != ReadMode::Log
+            && let Command::Execute { txn, .. } = &command
             && txn.is_read_only()
         {
-            if self.reads.is_full() {
-                self.refuse(origin, &command, DefiniteError::Overloaded);
-                return;
-            }
-            let token = self.take_token();
-            let asked = self.replica.read(token);
-            assert!(asked, "a leader takes reads");
-            self.reads.wait(token, origin, txn.clone());
+            self.serve_read(origin, txn.clone());
             return;
         }
         if crate::mutant!(CasAtPropose)
@@ -445,7 +463,7 @@ impl Service {
 
     /// Takes the replica's effects: applies, answers, and keeps what the caller has to do.
     fn settle(&mut self) {
-        let Effects { records, sends, chosen, reads, trim } = self.replica.effects();
+        let Effects { records, sends, chosen, reads, trim } = self.replica.effects(self.clock);
         self.output.records.extend(records);
         self.output.sends.extend(sends);
         self.output.trim = self.output.trim.max(trim);
@@ -467,6 +485,10 @@ impl Service {
             batch.time_ms = self.now * self.config.tick_ms;
             own = Some(Value::Batch(batch.encode()));
         }
+        #[cfg(feature = "mutants")]
+        if crate::mutant!(SessionExpiryByLocalClock) {
+            self.kv.expire_sessions(self.now * self.config.tick_ms);
+        }
         let replies = self.kv.apply(slot, own.as_ref().unwrap_or(value));
         self.decide_change(slot, value);
         let Some(waiting) = self.in_flight.remove(&slot) else { return };
@@ -482,14 +504,6 @@ impl Service {
                     self.answer(origin, slot, ClientResult::Unknown(UnknownReason::LeaderChanged));
                 }
             }
-        }
-    }
-
-    fn serve_reads(&mut self) {
-        let applied = self.kv.applied().slot;
-        while let Some((origin, txn)) = self.reads.take_ready(applied) {
-            let outcome = Reply::Outcome(self.kv.read(&txn));
-            self.answer(origin, applied, ClientResult::Reply(outcome));
         }
     }
 

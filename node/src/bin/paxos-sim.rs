@@ -226,6 +226,8 @@ impl Totals {
         sum.slots += summary.slots;
         sum.snapshots += summary.snapshots;
         sum.installs += summary.installs;
+        sum.reads.0 += summary.reads.0;
+        sum.reads.1 += summary.reads.1;
         sum.members += summary.members;
         for (kind, times) in &summary.faults {
             *sum.faults.entry(kind).or_default() += times;
@@ -245,7 +247,17 @@ impl Totals {
 impl std::fmt::Display for Totals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Summary {
-            events, virtual_us, calls, ballots, slots, snapshots, installs, members, faults, ..
+            events,
+            virtual_us,
+            calls,
+            ballots,
+            slots,
+            snapshots,
+            installs,
+            reads,
+            members,
+            faults,
+            ..
         } = &self.sum;
         let sizes: Vec<String> =
             self.sizes.iter().map(|(nodes, seeds)| format!("{nodes}: {seeds}")).collect();
@@ -254,8 +266,8 @@ impl std::fmt::Display for Totals {
         writeln!(f, "{events} events in {:.1}s of virtual time", *virtual_us as f64 / 1e6)?;
         writeln!(
             f,
-            "{} calls ok, {} failed, {} unknown; {ballots} ballots, {slots} slots, {snapshots} snapshots, {installs} of them fetched; members changed {members} times",
-            calls.0, calls.1, calls.2
+            "{} calls ok, {} failed, {} unknown; {ballots} ballots, {slots} slots, {snapshots} snapshots, {installs} of them fetched; members changed {members} times; {} reads by lease, {} by barrier",
+            calls.0, calls.1, calls.2, reads.0, reads.1
         )?;
         write!(f, "faults: {}", faults.join(", "))
     }

@@ -1,6 +1,6 @@
 //! One connection to one node.
 
-use crate::kv::{ClientReply, ClientRequest, Command};
+use crate::kv::{ClientReply, ClientRequest, Command, Txn};
 use crate::paxos::Change;
 use crate::shell::status::NodeStatus;
 use crate::wire::members::{self, ChangeReply};
@@ -82,8 +82,21 @@ impl Connection {
     /// # Errors
     /// [`CallError`], which tells whether the command may have happened.
     pub async fn call(&self, command: Command) -> Result<ClientReply, CallError> {
+        self.ask(command, false).await
+    }
+
+    /// The same for a transaction that only reads, from the state of the node at the other end: what that
+    /// has, stale as it may be.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn call_local(&self, txn: Txn) -> Result<ClientReply, CallError> {
+        self.ask(Command::Execute { request: None, txn }, true).await
+    }
+
+    async fn ask(&self, command: Command, local: bool) -> Result<ClientReply, CallError> {
         let encode = |out: &mut BytesMut, id| {
-            let request = ClientRequest { id, command };
+            let request = ClientRequest { id, command, local };
             client::encode_request(out, self.cluster, &request).map_err(|error| error.to_string())
         };
         let answer = self.exchange(encode).await?;

@@ -1,6 +1,6 @@
 //! What a client says to a node, and what it hears back: the bodies of the client frames.
 
-use super::{Command, Reply};
+use super::{Command, Reply, TxnOutcome};
 use crate::paxos::{NodeId, Slot};
 use std::fmt;
 
@@ -12,6 +12,9 @@ pub struct ClientRequest {
     pub id: u64,
     /// What to do.
     pub command: Command,
+    /// For a transaction that only reads: answer from the state of the node that is asked, whatever that
+    /// has missed. The answer is [`ClientResult::Stale`], and nobody else is needed for it.
+    pub local: bool,
 }
 
 /// A node answers a [`ClientRequest`].
@@ -19,8 +22,8 @@ pub struct ClientRequest {
 pub struct ClientReply {
     /// Echo of the request's id.
     pub id: u64,
-    /// The slot that decided the answer: the one that holds the command or, for a read by
-    /// barrier, the last one applied before it. 0: none did.
+    /// The slot that decided the answer: the one that holds the command or, for a read that has none,
+    /// the last one applied before it. 0: none did.
     pub slot: Slot,
     /// The answer.
     pub result: ClientResult,
@@ -31,6 +34,9 @@ pub struct ClientReply {
 pub enum ClientResult {
     /// It was applied (or served as a read); this is what it said.
     Reply(Reply),
+    /// A read, answered from a node's own state after the reply's slot, which may lag behind what others
+    /// have been told: what was true at some time before.
+    Stale(TxnOutcome),
     /// It did **not** happen and never will.
     Failed(DefiniteError),
     /// It may have happened, or may happen later.

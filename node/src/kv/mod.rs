@@ -146,6 +146,12 @@ impl Kv {
         self.sessions.len()
     }
 
+    /// As if cluster time were this.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn expire_sessions(&mut self, now_ms: u64) {
+        self.sessions.expire(now_ms);
+    }
+
     fn apply_batch(&mut self, slot: Slot, batch: &Batch) -> Vec<Reply> {
         self.now_ms = self.now_ms.max(batch.time_ms);
         self.sessions.expire(self.now_ms);

@@ -180,6 +180,16 @@ mutants! {
         seen_by: "lost write; trace",
         precedent: "booth #47",
     }
+    /// A leadership that ends takes the completions it waits for with it. What can be mistaken for the new
+    /// ballot's is the record of the same value in an older one.
+    StaleDiskCompletion {
+        number: 14,
+        name: "stale-disk-completion",
+        rule: "a new leader's vote for a value that it had accepted before counts when that record is durable",
+        exposed_by: "power loss of a new leader just after its take-over",
+        seen_by: "lost write; trace",
+        precedent: "etcd raft: MsgStorageAppendResp of an older term",
+    }
     StrictAccept {
         number: 16,
         name: "strict-accept",
@@ -300,6 +310,14 @@ mutants! {
         seen_by: "stale read",
         precedent: "etcd #20418",
     }
+    LeaseNoClockBound {
+        number: 32,
+        name: "lease-no-clock-bound",
+        rule: "a leader uses its lease for as long as it was granted, as if all clocks ran alike",
+        exposed_by: "clocks of different rates; the leader cut off or frozen",
+        seen_by: "stale read",
+        precedent: "CockroachDB, YugabyteDB (Jepsen)",
+    }
     FollowerReadLocal {
         number: 33,
         name: "follower-read-local",
@@ -392,6 +410,14 @@ mutants! {
         exposed_by: "restart from a snapshot, or a fetched one, then a request in an old session",
         seen_by: "divergence; a node that stops itself; trace",
         precedent: "iggy #3934, curvine #676: a dedup table that is lost",
+    }
+    SessionExpiryByLocalClock {
+        number: 45,
+        name: "session-expiry-by-local-clock",
+        rule: "each replica also expires sessions by its own clock",
+        exposed_by: "clocks of different rates, or a restart, and a session long idle",
+        seen_by: "divergence; trace",
+        precedent: "-",
     }
     /// To answer only *earlier* numbers with the last reply would harm nobody here: a session has one
     /// request under way at a time, so nobody waits for those. So the number is not looked at.

@@ -41,14 +41,14 @@ struct Ballots {
 
 impl Leader {
     /// The leader whom these promises make; it goes on with slot `next`, and behaves as if it had heard
-    /// everybody at `heard`.
-    pub(crate) fn new(phase1: Candidate, next: Slot, heard: u64) -> Leader {
+    /// everybody at `heard`. `reads` have none waiting.
+    pub(crate) fn new(phase1: Candidate, next: Slot, heard: u64, reads: Reads) -> Leader {
         Leader {
             ballot: phase1.ballot,
             phase1,
             next,
             barrier: None,
-            reads: Reads::default(),
+            reads,
             votes: BTreeMap::new(),
             own_pending: VecDeque::new(),
             heard: BTreeMap::new(),

@@ -141,6 +141,9 @@ pub enum Message {
         read_seq: u64,
         /// The sender has learned every slot up to this one: the next is its first gap.
         chosen_upto: Slot,
+        /// For so many microseconds of its clock the sender promises no other node anything; 0: it
+        /// grants no leases.
+        lease_us: u64,
         /// The sender's state, for comparison.
         applied: AppliedHash,
     },

@@ -57,7 +57,8 @@
 //!
 //! See `reads.rs`: a leader serves a read from its own state after a majority has confirmed, in
 //! answer to a question asked *after* the read arrived, that nobody was promised a higher ballot,
-//! and after the barrier is chosen and applied.
+//! and after the barrier is chosen and applied. Or, if that is wanted, for as long as a majority has
+//! promised not to follow anybody else, and clocks keep to a bound: `lease.rs`.
 //!
 //! # Snapshots, and a log that ends at both ends
 //!
@@ -125,6 +126,7 @@ pub mod invariants;
 mod journal;
 mod leader;
 mod learner;
+pub mod lease;
 mod message;
 mod quorum;
 mod reads;
@@ -137,6 +139,7 @@ pub use configuration::{Change, ChangeRefused, Configuration, Configurations, Go
 pub use effects::{Effects, Record, Send};
 pub use election::{ElectionMode, Timing};
 pub use learner::LogContradiction;
+pub use lease::{LeaseTerms, LocalTime};
 pub use message::{AppliedHash, Message, SlotReport, Stage, Value};
 pub use quorum::{NodeSet, majority};
 pub use replica::{

@@ -26,9 +26,11 @@ use super::election::{Election, ElectionMode, Timing};
 use super::journal::Journal;
 use super::leader::Leader;
 use super::learner::{Learner, LogContradiction};
+use super::lease::{Grant, LeaseTerms};
+use super::reads::Reads;
 use super::{
-    AppliedHash, Ballot, Configuration, Configurations, Effects, Lsn, Message, NodeId, Record, Recovered,
-    Send, Slot, Value,
+    AppliedHash, Ballot, Configuration, Configurations, Effects, LocalTime, Lsn, Message, NodeId, Record,
+    Recovered, Send, Slot, Value,
 };
 use canvass::Canvass;
 use founding::Meeting;
@@ -57,9 +59,14 @@ pub struct ReplicaConfig {
     pub timing: Timing,
     /// How election timeouts are chosen.
     pub election: ElectionMode,
+    /// The leases that this node grants.
+    pub lease: LeaseTerms,
+    /// Whether it answers reads by them while it leads.
+    pub uses_leases: bool,
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a replica has one")]
 enum Role {
     Follower,
     Candidate(Candidate),
@@ -119,6 +126,13 @@ pub struct Replica {
     in_force: (u64, Lsn),
     /// The highest ballot that an earlier life used. A crash may have kept that and lost the promise.
     used: Ballot,
+    /// The lease granted to another.
+    grant: Grant,
+    /// The lease to ask for as a leader.
+    asks_lease: LeaseTerms,
+    /// Reads that could be answered for a lease, and those for a quorum's answer.
+    reads_by_lease: u64,
+    reads_by_barrier: u64,
     deposed: bool,
     effects: Effects,
 }
@@ -192,6 +206,10 @@ impl Replica {
             asked: (Ballot::ZERO, Slot::ZERO),
             trimming: Trimming::new(base.slot),
             used,
+            grant: Grant::new(config.lease),
+            asks_lease: if config.uses_leases { config.lease } else { LeaseTerms::NONE },
+            reads_by_lease: 0,
+            reads_by_barrier: 0,
             deposed: false,
             effects: Effects::default(),
         };
@@ -199,7 +217,7 @@ impl Replica {
         if crate::mutant!(ResumeLeadership) && replica.promised().node == replica.id {
             let (ballot, last) = (replica.promised(), replica.last_slot());
             let promised = Candidate::promised_by(ballot, replica.configuration().voters());
-            let mut leader = Leader::new(promised, last.next(), 0);
+            let mut leader = Leader::new(promised, last.next(), 0, Reads::new(replica.asks_lease));
             leader.barrier = Some(last);
             replica.role = Role::Leader(leader);
             replica.following = Some(ballot);
@@ -251,8 +269,8 @@ impl Replica {
             Message::Heartbeat { ballot, chosen_upto, read_seq, .. } => {
                 self.on_heartbeat(from, ballot, chosen_upto, read_seq);
             }
-            Message::HeartbeatAck { ballot, read_seq, chosen_upto, .. } => {
-                self.on_heartbeat_ack(from, ballot, read_seq, chosen_upto);
+            Message::HeartbeatAck { ballot, read_seq, chosen_upto, lease_us, .. } => {
+                self.on_heartbeat_ack(from, ballot, read_seq, chosen_upto, lease_us);
             }
             Message::LearnRequest { from: first } => self.on_learn_request(from, first),
             Message::LearnReply { slots, chosen_upto } => self.on_learn_reply(from, &slots, chosen_upto),
@@ -350,10 +368,12 @@ impl Replica {
         std::mem::take(&mut self.deposed)
     }
 
-    /// Hands out everything asked for since the last call.
-    pub fn effects(&mut self) -> Effects {
+    /// Hands out everything asked for since the last call, at this moment by the node's clock: read after
+    /// all input was taken in, and before anything of this leaves.
+    pub fn effects(&mut self, now: LocalTime) -> Effects {
         self.go_on();
-        self.confirm_reads();
+        self.confirm_reads(now);
+        self.time_leases(now);
         self.drop_trimmed();
         let overdue = self.now >= self.marked_at + MARK_TICKS && !self.learner.is_marked();
         if !self.journal.is_idle() || overdue {

@@ -43,7 +43,7 @@ impl Service {
         let give_up_at = self.now + FORWARD_ELECTION_TIMEOUTS * self.config.timing.election_ticks_max;
         let read_only = command.is_read_only();
         self.forwarded.insert(token, Forwarded { origin, read_only, leader, give_up_at });
-        let request = ClientRequest { id: token, command }.encode();
+        let request = ClientRequest { id: token, command, local: false }.encode();
         self.send(leader.node, Message::Forward { token, request });
     }
 

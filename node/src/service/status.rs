@@ -93,6 +93,10 @@ pub struct Status {
     pub in_flight: usize,
     /// Reads waiting for their barrier.
     pub reads_waiting: usize,
+    /// Reads that this life could answer for its lease.
+    pub reads_by_lease: u64,
+    /// Reads that this life could answer because a quorum confirmed that it led.
+    pub reads_by_barrier: u64,
     /// Requests under way to the leader.
     pub forwarded: usize,
     /// Client sessions open.
@@ -146,6 +150,8 @@ impl Service {
             queued: self.queue.len(),
             in_flight: self.replica.in_flight(),
             reads_waiting: self.reads.len(),
+            reads_by_lease: self.replica.reads().0,
+            reads_by_barrier: self.replica.reads().1,
             forwarded: self.forwarded.len(),
             sessions: self.kv.sessions(),
         }

@@ -1,7 +1,8 @@
 //! What the command line may say, and what it means.
 
 use super::failure::Failure;
-use crate::paxos::{ElectionMode, NodeId, Timing};
+use crate::paxos::{ElectionMode, LeaseTerms, NodeId, Timing};
+use crate::service::ReadMode;
 use clap::Parser;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -69,6 +70,24 @@ pub struct Arguments {
     #[arg(long, value_name = "HOW", default_value = "pre-vote")]
     election: Election,
 
+    /// How it answers reads while it leads. `barrier`: when a quorum has confirmed that it still does.
+    /// `lease`: from its own state, as long as a quorum's grants last. `log`: through the log, like
+    /// updates
+    #[arg(long, value_name = "HOW", default_value = "barrier")]
+    read_mode: ReadMode,
+
+    /// Grant whoever leads leases of so many milliseconds: for as long no promise goes to anybody else,
+    /// so a dead leader is replaced that much later. 0: none. By default the minimum of
+    /// --election-ticks with --read-mode lease, else 0. The same on all nodes; to turn leases off,
+    /// first restart all with another --read-mode and this, then without this
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..=60_000))]
+    lease_ms: Option<u64>,
+
+    /// With leases: how much faster or slower than true time any node's clock may run, in millionths. A
+    /// clock that is worse can make a read stale
+    #[arg(long, value_name = "PPM", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=500_000))]
+    clock_drift_ppm: u32,
+
     /// Take a snapshot of the state when the log has grown by so many bytes (and by as many as the last
     /// snapshot has), then trim the log. A node that was away for longer fetches the snapshot
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20, value_parser = clap::value_parser!(u64).range(SNAPSHOT_EVERY_BYTES_MIN..))]
@@ -129,6 +148,10 @@ pub struct Options {
     pub timing: Timing,
     /// How election timeouts are chosen.
     pub election: ElectionMode,
+    /// How reads are answered.
+    pub reads: ReadMode,
+    /// The leases that it grants.
+    pub lease: LeaseTerms,
     /// How much the log grows from one snapshot to the next.
     pub snapshot_every_bytes: u64,
     /// Where to append the event trace; `None`: nowhere.
@@ -146,6 +169,7 @@ impl Arguments {
     /// [`Failure::Usage`] with one sentence.
     pub fn check(self) -> Result<Options, Failure> {
         let id = node_id(self.id).map_err(|error| Failure::Usage(format!("--id: {error}")))?;
+        let lease = self.lease()?;
         let mut peers = BTreeMap::new();
         for peer in self.peers {
             if peer.id == id {
@@ -180,11 +204,31 @@ impl Arguments {
             tick: Duration::from_millis(self.tick_ms),
             timing,
             election: self.election.0,
+            reads: self.read_mode,
+            lease,
             snapshot_every_bytes: self.snapshot_every_bytes,
             trace: self.trace,
             seed: self.seed,
             mutant: self.mutant,
         })
+    }
+
+    /// The leases to grant, if a leader has something of them.
+    fn lease(&self) -> Result<LeaseTerms, Failure> {
+        let wanted = self.read_mode == ReadMode::Lease;
+        let by_default = if wanted { self.election_ticks.0.start() * self.tick_ms } else { 0 };
+        let lease_ms = self.lease_ms.unwrap_or(by_default);
+        let lease = LeaseTerms { term_us: lease_ms * 1000, drift_ppm: self.clock_drift_ppm };
+        let renewed_us = self.heartbeat_ticks * self.tick_ms * 1000;
+        if wanted && lease.usable_us() <= renewed_us {
+            return Err(Failure::Usage(format!(
+                "--read-mode lease: of --lease-ms {lease_ms} a leader may use {} ms, less than the {} ms \
+                 between heartbeats, which renew it",
+                lease.usable_us() / 1000,
+                renewed_us / 1000
+            )));
+        }
+        Ok(lease)
     }
 }
 
@@ -320,6 +364,11 @@ mod tests {
         assert_eq!((options.timing.election_ticks_min, options.timing.election_ticks_max), (20, 40));
         assert_eq!((options.tick, options.seed), (Duration::from_millis(5), Some(9)));
         assert_eq!(options.election, ElectionMode::Fixed);
+        assert_eq!((options.reads, options.lease.term_us), (ReadMode::Barrier, 0));
+        let options = parse(&["--read-mode", "lease", "--clock-drift-ppm", "500"]).unwrap();
+        let lease = LeaseTerms { term_us: 100_000, drift_ppm: 500 };
+        assert_eq!((options.reads, options.lease), (ReadMode::Lease, lease));
+        assert_eq!(parse(&["--lease-ms", "70"]).unwrap().lease.term_us, 70_000);
     }
 
     #[test]
@@ -336,6 +385,14 @@ mod tests {
             (&["--election-ticks", "9..3"], "`9..3` is not MIN..MAX"),
             (&["--election-ticks", "2..9"], "--heartbeat-ticks 2 must be below"),
             (&["--election", "rigged"], "`rigged` is not"),
+            (&["--read-mode", "guess"], "`guess` is not `barrier`, `lease` or `log`"),
+            (
+                &["--read-mode", "lease", "--lease-ms", "20"],
+                "a leader may use 19 ms, less than the 20 ms between",
+            ),
+            (&["--read-mode", "lease", "--lease-ms", "0"], "of --lease-ms 0 a leader may use 0 ms"),
+            (&["--lease-ms", "60001"], "60001 is not in 0..=60000"),
+            (&["--clock-drift-ppm", "500001"], "500001 is not in 0..=500000"),
             (&["--tick-ms", "0"], "0 is not in 1..=10000"),
             (&["--snapshot-every-bytes", "4095"], "4095 is not in 4096.."),
             (&["--id", "1"], "cannot be used multiple times"),

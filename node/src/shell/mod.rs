@@ -32,6 +32,7 @@
 
 pub mod arguments;
 mod clients;
+mod clock;
 pub mod console;
 mod event;
 pub mod failure;

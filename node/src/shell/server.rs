@@ -1,6 +1,7 @@
 //! The loop: waits for events, feeds them to the service, and does what it asks.
 
 use super::clients::{Answer, Clients};
+use super::clock;
 use super::console;
 use super::event::{EVENTS_QUEUED_MAX, Event, Inbox, Senders};
 use super::failure::Failure;
@@ -157,7 +158,7 @@ impl Server {
     /// place in the log taken.
     fn act(&mut self) -> Result<(), Failure> {
         let Output { records, sends, replies, changes, fatal, unwelcome, snapshots, trim } =
-            self.service.output();
+            self.service.output(clock::now());
         let leaving: Vec<Send> = sends.into_iter().filter_map(|send| self.held.admit(send)).collect();
         if let Some(tracer) = &mut self.tracer {
             tracer.tell_turn(&self.service, &records, &leaving, &replies)?;

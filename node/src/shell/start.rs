@@ -2,6 +2,7 @@
 
 use super::arguments::Options;
 use super::clients::Clients;
+use super::clock;
 use super::console;
 use super::event::{Inbox, LogProgress};
 use super::failure::Failure;
@@ -78,6 +79,8 @@ async fn serve(
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: options.timing,
         election: options.election,
+        reads: options.reads,
+        lease: options.lease,
         tick_ms: u64::try_from(options.tick.as_millis()).unwrap_or(u64::MAX),
         life,
         snapshot_every_bytes: options.snapshot_every_bytes,
@@ -85,7 +88,7 @@ async fn serve(
     let durable = wal.durable();
     let seed = options.seed.unwrap_or(life ^ u64::from(id.0) << 48);
     let disk = Disk { snapshot, trimmed: recovery.trimmed, records: &recovery.records };
-    let service = Service::restore(config, disk, seed).map_err(|error| {
+    let service = Service::restore(config, disk, seed, clock::now()).map_err(|error| {
         Failure::LogRefused(format!("{}: the log contradicts itself: {error}", options.data.display()))
     })?;
     drop(recovery);

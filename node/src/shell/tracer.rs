@@ -127,8 +127,9 @@ fn now_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::paxos::{ElectionMode, NodeId, Timing};
+    use crate::paxos::{ElectionMode, LeaseTerms, LocalTime, NodeId, Timing};
     use crate::service::Config;
+    use crate::service::ReadMode;
     use crate::trace::{Event as Told, Frames};
 
     const NODES: [NodeId; 1] = [NodeId(1)];
@@ -142,11 +143,13 @@ mod tests {
             window: 8,
             timing: Timing::default(),
             election: ElectionMode::Fixed,
+            reads: ReadMode::Barrier,
+            lease: LeaseTerms::NONE,
             tick_ms: 10,
             life: 1,
             snapshot_every_bytes: u64::MAX,
         };
-        Service::new(config, &[], 1).unwrap()
+        Service::new(config, &[], 1, LocalTime::default()).unwrap()
     }
 
     fn begin(path: &Path) -> Result<Tracer, Failure> {

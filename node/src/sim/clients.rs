@@ -35,6 +35,8 @@ pub struct Habits {
     pub loyalty: Ppm,
     /// Chance to ask the next thing of any node, not of the one that answered last.
     pub roam: Ppm,
+    /// Chance that a read is content with what the node has that is asked.
+    pub local: Ppm,
     /// Chance that a put has no request id. Its client never repeats it.
     pub anonymous: Ppm,
     /// How many calls there are in all, before the final ones: bounds a simulation's work.
@@ -53,6 +55,8 @@ pub struct Clients {
     clients: Vec<Client>,
     history: History,
     dice: Dice,
+    /// A stream of its own: with or without such reads, the rest of the story stays.
+    read_dice: Dice,
     nodes: Vec<NodeId>,
     next_value: u64,
     /// No new calls, and nobody gives up: what is under way is seen through.
@@ -79,6 +83,7 @@ struct Ongoing {
     /// Index in the history; `None`: opening a session.
     call: Option<usize>,
     command: Command,
+    local: bool,
     first_attempt: u64,
     /// The connection of the first attempt.
     first_connection: u32,
@@ -97,7 +102,7 @@ impl Client {
 
 impl Clients {
     /// Clients that start at once.
-    pub fn new(habits: Habits, world: &mut World, dice: Dice) -> Clients {
+    pub fn new(habits: Habits, world: &mut World, dice: Dice, read_dice: Dice) -> Clients {
         let nodes: Vec<NodeId> = world.conditions().ids().collect();
         let client = |index| Client {
             index,
@@ -114,6 +119,7 @@ impl Clients {
             habits,
             history: History::default(),
             dice,
+            read_dice,
             nodes,
             next_value: 0,
             finishing: false,
@@ -141,10 +147,12 @@ impl Clients {
         self.finishing = true;
     }
 
-    /// What all of them together may have under way in large values, in bytes.
+    /// What all of them together may have under way in large values, in bytes: each as often as its client
+    /// asks for it.
     #[must_use]
     pub fn in_flight_bytes_max(&self) -> usize {
-        if self.habits.large == 0 { 0 } else { self.habits.large_bytes * self.clients.len() }
+        let copies = self.clients.len() * usize::try_from(self.habits.attempts_max).unwrap_or(usize::MAX);
+        if self.habits.large == 0 { 0 } else { self.habits.large_bytes * copies }
     }
 
     /// Whether nobody waits for anything.
@@ -226,21 +234,31 @@ impl Clients {
         let (first_attempt, first_connection) = (client.attempt + 1, client.connection);
         let Some(session) = client.session else {
             let command = Command::OpenSession { nonce: u64::from(client.index) << 32 | client.attempt };
-            client.call =
-                Some(Ongoing { call: None, command, first_attempt, first_connection, in_doubt: false });
+            client.call = Some(Ongoing {
+                call: None,
+                command,
+                local: false,
+                first_attempt,
+                first_connection,
+                in_doubt: false,
+            });
             self.attempt(index, world);
             return;
         };
         // Without an id every copy executes, so only what may be repeated goes without.
         let may_repeat = matches!(txn.ops.as_slice(), [TxnOp::Put { .. }]);
-        let is_anonymous = txn.is_read_only() || (may_repeat && self.dice.chance(self.habits.anonymous));
+        let is_read = txn.is_read_only();
+        let is_anonymous = is_read || (may_repeat && self.dice.chance(self.habits.anonymous));
         let request = (!is_anonymous).then(|| {
             client.sequence += 1;
             RequestId { session, sequence: client.sequence }
         });
         let call = Some(self.history.invoke(client.index, txn.clone(), request));
         let command = Command::Execute { request, txn };
-        client.call = Some(Ongoing { call, command, first_attempt, first_connection, in_doubt: false });
+        let local = !self.finishing && is_read && self.read_dice.chance(self.habits.local);
+        let client = &mut self.clients[index];
+        client.call =
+            Some(Ongoing { call, command, local, first_attempt, first_connection, in_doubt: false });
         self.attempt(index, world);
     }
 
@@ -249,7 +267,8 @@ impl Clients {
         let Some(ongoing) = &client.call else { return };
         client.attempt += 1;
         let token = ClientToken(u64::from(client.index) << 32 | u64::from(client.connection));
-        let request = ClientRequest { id: client.attempt, command: ongoing.command.clone() };
+        let request =
+            ClientRequest { id: client.attempt, command: ongoing.command.clone(), local: ongoing.local };
         world.request(client.node, token, request);
         let patience_us = self.dice.within(self.habits.patience_us.0..=self.habits.patience_us.1);
         self.set_alarm(index, patience_us, world);
@@ -280,6 +299,14 @@ impl Clients {
             ClientResult::Reply(reply @ (Reply::SessionExpired | Reply::Superseded)) => {
                 return Err(format!(
                     "sessions: client {index} was told {reply:?} with one request under way in a session in use"
+                ));
+            }
+            ClientResult::Stale(outcome) if ongoing.local => {
+                self.end(index, Told::Stale(reply.slot, outcome.clone()), world);
+            }
+            ClientResult::Stale(_) => {
+                return Err(format!(
+                    "reads: client {index} was told what may be stale, and had asked for more"
                 ));
             }
             ClientResult::Unknown(_) => {

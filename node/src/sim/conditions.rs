@@ -2,7 +2,8 @@
 
 use super::dice::Ppm;
 use super::network::Weather;
-use crate::paxos::{ElectionMode, NodeId, SLOTS_IN_FLIGHT_MAX, Timing};
+use crate::paxos::{ElectionMode, LeaseTerms, NodeId, SLOTS_IN_FLIGHT_MAX, Timing};
+use crate::service::ReadMode;
 
 /// What a cluster is made of and how its machines behave before anybody interferes.
 #[derive(Clone, Debug)]
@@ -19,6 +20,10 @@ pub struct Conditions {
     pub timing: Timing,
     /// How election timeouts are chosen.
     pub election: ElectionMode,
+    /// How leaders answer reads.
+    pub reads: ReadMode,
+    /// The leases that nodes grant. Where they do, all clocks keep to the drift that is given here.
+    pub lease: LeaseTerms,
     /// Length of a tick, in milliseconds.
     pub tick_ms: u64,
     /// Bytes in a segment of the log.
@@ -52,6 +57,8 @@ impl Conditions {
             window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: Timing::default(),
             election: ElectionMode::default(),
+            reads: ReadMode::default(),
+            lease: LeaseTerms::NONE,
             tick_ms: 10,
             segment_bytes: 64 << 10,
             snapshot_every_bytes: u64::MAX,
@@ -68,6 +75,17 @@ impl Conditions {
     /// The nodes that the cluster begins with.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (1..=self.nodes).map(NodeId)
+    }
+
+    /// How long a tick may take by true time, in microseconds: at least, at most.
+    #[must_use]
+    pub fn tick_us_range(&self) -> (u64, u64) {
+        let us = self.tick_ms * 1000;
+        if self.lease.term_us == 0 {
+            return (us / 2, us * 2);
+        }
+        let (million, drift) = (1_000_000, u64::from(self.lease.drift_ppm));
+        ((us * million).div_ceil(million + drift), us * million / (million - drift))
     }
 
     /// The longest ordinary election timeout, in microseconds: the protocol's sense of time.

@@ -25,6 +25,8 @@ pub struct Call {
 pub enum Told {
     /// It happened; this came out, decided by this slot.
     Ok(Slot, TxnOutcome),
+    /// It was answered with what a node had, after this slot, which others may have passed.
+    Stale(Slot, TxnOutcome),
     /// It did not happen, and never will.
     Failed,
     /// It may have happened, or may yet happen.
@@ -35,6 +37,7 @@ impl fmt::Display for Told {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Told::Ok(slot, outcome) => write!(f, "ok, {} at {slot:?}", Show(outcome)),
+            Told::Stale(slot, outcome) => write!(f, "perhaps stale, {} at {slot:?}", Show(outcome)),
             Told::Failed => f.write_str("failed"),
             Told::Unknown => f.write_str("unknown"),
         }
@@ -78,7 +81,7 @@ impl History {
         let mut counts = (0, 0, 0);
         for call in &self.calls {
             match &call.completed {
-                Some((_, Told::Ok(..))) => counts.0 += 1,
+                Some((_, Told::Ok(..) | Told::Stale(..))) => counts.0 += 1,
                 Some((_, Told::Failed)) => counts.1 += 1,
                 Some((_, Told::Unknown)) | None => counts.2 += 1,
             }

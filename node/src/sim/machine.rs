@@ -2,8 +2,9 @@
 //! does around them: group commit, and holding back each [`Send`] until the disk has what it
 //! reveals.
 
+use super::clock::Time;
 use super::disk::SimDisk;
-use crate::paxos::{Lsn, Record, Send};
+use crate::paxos::{LocalTime, Lsn, Record, Send};
 use crate::service::{ClientToken, Service, SnapshotOrder};
 use crate::snapshot::Files;
 use crate::trace::Recorder;
@@ -24,8 +25,10 @@ pub(crate) struct Machine<E> {
     pub(crate) told: Vec<u8>,
     /// Everything the node ever asked its disk to keep, as far as that may still be there.
     pub(crate) archive: Archive,
-    /// Its clock: microseconds per tick.
+    /// Its clock: microseconds of true time per tick.
     pub(crate) tick_us: u64,
+    /// What the clock showed at what moment, since when its rate has not changed.
+    pub(crate) clock: (LocalTime, Time),
     /// How long a sync takes: at least and at most, in microseconds.
     pub(crate) sync_us: (u64, u64),
     /// Frozen (as by SIGSTOP): events wait in `held`.

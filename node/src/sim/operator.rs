@@ -12,6 +12,7 @@ use super::dice::Dice;
 use super::fault::Fault;
 use super::world::World;
 use crate::paxos::{Change, Configuration, NodeId, Standing};
+use crate::service::Service;
 use std::collections::BTreeMap;
 
 /// Sizes to aim at, with weights.
@@ -84,8 +85,13 @@ impl Operator {
             (None, None) if voters.len() > self.aim => Change::Remove { node: *self.dice.pick(&voters) },
             (None, None) if voters.len() < self.aim => add?,
             (None, None) => {
-                let settled =
-                    |node| world.service(node).is_some_and(|service| service.replica().is_settled());
+                // Of this configuration, not of an older one because they have not heard of it yet.
+                let settled = |node| {
+                    let replica = world.service(node).map(Service::replica);
+                    replica.is_some_and(|replica| {
+                        replica.is_settled() && replica.configuration().number() == configuration.number()
+                    })
+                };
                 let may_lose = voters.len() >= 3
                     && !world.observer().is_change_under_way()
                     && world.members().into_iter().all(settled);

@@ -11,7 +11,7 @@
 use super::history::{Call, History, Told};
 use super::model::Model;
 use super::trace::Show;
-use crate::kv::{Batch, Command, OpResult, TxnOp, TxnOutcome};
+use crate::kv::{Batch, Command, OpResult, Txn, TxnOp, TxnOutcome};
 use crate::paxos::{Slot, Value};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -30,7 +30,7 @@ pub fn judge_by_log(history: &History, chosen: &[&Value]) -> Result<Model, Strin
     let mut anonymous: HashMap<&Bytes, usize> = HashMap::new();
     for (index, call) in history.calls().iter().enumerate() {
         match (&call.completed, call.request) {
-            (Some((_, Told::Ok(slot, _))), None) if call.txn.is_read_only() => {
+            (Some((_, Told::Ok(slot, _) | Told::Stale(slot, _))), None) if call.txn.is_read_only() => {
                 reads.entry(*slot).or_default().push(index);
             }
             (_, None) => {
@@ -46,6 +46,11 @@ pub fn judge_by_log(history: &History, chosen: &[&Value]) -> Result<Model, Strin
     judge_reads(&model, Slot::ZERO, &reads, history, &mut places)?;
     for (slot, value) in (1..).map(Slot).zip(chosen) {
         for (position, command) in commands(slot, value)?.into_iter().enumerate() {
+            if let Command::Execute { request: None, txn } = &command
+                && txn.is_read_only()
+            {
+                place_logged_read(&model, (slot, position), txn, &reads, history, &mut places);
+            }
             let executed = model.execute(slot, position, &command);
             if let Command::Execute { request: None, txn } = &command
                 && let [TxnOp::Put { value, .. }] = txn.ops.as_slice()
@@ -81,11 +86,32 @@ fn judge_anonymous(slot: Slot, calls: &[Call], index: usize) -> Result<(), Strin
         Some((_, Told::Failed)) => {
             Err(format!("{} was told to have failed, and happened in {slot:?}", describe(calls, index)))
         }
-        Some((_, Told::Ok(..) | Told::Unknown)) | None => Ok(()),
+        Some((_, Told::Ok(..) | Told::Stale(..) | Told::Unknown)) | None => Ok(()),
     }
 }
 
-/// Reads served at a slot: they say what the model says after it.
+/// A read that has a place in the log says what the model says there. It has no name, so it is taken for one
+/// that was told just that; those of one batch are in any order, for none ended before all were asked.
+fn place_logged_read(
+    model: &Model,
+    place: Place,
+    txn: &Txn,
+    reads: &BTreeMap<Slot, Vec<usize>>,
+    history: &History,
+    places: &mut [Option<Place>],
+) {
+    let right = TxnOutcome::Done(txn.ops.iter().map(|op| model.get(op.key())).collect());
+    for index in reads.get(&place.0).into_iter().flatten() {
+        let call = &history.calls()[*index];
+        let is_told = matches!(&call.completed, Some((_, Told::Ok(_, told))) if *told == right);
+        if is_told && call.txn == *txn {
+            places[*index].get_or_insert(place);
+        }
+    }
+}
+
+/// Reads served at a slot: they say what the model says after it. Those that may be stale have no place
+/// in real time.
 fn judge_reads(
     model: &Model,
     slot: Slot,
@@ -94,11 +120,16 @@ fn judge_reads(
     places: &mut [Option<Place>],
 ) -> Result<(), String> {
     for index in reads.get(&slot).into_iter().flatten() {
-        places[*index] = Some((slot, AFTER_ALL));
+        if places[*index].is_some() {
+            continue;
+        }
         let call = &history.calls()[*index];
+        if matches!(&call.completed, Some((_, Told::Ok(..)))) {
+            places[*index] = Some((slot, AFTER_ALL));
+        }
         let get = |op: &TxnOp| model.get(op.key());
         let right = TxnOutcome::Done(call.txn.ops.iter().map(get).collect());
-        if !matches!(&call.completed, Some((_, Told::Ok(_, told))) if *told == right) {
+        if !matches!(&call.completed, Some((_, Told::Ok(_, told) | Told::Stale(_, told))) if *told == right) {
             return Err(format!("{}: {} was right", describe(history.calls(), *index), Show(&right)));
         }
     }
@@ -176,7 +207,9 @@ fn describe(calls: &[Call], index: usize) -> String {
     let Call { client, txn, request, completed, .. } = &calls[index];
     let command = Command::Execute { request: *request, txn: txn.clone() };
     let told = match completed {
-        Some((_, Told::Ok(slot, outcome))) => format!(", told {} at {slot:?}", Show(outcome)),
+        Some((_, Told::Ok(slot, outcome) | Told::Stale(slot, outcome))) => {
+            format!(", told {} at {slot:?}", Show(outcome))
+        }
         Some((_, Told::Failed | Told::Unknown)) | None => String::new(),
     };
     format!("call {index} of client {client} ({}{told})", Show(&command))

@@ -49,6 +49,8 @@ pub struct Summary {
     pub slots: u64,
     /// Snapshots that nodes fetched from others.
     pub installs: u64,
+    /// Reads that leaders could answer for their lease, and for a quorum's answer.
+    pub reads: (u64, u64),
     /// Snapshots that became durable, fetched ones included.
     pub snapshots: u64,
     /// Changes of the members that were chosen and counted.
@@ -129,7 +131,12 @@ struct Run {
 impl Run {
     fn new(setup: &Setup, seed: u64, trace: Trace) -> Run {
         let mut world = World::new(setup.conditions.clone(), seed, trace);
-        let clients = Clients::new(setup.habits.clone(), &mut world, Dice::new(seed, "clients"));
+        let clients = Clients::new(
+            setup.habits.clone(),
+            &mut world,
+            Dice::new(seed, "clients"),
+            Dice::new(seed, "readers"),
+        );
         let mut schedule = Schedule::new(setup.plan.clone(), Dice::new(seed, "schedule"));
         if let Some(us) = schedule.next_gap_us() {
             world.set_alarm(us, NEXT_FAULT);
@@ -162,6 +169,7 @@ impl Run {
             ballots: self.world.observer().ballots_used(),
             slots: self.world.observer().chosen_slots(),
             installs: self.world.snapshots().1,
+            reads: self.world.reads(),
             snapshots: self.world.snapshots().0,
             faults: self.schedule.struck.iter().chain(&self.operator.did).map(|(k, n)| (*k, *n)).collect(),
             members: self.world.observer().changes(),
@@ -193,6 +201,10 @@ impl Run {
                 }
                 Happening::Nothing | Happening::Answered(..) | Happening::Alarm(_) => {}
             }
+            if !self.faults_are_on {
+                // A change that was under way may yet take away the node that a client holds on to.
+                self.clients.know(self.world.members());
+            }
             self.clients.on(&happening, &mut self.world)?;
             if holds(self) {
                 return Ok(true);
@@ -207,7 +219,6 @@ impl Run {
         self.world.note(format_args!("all faults are undone"));
         self.faults_are_on = false;
         Schedule::cure(&mut self.world);
-        self.clients.know(self.world.members());
         self.clients.finish();
         self.demand("one leader, an answer for everybody, and the last change of members in force", |run| {
             run.clients.are_done()
@@ -252,7 +263,7 @@ impl Run {
 
     /// However much was written, what is left of a node's log is what it grows by between two
     /// snapshots, and while one is written or fetched; a few segments at its ends, and ready; headers; and the large
-    /// values that were in flight, at most one a client, perhaps said again behind a checkpoint.
+    /// values that were in flight, perhaps said again behind a checkpoint.
     fn logs_are_short(&mut self) -> Result<(), String> {
         /// A record of no value, in a batch of its own, takes so many times what is counted for it.
         const OVERHEAD: u64 = 3;
@@ -262,14 +273,25 @@ impl Run {
             return Ok(());
         }
         let in_flight = self.clients.in_flight_bytes_max() as u64;
-        let is_short = move |run: &Run, node| {
+        let log_and_most = move |run: &Run, node| {
             let (log, snapshot) = run.world.disk_bytes(node);
-            log <= OVERHEAD * 3 * every.max(snapshot) + (3 + SEGMENTS_READY_MAX) * segment + 2 * in_flight
+            let most = OVERHEAD * 3 * every.max(snapshot) + (3 + SEGMENTS_READY_MAX) * segment;
+            (log, most + 2 * in_flight)
+        };
+        let is_short = |run: &Run, node| {
+            let (log, most) = log_and_most(run, node);
+            run.world.service(node).is_some_and(Service::is_snapshot_idle) && log <= most
         };
         self.demand("logs as short as snapshots allow", |run| {
-            run.world.members().into_iter().all(|node| {
-                run.world.service(node).is_some_and(Service::is_snapshot_idle) && is_short(run, node)
-            })
+            run.world.members().into_iter().all(|node| is_short(run, node))
+        })
+        .map_err(|error| {
+            let long = self.world.members().into_iter().filter(|node| !is_short(self, *node));
+            let sizes = long.map(|node| {
+                let (log, most) = log_and_most(self, node);
+                format!("; {node}'s has {log} bytes, {most} are enough")
+            });
+            sizes.fold(error, |error, size| error + &size)
         })
     }
 

@@ -5,6 +5,7 @@ use super::fault::Fault;
 use super::setup::draw_weather;
 use super::world::World;
 use crate::paxos::NodeId;
+use crate::service::ReadMode;
 use std::collections::BTreeMap;
 
 /// What a plan may hold.
@@ -146,9 +147,18 @@ impl Schedule {
                 self.inject(world, Fault::DiskSpeed(node, min, max));
             }
             FaultKind::ClockRate => {
-                let tick_us = world.conditions().tick_ms * 1000;
-                let us = tick_us * self.dice.within(50..=200) / 100;
-                self.inject(world, Fault::ClockRate(node, us));
+                let (min, max) = world.conditions().tick_us_range();
+                let us = min + (max - min) * self.dice.within(0..=150) / 150;
+                match world.leader() {
+                    // The worst for leases. By itself it is rare: fast clocks make leaders.
+                    Some(leader) if world.conditions().reads == ReadMode::Lease && self.dice.coin() => {
+                        for node in world.ids() {
+                            let us = if node == leader { max } else { min };
+                            self.inject(world, Fault::ClockRate(node, us));
+                        }
+                    }
+                    _ => self.inject(world, Fault::ClockRate(node, us)),
+                }
             }
             FaultKind::ClientLink => {
                 self.inject(world, Fault::ClientLink(node, false));

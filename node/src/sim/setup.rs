@@ -6,7 +6,8 @@ use super::conditions::Conditions;
 use super::dice::{Dice, Ppm};
 use super::network::Weather;
 use super::schedule::{FaultKind, Plan};
-use crate::paxos::{ElectionMode, SLOTS_IN_FLIGHT_MAX, Timing};
+use crate::paxos::{ElectionMode, LeaseTerms, SLOTS_IN_FLIGHT_MAX, Timing};
+use crate::service::ReadMode;
 use std::fmt;
 
 /// Everything a simulation is made of.
@@ -34,10 +35,15 @@ impl Setup {
         conditions.snapshot_every_bytes = draw_snapshots(seed);
         conditions.election = draw_election(seed);
         conditions.meets = draw_meeting(seed);
+        draw_reads(seed, &mut conditions);
         let patience_us = conditions.election_us_max();
         let faults_us = patience_us * dice.within(8..=25);
-        let habits = draw_habits(&mut dice, patience_us);
-        let plan = draw_plan(&mut dice, patience_us);
+        let mut habits = draw_habits(&mut dice, patience_us);
+        habits.local = rate(&mut Dice::new(seed, "local-reads"), 500_000);
+        let mut plan = draw_plan(&mut dice, patience_us);
+        if conditions.reads == ReadMode::Lease && Dice::new(seed, "lease-plan").coin() {
+            try_leases(&mut habits, &mut plan, patience_us);
+        }
         let operator_us = draw_operator(seed, &mut conditions);
         Setup { conditions, habits, plan, operator_us, faults_us }
     }
@@ -65,6 +71,7 @@ impl Setup {
             resigns: 0,
             loyalty: 900_000,
             roam: 0,
+            local: 0,
             anonymous: 0,
             calls_max: usize::MAX,
             large: 0,
@@ -98,6 +105,8 @@ fn draw_conditions(dice: &mut Dice) -> Conditions {
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing,
         election: ElectionMode::Randomised,
+        reads: ReadMode::Barrier,
+        lease: LeaseTerms::NONE,
         tick_ms,
         segment_bytes: dice.scattered(512..=32 << 10),
         snapshot_every_bytes: u64::MAX,
@@ -141,6 +150,40 @@ fn draw_meeting(seed: u64) -> bool {
     Dice::new(seed, "meeting").chance(250_000)
 }
 
+/// As shipped in every other cluster; else mostly by lease, with clocks as bad as the bound allows that the
+/// leases know of. A stream of its own, as above.
+fn draw_reads(seed: u64, conditions: &mut Conditions) {
+    let mut dice = Dice::new(seed, "reads");
+    let reads = [(ReadMode::Barrier, 5), (ReadMode::Lease, 4), (ReadMode::Log, 1)];
+    conditions.reads = dice.weighted(&reads);
+    if conditions.reads == ReadMode::Lease || dice.chance(100_000) {
+        let term_us = conditions.timing.election_ticks_min * conditions.tick_ms * 1000;
+        let term_us = term_us * dice.within(3..=15) / 10;
+        // Bad clocks are where the bound matters; good ones where leases last.
+        let drift_ppm =
+            if dice.coin() { dice.within(200_000..=450_000) } else { dice.scattered(1..=200_000) };
+        let drift_ppm = drift_ppm as u32;
+        conditions.lease = LeaseTerms { term_us, drift_ppm };
+    }
+}
+
+/// What leases are tried by: leaders cut off whose clocks are slow, and clients that ask on both sides of
+/// the cut and don't wait for long.
+fn try_leases(habits: &mut Habits, plan: &mut Plan, patience_us: u64) {
+    habits.roam = 1_000_000;
+    habits.loyalty = 0;
+    habits.patience_us = (patience_us / 10, patience_us / 5);
+    habits.think_us = (0, patience_us / 20);
+    let [.., reads] = &mut habits.mix;
+    *reads = 40;
+    *plan = Plan {
+        weights: vec![(FaultKind::ClockRate, 1), (FaultKind::Partition, 3)],
+        gap_us: (patience_us * 3 / 2, patience_us * 3),
+        lasts_us: (patience_us / 2, patience_us * 2),
+        at_leader: 1_000_000,
+    };
+}
+
 /// In every other cluster members come and go; mostly with a small α, so that many changes fit in a
 /// short life. A stream of its own, like that of snapshots.
 fn draw_operator(seed: u64, conditions: &mut Conditions) -> Option<(u64, u64)> {
@@ -175,6 +218,7 @@ fn draw_habits(dice: &mut Dice, patience_us: u64) -> Habits {
         resigns: rate(dice, 700_000),
         loyalty: dice.within(0..=1_000_000) as Ppm,
         roam: if dice.coin() { 0 } else { dice.within(10_000..=1_000_000) as Ppm },
+        local: 0,
         anonymous: if dice.coin() { 0 } else { 100_000 },
         // Rare, because slow: enough to make promises and catch-up come in several chunks.
         large: if dice.chance(30_000) { dice.within(100_000..=500_000) as Ppm } else { 0 },

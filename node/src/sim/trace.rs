@@ -146,6 +146,9 @@ impl fmt::Display for Show<'_, ClientReply> {
                 write!(f, "{} at {:?}", Show(outcome), self.0.slot)
             }
             ClientResult::Reply(other) => write!(f, "{other:?} at {:?}", self.0.slot),
+            ClientResult::Stale(outcome) => {
+                write!(f, "{}, perhaps stale, at {:?}", Show(outcome), self.0.slot)
+            }
             ClientResult::Failed(error) => write!(f, "failed: {error}"),
             ClientResult::Unknown(reason) => write!(f, "unknown: {reason}"),
         }
@@ -203,9 +206,9 @@ impl fmt::Display for Show<'_, Message> {
                 "Heartbeat {ballot}, chosen up to {chosen_upto:?}, barrier {read_seq}, applied {:?}",
                 applied.slot
             ),
-            Message::HeartbeatAck { ballot, read_seq, chosen_upto, applied } => write!(
+            Message::HeartbeatAck { ballot, read_seq, chosen_upto, applied, lease_us } => write!(
                 f,
-                "HeartbeatAck {ballot}, chosen up to {chosen_upto:?}, barrier {read_seq}, applied {:?}",
+                "HeartbeatAck {ballot}, chosen up to {chosen_upto:?}, barrier {read_seq}, applied {:?}, lease {lease_us}us",
                 applied.slot
             ),
             Message::LearnRequest { from } => write!(f, "LearnRequest from {from:?}"),

@@ -11,9 +11,9 @@ use super::trace::{Show, Trace};
 use super::{Failure, Summary, Time};
 use crate::paxos::invariants::Observer;
 use crate::paxos::{
-    Base, Change, Configuration, Effects, ElectionMode, Founding, Governing, LogContradiction, Lsn, Message,
-    NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Standing,
-    Timing, Value,
+    Base, Change, Configuration, Effects, ElectionMode, Founding, Governing, LeaseTerms, LocalTime,
+    LogContradiction, Lsn, Message, NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName,
+    SLOTS_IN_FLIGHT_MAX, Send, Slot, Standing, Timing, Value,
 };
 use bytes::Bytes;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -409,6 +409,8 @@ impl Walk {
             window: self.window,
             timing: TIMING,
             election: ElectionMode::Randomised,
+            lease: LeaseTerms::NONE,
+            uses_leases: false,
         };
         Replica::restore(&config, recovered, self.lives)
     }
@@ -416,7 +418,8 @@ impl Walk {
     /// Takes what a replica wants done, and looks at it.
     fn collect(&mut self, index: usize) -> Result<(), String> {
         let node = self.config[index];
-        let Effects { records, sends, chosen, reads: _, trim } = self.nodes[index].replica.effects();
+        let Effects { records, sends, chosen, reads: _, trim } =
+            self.nodes[index].replica.effects(LocalTime::default());
         if let Some(first) = trim {
             self.nodes[index].trimmed = usize::try_from(first.0).expect("a log in memory") - 1;
         }

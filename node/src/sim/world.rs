@@ -20,7 +20,7 @@ use super::network::{Network, Postman};
 use super::trace::{Show, Trace};
 use crate::kv::{ClientReply, ClientRequest, Command};
 use crate::paxos::invariants::Observer;
-use crate::paxos::{Configuration, Member, Message, NodeId, Replica, RoleName, Standing};
+use crate::paxos::{Configuration, LocalTime, Member, Message, NodeId, Replica, RoleName, Standing};
 use crate::service::{ClientToken, Service};
 use crate::wal::Disk as _;
 use std::collections::{HashSet, VecDeque};
@@ -98,6 +98,8 @@ pub struct World {
     snapshots: (u64, u64),
     /// Nodes with an emptied disk that ended because they were not let in.
     turned_away: u64,
+    /// Reads answered for a lease, and for a quorum's answer, in lives that are over.
+    reads: (u64, u64),
 }
 
 impl World {
@@ -113,6 +115,7 @@ impl World {
             running: None,
             archive: Archive::default(),
             tick_us: conditions.tick_ms * 1000,
+            clock: (LocalTime::default(), Time::default()),
             sync_us: conditions.sync_us,
             paused: false,
             held: Vec::new(),
@@ -151,12 +154,34 @@ impl World {
             keeps_event_traces: false,
             snapshots: (0, 0),
             turned_away: 0,
+            reads: (0, 0),
             conditions,
         };
+        world.set_clocks();
         for node in world.conditions.ids() {
             world.agenda.after(0, Event::Fault(Fault::Start(node)));
         }
         world
+    }
+
+    /// No two clocks show the same; and where leases are granted, none runs quite right.
+    fn set_clocks(&mut self) {
+        let mut dice = Dice::new(self.seed, "clocks");
+        let (min, max) = self.conditions.tick_us_range();
+        for machine in &mut self.machines {
+            machine.clock.0 = LocalTime(dice.within(0..=1 << 40));
+            if self.conditions.lease.term_us > 0 {
+                machine.tick_us = dice.within(min..=max);
+            }
+        }
+    }
+
+    /// What a node's clock shows.
+    pub(super) fn local_time(&self, node: NodeId) -> LocalTime {
+        let machine = self.machine(node);
+        let (shown, at) = machine.clock;
+        let passed = (self.agenda.now().0 - at.0) * self.conditions.tick_ms * 1000 / machine.tick_us;
+        LocalTime(shown.0 + passed)
     }
 
     // ---- For whoever drives ------------------------------------------------------------------
@@ -275,6 +300,14 @@ impl World {
     #[must_use]
     pub fn snapshots(&self) -> (u64, u64) {
         self.snapshots
+    }
+
+    /// Reads that leaders could answer for their lease, and for a quorum's answer.
+    #[must_use]
+    pub fn reads(&self) -> (u64, u64) {
+        let living = self.ids().filter_map(|node| self.service(node));
+        let add = |sum: (u64, u64), more: (u64, u64)| (sum.0 + more.0, sum.1 + more.1);
+        living.map(|service| service.replica().reads()).fold(self.reads, add)
     }
 
     /// All nodes that there ever were.
@@ -463,7 +496,7 @@ impl World {
 /// Tells commands apart. `DefaultHasher::new` has fixed keys, and nothing ever iterates the set.
 fn fingerprint(command: &Command) -> u64 {
     let mut hasher = DefaultHasher::new();
-    ClientRequest { id: 0, command: command.clone() }.encode().hash(&mut hasher);
+    ClientRequest { id: 0, command: command.clone(), local: false }.encode().hash(&mut hasher);
     hasher.finish()
 }
 

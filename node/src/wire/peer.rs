@@ -11,7 +11,7 @@
 //! | accepted | accepted | the slot | |
 //! | reject | refused | — | promised: u64 + u16 |
 //! | heartbeat | the leader's | `chosen_upto` | read_seq, applied slot, applied hash: u64 each |
-//! | heartbeat-ack | echoed | `chosen_upto` | read_seq, applied slot, applied hash: u64 each |
+//! | heartbeat-ack | echoed | `chosen_upto` | read_seq, applied slot, applied hash, lease_us unless 0: u64 each |
 //! | learn-request | — | `from` … 2⁶⁴−1 | |
 //! | learn-reply | — | lowest … highest reported, 0 … 0 if none | chosen_upto: u64, reports |
 //! | forward | — | — | token: u64, the request to the end |
@@ -249,10 +249,12 @@ fn write_body(out: &mut BytesMut, message: &Message) {
             write_value(out, value);
         }
         Message::Reject { promised, .. } => write_ballot(out, *promised),
-        Message::Heartbeat { read_seq, applied, .. } | Message::HeartbeatAck { read_seq, applied, .. } => {
-            out.put_u64_le(*read_seq);
-            out.put_u64_le(applied.slot.0);
-            out.put_u64_le(applied.hash);
+        Message::Heartbeat { read_seq, applied, .. } => write_standing(out, *read_seq, *applied),
+        Message::HeartbeatAck { read_seq, applied, lease_us, .. } => {
+            write_standing(out, *read_seq, *applied);
+            if *lease_us > 0 {
+                out.put_u64_le(*lease_us);
+            }
         }
         Message::LearnReply { slots, chosen_upto } => {
             out.put_u64_le(chosen_upto.0);
@@ -273,7 +275,13 @@ fn read_body(header: &Header, body: &mut Body) -> Result<Message, FrameError> {
         Kind::Promise => {
             let next = read_next(body)?;
             let slots = read_reports(body)?;
-            Message::Promise { ballot, from: slot, slots, next, trimmed: read_trimmed(body)? }
+            Message::Promise {
+                ballot,
+                from: slot,
+                slots,
+                next,
+                trimmed: Slot(read_unless_zero(body, "trimmed")?),
+            }
         }
         Kind::Accept => {
             let chosen_upto = Slot(body.u64("chosen_upto")?);
@@ -287,7 +295,8 @@ fn read_body(header: &Header, body: &mut Body) -> Result<Message, FrameError> {
         }
         Kind::HeartbeatAck => {
             let (read_seq, applied) = read_standing(body)?;
-            Message::HeartbeatAck { ballot, read_seq, chosen_upto: slot, applied }
+            let lease_us = read_unless_zero(body, "lease")?;
+            Message::HeartbeatAck { ballot, read_seq, chosen_upto: slot, lease_us, applied }
         }
         Kind::LearnRequest => Message::LearnRequest { from: slot },
         Kind::LearnReply => {
@@ -354,16 +363,22 @@ fn read_stage(body: &mut Body) -> Result<Stage, FrameError> {
     }
 }
 
-/// Where a promise ends, or how far its sender has trimmed: 0 is said by saying nothing.
-fn read_trimmed(body: &mut Body) -> Result<Slot, FrameError> {
+/// A number at the end of a body that came into the format later: 0 is said by saying nothing.
+fn read_unless_zero(body: &mut Body, field: &'static str) -> Result<u64, FrameError> {
     if body.remaining() == 0 {
-        return Ok(Slot::ZERO);
+        return Ok(0);
     }
-    let refusal = body.malformed("trimmed");
-    match body.u64("trimmed")? {
+    let refusal = body.malformed(field);
+    match body.u64(field)? {
         0 => Err(refusal),
-        slot => Ok(Slot(slot)),
+        number => Ok(number),
     }
+}
+
+fn write_standing(out: &mut BytesMut, read_seq: u64, applied: AppliedHash) {
+    out.put_u64_le(read_seq);
+    out.put_u64_le(applied.slot.0);
+    out.put_u64_le(applied.hash);
 }
 
 fn read_standing(body: &mut Body) -> Result<(u64, AppliedHash), FrameError> {

@@ -1,7 +1,8 @@
 //! Who comes to lead, and who stays: with the questions asked before standing, where the network works
 //! in part, and with how slow it may be.
 
-use paxos_node::paxos::{Ballot, ElectionMode, NodeId, RoleName, Timing};
+use paxos_node::paxos::{Ballot, ElectionMode, LeaseTerms, NodeId, RoleName, Timing};
+use paxos_node::service::ReadMode;
 use paxos_node::sim::{Conditions, Fault, Time, Trace, Weather, World};
 
 /// A cluster with a leader that everybody follows.
@@ -209,4 +210,39 @@ fn a_lossy_network_elects() {
         led.inject(Fault::Kill(dead));
         led.next_leader(5_000_000, |node| node != dead);
     }
+}
+
+/// A leader's process is gone, and all know it at once; but it may have held a lease.
+#[test]
+fn a_dead_leader_is_replaced_when_its_lease_is_over() {
+    let lease = LeaseTerms { term_us: 100_000, drift_ppm: 0 };
+    for (lease, at_least_us) in [(LeaseTerms::NONE, 0), (lease, 60_000)] {
+        let mut led = Led::new(Conditions { lease, reads: ReadMode::Lease, ..Conditions::calm(3) });
+        led.run(500_000);
+        let died = led.world.now();
+        led.inject(Fault::Kill(led.leader.node));
+        let dead = led.leader.node;
+        led.next_leader(150_000, |node| node != dead);
+        let without_us = led.world.now().0 - died.0;
+        assert!((at_least_us..at_least_us + 70_000).contains(&without_us), "{lease:?}: {without_us}us");
+    }
+}
+
+/// Killed and started again at once, a follower does not know any more what it granted.
+#[test]
+fn a_node_that_starts_waits_for_what_it_may_have_granted() {
+    let lease = LeaseTerms { term_us: 100_000, drift_ppm: 0 };
+    let mut led = Led::new(Conditions { lease, reads: ReadMode::Lease, ..Conditions::calm(3) });
+    led.run(500_000);
+    let (before, cut) = (led.world.now(), isolating(&led, led.leader.node));
+    led.inject(Fault::Cut(cut));
+    for follower in led.followers() {
+        led.inject(Fault::Kill(follower));
+        led.world.inject(1_000, Fault::Start(follower));
+    }
+    let old = led.leader;
+    let end = before.after(100_000);
+    let deposed = led.run_until(end, |world| leader(world).is_some_and(|ballot| ballot > old));
+    assert!(!deposed, "another leads at {} of a lease from {before} on", led.world.now());
+    led.next_leader(1_000_000, |node| node != old.node);
 }

@@ -60,7 +60,7 @@ fn request(cluster: u64, id: u64) -> Vec<u8> {
     let op = TxnOp::Put { key: key("stranger"), value: key("value") };
     let command = Command::Execute { request: None, txn: Txn { ops: vec![op] } };
     let mut out = BytesMut::new();
-    client::encode_request(&mut out, cluster, &ClientRequest { id, command }).unwrap();
+    client::encode_request(&mut out, cluster, &ClientRequest { id, command, local: false }).unwrap();
     out.to_vec()
 }
 

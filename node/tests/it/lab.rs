@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use paxos_node::paxos::{
-    Ballot, Configuration, Effects, ElectionMode, Founding, Lsn, Message, NodeId, Record, Replica,
-    ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Timing, Value,
+    Ballot, Configuration, Effects, ElectionMode, Founding, LeaseTerms, LocalTime, Lsn, Message, NodeId,
+    Record, Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, Timing, Value,
 };
 use std::collections::BTreeMap;
 
@@ -208,6 +208,8 @@ impl Lab {
             window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: TIMING,
             election: ElectionMode::Randomised,
+            lease: LeaseTerms::NONE,
+            uses_leases: false,
         };
         let replica = Replica::new(&config, &self.records[&node], u64::from(node.0)).expect("a sound log");
         self.executed.insert(node, Vec::new());
@@ -219,7 +221,7 @@ impl Lab {
     fn with<T>(&mut self, node: NodeId, act: impl FnOnce(&mut Replica) -> T) -> T {
         let replica = self.replicas.get_mut(&node).expect("a node");
         let result = act(replica);
-        let Effects { records, sends, chosen, reads: _, trim: _ } = replica.effects();
+        let Effects { records, sends, chosen, reads: _, trim: _ } = replica.effects(LocalTime::default());
         self.records.get_mut(&node).expect("a node").extend(records);
         self.executed.get_mut(&node).expect("a node").extend(chosen);
         self.under_way.extend(sends.into_iter().map(|send| (node, send)));

@@ -23,8 +23,8 @@
 use crate::lab::TIMING;
 use bytes::Bytes;
 use paxos_node::paxos::{
-    Configuration, Effects, ElectionMode, Founding, Lsn, Message, NodeId, Record, Replica, ReplicaConfig,
-    RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, SlotReport, Value,
+    Configuration, Effects, ElectionMode, Founding, LeaseTerms, LocalTime, Lsn, Message, NodeId, Record,
+    Replica, ReplicaConfig, RoleName, SLOTS_IN_FLIGHT_MAX, Send, Slot, SlotReport, Value,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -149,6 +149,8 @@ impl Cluster {
             window: SLOTS_IN_FLIGHT_MAX as u64,
             timing: TIMING,
             election: ElectionMode::Randomised,
+            lease: LeaseTerms::NONE,
+            uses_leases: false,
         };
         let replica = Replica::new(&config, &self.records[&node], u64::from(node.0)).expect("a sound log");
         self.replicas.insert(node, replica);
@@ -157,7 +159,8 @@ impl Cluster {
 
     /// The node's effects: records are written, sends are under way, the rest is said.
     fn collect(&mut self, node: NodeId) {
-        let Effects { records, sends, chosen, reads, trim: _ } = self.replica_of(node).effects();
+        let Effects { records, sends, chosen, reads, trim: _ } =
+            self.replica_of(node).effects(LocalTime::default());
         for record in records {
             let lsn = self.records[&node].len() + 1;
             self.say(&format!("{node} writes {lsn}: {}", show_record(&record)));

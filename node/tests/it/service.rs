@@ -5,10 +5,10 @@ use paxos_node::kv::{
     ClientRequest, ClientResult, Command, DefiniteError, OpResult, Reply, Txn, TxnOp, TxnOutcome,
 };
 use paxos_node::paxos::{
-    Change, Configuration, ElectionMode, Founding, Lsn, Message, NodeId, Record, RoleName,
-    SLOTS_IN_FLIGHT_MAX, Slot, Timing,
+    Change, Configuration, ElectionMode, Founding, LeaseTerms, LocalTime, Lsn, Message, NodeId, Record,
+    RoleName, SLOTS_IN_FLIGHT_MAX, Slot, Timing,
 };
-use paxos_node::service::{ClientToken, Config, Service};
+use paxos_node::service::{ClientToken, Config, ReadMode, Service};
 use paxos_node::wire::members::ChangeReply;
 
 /// n1 of these.
@@ -21,11 +21,13 @@ fn one_of(nodes: &[NodeId]) -> Service {
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: Timing::default(),
         election: ElectionMode::Randomised,
+        reads: ReadMode::Barrier,
+        lease: LeaseTerms::NONE,
         tick_ms: 10,
         life: 1,
         snapshot_every_bytes: u64::MAX,
     };
-    Service::new(config, &[], 1).unwrap()
+    Service::new(config, &[], 1, LocalTime::default()).unwrap()
 }
 
 fn alone() -> Service {
@@ -34,7 +36,11 @@ fn alone() -> Service {
 
 fn put(id: u64) -> ClientRequest {
     let op = TxnOp::Put { key: Bytes::from_static(b"k"), value: Bytes::from_static(b"v") };
-    ClientRequest { id, command: Command::Execute { request: None, txn: Txn { ops: vec![op] } } }
+    ClientRequest {
+        id,
+        command: Command::Execute { request: None, txn: Txn { ops: vec![op] } },
+        local: false,
+    }
 }
 
 /// Lets it come to lead; returns how many records it has written.
@@ -42,15 +48,15 @@ fn lead(service: &mut Service) -> u64 {
     let mut written = 0;
     while service.replica().role() != RoleName::Leader {
         service.tick();
-        written += service.output().records.len() as u64;
+        written += service.output(LocalTime::default()).records.len() as u64;
         service.durable(Lsn(written));
     }
-    written + service.output().records.len() as u64
+    written + service.output(LocalTime::default()).records.len() as u64
 }
 
 /// What it tells its clients now.
 fn told(service: &mut Service) -> Vec<ClientResult> {
-    service.output().replies.into_iter().map(|(_, reply)| reply.result).collect()
+    service.output(LocalTime::default()).replies.into_iter().map(|(_, reply)| reply.result).collect()
 }
 
 /// The network between clients and nodes may repeat a request. What was told to have failed must
@@ -64,11 +70,11 @@ fn a_copy_of_a_failed_request_does_not_happen() {
 
     lead(&mut service);
     service.client(client, put(1));
-    let output = service.output();
+    let output = service.output(LocalTime::default());
     assert!(output.records.is_empty() && output.replies.is_empty(), "{output:?}");
 
     service.client(client, put(2));
-    assert_eq!(service.output().records.len(), 1, "a new attempt has a new id");
+    assert_eq!(service.output(LocalTime::default()).records.len(), 1, "a new attempt has a new id");
 }
 
 /// A full disk: updates are refused for certain, those that wait already among them; reads are served; and
@@ -79,24 +85,27 @@ fn without_room_updates_are_refused_before_they_are_proposed() {
     let client = ClientToken(1);
     let written = lead(&mut service);
     service.durable(Lsn(written));
-    let _ = service.output();
+    let _ = service.output(LocalTime::default());
     let refused = ClientResult::Failed(DefiniteError::Overloaded);
 
     service.client(client, put(1));
     service.set_room(false);
     service.client(client, put(2));
-    let output = service.output();
+    let output = service.output(LocalTime::default());
     let told: Vec<_> = output.replies.into_iter().map(|(_, reply)| reply.result).collect();
     assert_eq!((told, output.records.len()), (vec![refused.clone(), refused], 0));
 
     let read = Txn { ops: vec![TxnOp::Get { key: Bytes::from_static(b"k") }] };
-    service.client(client, ClientRequest { id: 3, command: Command::Execute { request: None, txn: read } });
+    service.client(
+        client,
+        ClientRequest { id: 3, command: Command::Execute { request: None, txn: read }, local: false },
+    );
     let nothing = TxnOutcome::Done(vec![OpResult::Value(None)]);
     assert_eq!(self::told(&mut service), [ClientResult::Reply(Reply::Outcome(nothing))]);
 
     service.set_room(true);
     service.client(client, put(4));
-    let records = service.output().records;
+    let records = service.output(LocalTime::default()).records;
     assert!(records.iter().any(|record| matches!(record, Record::Accepted { .. })), "{records:?}");
     service.durable(Lsn(written + records.len() as u64));
     let done = TxnOutcome::Done(vec![OpResult::Done]);
@@ -111,10 +120,11 @@ fn a_laggard_whose_source_falls_silent_fetches_from_another() {
     let mut asked = |from, slot| {
         service.tick();
         service.peer(from, Message::SnapshotOffer { slot: Slot(slot) });
-        let requests = service.output().sends.into_iter().filter_map(|send| match send.message {
-            Message::SnapshotRequest { slot, .. } => Some((send.to, slot)),
-            _ => None,
-        });
+        let requests =
+            service.output(LocalTime::default()).sends.into_iter().filter_map(|send| match send.message {
+                Message::SnapshotRequest { slot, .. } => Some((send.to, slot)),
+                _ => None,
+            });
         requests.last()
     };
     assert_eq!(asked(silent, 50), Some((silent, Slot(50))));
@@ -129,7 +139,7 @@ fn a_change_of_members_is_answered_once_it_is_chosen_and_is_done_once() {
     let (mut service, client) = (alone(), ClientToken(1));
     let add = Change::Add { node: NodeId(2), incarnation: 7, address: "there:1".to_owned() };
     let changes = |service: &mut Service| {
-        let output = service.output();
+        let output = service.output(LocalTime::default());
         (output.records.len() as u64, output.changes.into_iter().map(|(_, id, reply)| (id, reply)).collect())
     };
     service.ask_for_change(client, 1, &add);
@@ -138,7 +148,7 @@ fn a_change_of_members_is_answered_once_it_is_chosen_and_is_done_once() {
 
     let mut written = lead(&mut service);
     service.durable(Lsn(written));
-    written += service.output().records.len() as u64;
+    written += service.output(LocalTime::default()).records.len() as u64;
     service.durable(Lsn(written));
     service.ask_for_change(client, 2, &add);
     let (records, told) = changes(&mut service);

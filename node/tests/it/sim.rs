@@ -1,6 +1,7 @@
 //! The simulation: what it finds, and that it finds the same thing twice.
 
-use paxos_node::paxos::ElectionMode;
+use paxos_node::paxos::{ElectionMode, LeaseTerms};
+use paxos_node::service::ReadMode;
 use paxos_node::sim::{Setup, Trace, Weather, simulate, simulate_setup, simulate_traced, walk, walk_traced};
 
 #[test]
@@ -42,6 +43,21 @@ fn clusters_of_one_to_nine_elect_and_serve() {
 }
 
 /// And in some of them disks are emptied, whose nodes are not let in again.
+#[test]
+fn each_read_mode_answers_in_its_way() {
+    let lease = LeaseTerms { term_us: 100_000, drift_ppm: 10_000 };
+    let counts = [(ReadMode::Barrier, LeaseTerms::NONE), (ReadMode::Lease, lease), (ReadMode::Log, lease)];
+    let [barrier, leased, log] = counts.map(|(reads, lease)| {
+        let mut setup = Setup::calm(3, 3_000_000);
+        (setup.conditions.reads, setup.conditions.lease) = (reads, lease);
+        let (result, _) = simulate_setup(&setup, 11, Trace::off());
+        result.unwrap_or_else(|failure| panic!("{reads}: {failure}")).reads
+    });
+    assert!(barrier.0 == 0 && barrier.1 > 50, "by barrier: {barrier:?}");
+    assert!(leased.0 > 50 && leased.1 * 10 < leased.0, "by lease: {leased:?}");
+    assert_eq!(log, (0, 0), "through the log");
+}
+
 #[test]
 fn a_few_hundred_seeds_are_clean() {
     let mut turned_away = 0;

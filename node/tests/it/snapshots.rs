@@ -5,8 +5,9 @@ use crate::recovery::{CrashDisk, Fault, ME, Shared, record};
 use bytes::Bytes;
 use paxos_node::kv::{Batch, Command, Kv, Txn, TxnOp};
 use paxos_node::paxos::{
-    Ballot, Base, Change, Configuration, ElectionMode, Founding, Governing, Lsn, Message, NodeId, Record,
-    Recovered, Replica, ReplicaConfig, SLOTS_IN_FLIGHT_MAX, Slot, SlotReport, Timing, Value,
+    Ballot, Base, Change, Configuration, ElectionMode, Founding, Governing, LeaseTerms, LocalTime, Lsn,
+    Message, NodeId, Record, Recovered, Replica, ReplicaConfig, SLOTS_IN_FLIGHT_MAX, Slot, SlotReport,
+    Timing, Value,
 };
 use paxos_node::snapshot::part::{Body, Head, Reader, Writer};
 use paxos_node::snapshot::{Files, Flaw, KEPT, SnapshotError};
@@ -363,6 +364,8 @@ fn replica(recovered: Recovered<'_>) -> Replica {
         window: SLOTS_IN_FLIGHT_MAX as u64,
         timing: Timing::default(),
         election: ElectionMode::Randomised,
+        lease: LeaseTerms::NONE,
+        uses_leases: false,
     };
     Replica::restore(&config, recovered, 7).expect("a sound log")
 }
@@ -371,10 +374,11 @@ fn replica(recovered: Recovered<'_>) -> Replica {
 fn next_ballot(replica: &mut Replica) -> Ballot {
     for _ in 0..1_000 {
         replica.tick();
-        let used = replica.effects().records.into_iter().find_map(|record| match record {
-            Record::BallotUsed(ballot) => Some(ballot),
-            _ => None,
-        });
+        let used =
+            replica.effects(LocalTime::default()).records.into_iter().find_map(|record| match record {
+                Record::BallotUsed(ballot) => Some(ballot),
+                _ => None,
+            });
         if let Some(ballot) = used {
             return ballot;
         }
@@ -393,13 +397,13 @@ fn no_ballot_is_used_again_after_the_record_of_its_use_was_trimmed() {
         Record::BallotUsed(used),
     ];
     let mut first = replica(Recovered::whole(&old));
-    let _ = first.effects();
+    let _ = first.effects(LocalTime::default());
     first.checkpoint(Slot(1));
-    let mut records = first.effects().records;
+    let mut records = first.effects(LocalTime::default()).records;
     let written = Lsn((old.len() + records.len()) as u64);
     first.durable(written);
     first.snapshot_is_durable(Slot(1), 0);
-    let trim = first.effects().trim.expect("snapshot and checkpoint are durable");
+    let trim = first.effects(LocalTime::default()).trim.expect("snapshot and checkpoint are durable");
     records.drain(..(trim.0 as usize - old.len() - 1));
 
     let base = Base { slot: Slot(1), ballot: ballot(1, 2) };
@@ -418,6 +422,7 @@ fn a_fetched_snapshot_that_was_overtaken_lets_go_of_nothing_that_waits() {
     replica.step(n(2), Message::LearnReply { slots, chosen_upto: Slot(3) });
     assert!(!replica.install(Base { slot: Slot(2), ballot: BALLOT }, &[]));
     replica.snapshot_is_durable(Slot(2), 0);
-    let executed: Vec<Slot> = replica.effects().chosen.into_iter().map(|(slot, _)| slot).collect();
+    let executed: Vec<Slot> =
+        replica.effects(LocalTime::default()).chosen.into_iter().map(|(slot, _)| slot).collect();
     assert_eq!(executed, [Slot(1), Slot(2), Slot(3)]);
 }

@@ -161,6 +161,17 @@ const STORIES: &[Story] = &[
         storing::a_leaders_own_vote_counts_when_it_is_on_disk,
         &[(Observer, "I3"), (Clients, "lost")],
     ),
+    story(
+        "stale-disk-completion",
+        storing::a_vote_rests_on_the_record_of_its_ballot,
+        &[(Observer, "I3"), (Clients, "saw no prefix")],
+    ),
+    story("lease-no-clock-bound", reading::a_lease_is_used_for_less_than_is_granted, &[(Clients, "stale")]),
+    story(
+        "session-expiry-by-local-clock",
+        serving::sessions_expire_by_the_log_alone,
+        &[(Observer, "I8"), (Node, "I8")],
+    ),
     story("crc-ignored", storing::half_a_batch_is_none, &[(Node, "unreadable")]),
     story(
         "corrupt-middle-truncates",

@@ -75,7 +75,13 @@ fn one_of_each() -> Vec<Message> {
         Message::Accepted { ballot: ballot(4, 1), slot: Slot(135) },
         Message::Reject { ballot: ballot(4, 1), promised: ballot(5, 3) },
         Message::Heartbeat { ballot: ballot(4, 1), chosen_upto: Slot(134), read_seq: 6, applied },
-        Message::HeartbeatAck { ballot: ballot(4, 1), read_seq: 6, chosen_upto: Slot(134), applied },
+        Message::HeartbeatAck {
+            ballot: ballot(4, 1),
+            read_seq: 6,
+            chosen_upto: Slot(134),
+            lease_us: 0,
+            applied,
+        },
         Message::LearnRequest { from: Slot(135) },
         Message::LearnReply { slots: vec![report(135, true, batch(b"y"))], chosen_upto: Slot(140) },
         Message::Forward { token: 11, request: Bytes::from_static(b"ask") },
@@ -96,6 +102,13 @@ fn one_of_each() -> Vec<Message> {
         Message::Meet { stage: Stage::Pledged(Arc::new(Configuration::of(&[NodeId(1), NodeId(2)]))) },
         Message::Meet { stage: Stage::Founded },
         Message::Unwelcome { known: Some(0xd15c) },
+        Message::HeartbeatAck {
+            ballot: ballot(4, 1),
+            read_seq: 6,
+            chosen_upto: Slot(134),
+            lease_us: 90_000,
+            applied,
+        },
     ]
 }
 
@@ -141,7 +154,7 @@ fn the_bytes_of_every_client_frame_are_what_they_have_always_been() {
 fn a_request() -> ClientRequest {
     let request = Some(RequestId { session: SessionId(5 << 16), sequence: 2 });
     let op = TxnOp::Put { key: Bytes::from_static(b"k"), value: Bytes::from_static(b"v") };
-    ClientRequest { id: 8, command: Command::Execute { request, txn: Txn { ops: vec![op] } } }
+    ClientRequest { id: 8, command: Command::Execute { request, txn: Txn { ops: vec![op] } }, local: false }
 }
 
 fn a_reply() -> ClientReply {
@@ -227,6 +240,7 @@ fn the_header_tells_a_proxy_kind_ballot_and_slots() {
         (none, 0, 0),
         (none, 0, 0),
         (none, 0, 0),
+        (b, 134, 134),
     ];
     assert_eq!(found, expected);
 }
@@ -424,11 +438,12 @@ fn arbitrary_message() -> impl Strategy<Value = Message> {
                 applied
             }
         ),
-        (arbitrary_ballot(), any::<u64>(), slot(), applied()).prop_map(
-            |(ballot, read_seq, chosen_upto, applied)| Message::HeartbeatAck {
+        (arbitrary_ballot(), any::<u64>(), slot(), any::<u64>(), applied()).prop_map(
+            |(ballot, read_seq, chosen_upto, lease_us, applied)| Message::HeartbeatAck {
                 ballot,
                 read_seq,
                 chosen_upto,
+                lease_us,
                 applied
             }
         ),

@@ -133,6 +133,10 @@ impl Encode for ClientReply {
                 sink.u8(2);
                 error.encode(sink);
             }
+            ClientResult::Stale(outcome) => {
+                sink.u8(4);
+                outcome.encode(sink);
+            }
             ClientResult::Unknown(reason) => {
                 sink.u8(3);
                 sink.u8(match reason {
@@ -162,6 +166,7 @@ impl Decode for ClientReply {
                     return Err(CodecError::Unknown { what: "unknown reason", found: u64::from(other) });
                 }
             }),
+            4 => ClientResult::Stale(TxnOutcome::decode(reader)?),
             other => return Err(CodecError::Unknown { what: "answer", found: u64::from(other) }),
         };
         Ok(ClientReply { id, slot, result })

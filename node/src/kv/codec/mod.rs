@@ -249,6 +249,10 @@ impl Reader {
         Reader { left: bytes }
     }
 
+    pub(super) fn is_at_end(&self) -> bool {
+        self.left.is_empty()
+    }
+
     /// Nothing may be left.
     pub(super) fn finish(self) -> Result<(), CodecError> {
         match self.left.len() {

@@ -136,11 +136,23 @@ impl Encode for ClientRequest {
     fn encode(&self, sink: &mut impl Sink) {
         sink.u64(self.id);
         self.command.encode(sink);
+        // Came later: what is not so is not said.
+        if self.local {
+            sink.u8(1);
+        }
     }
 }
 
 impl Decode for ClientRequest {
     fn decode(reader: &mut Reader) -> Result<Self, CodecError> {
-        Ok(ClientRequest { id: reader.u64("request id")?, command: Command::decode(reader)? })
+        let (id, command) = (reader.u64("request id")?, Command::decode(reader)?);
+        let local = !reader.is_at_end();
+        if local {
+            match reader.u8("local")? {
+                1 => {}
+                other => return Err(CodecError::Unknown { what: "local", found: u64::from(other) }),
+            }
+        }
+        Ok(ClientRequest { id, command, local })
     }
 }

@@ -29,7 +29,7 @@ use crate::paxos::{Ballot, Lsn, Message, NodeId, NodeSet};
 pub(super) struct Canvass {
     /// The ballot asked for.
     ballot: Ballot,
-    /// Who would promise it; this node, to begin with.
+    /// Who would promise it, this node among them unless it has granted another a lease.
     grants: NodeSet,
     asked_at: u64,
 }
@@ -63,7 +63,7 @@ impl Replica {
         }
         self.step_down(None);
         let ballot = Ballot { round: self.round_max + 1, node: self.id };
-        let grants = [self.id].into_iter().collect();
+        let grants = NodeSet::EMPTY;
         self.canvass = Some(Canvass { ballot, grants, asked_at: self.now });
         for to in self.current_voters() {
             self.send(to, Message::PreVote { ballot }, Lsn::ZERO);
@@ -83,6 +83,7 @@ impl Replica {
         for to in self.current_voters().into_iter().filter(|node| !grants.contains(*node)) {
             self.send(to, Message::PreVote { ballot }, Lsn::ZERO);
         }
+        self.stand_if_granted();
     }
 
     pub(super) fn on_pre_vote(&mut self, from: NodeId, ballot: Ballot) {
@@ -91,7 +92,7 @@ impl Replica {
         // A leader that asks is none any more.
         let follows_it = self.following.is_some_and(|leader| leader.node == from);
         let content = self.election.is_content(self.now) && !follows_it;
-        let granted = ballot > promised && !leads && !content;
+        let granted = ballot > promised && !leads && !content && !self.grant.denies(from);
         self.send(from, Message::PreVoteReply { ballot, promised, granted }, after);
     }
 
@@ -117,7 +118,11 @@ impl Replica {
     }
 
     fn stand_if_granted(&mut self) {
-        let Some(Canvass { grants, .. }) = self.canvass else { return };
+        let Some(Canvass { mut grants, .. }) = self.canvass else { return };
+        if self.grant.denies(self.id) {
+            return;
+        }
+        grants.insert(self.id);
         if self.current().iter().all(|governing| governing.configuration.has_majority(grants)) {
             self.stand();
         }

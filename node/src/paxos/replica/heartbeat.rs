@@ -1,7 +1,7 @@
 //! Heartbeats: who leads, how far the chosen prefix reaches, and that reads may be answered.
 
 use super::{Replica, Role};
-use crate::paxos::{Ballot, Lsn, Message, NodeId, Slot};
+use crate::paxos::{Ballot, LocalTime, Lsn, Message, NodeId, Slot};
 
 impl Replica {
     pub(super) fn on_heartbeat(&mut self, from: NodeId, ballot: Ballot, chosen_upto: Slot, read_seq: u64) {
@@ -16,15 +16,24 @@ impl Replica {
         }
         self.follow(ballot);
         self.on_chosen_mark(from, ballot, chosen_upto);
+        let lease_us = self.grant.grant(from);
         let (chosen_upto, applied) = (self.learner.chosen_upto(), self.applied);
-        self.send(from, Message::HeartbeatAck { ballot, read_seq, chosen_upto, applied }, Lsn::ZERO);
+        let answer = Message::HeartbeatAck { ballot, read_seq, chosen_upto, lease_us, applied };
+        self.send(from, answer, Lsn::ZERO);
     }
 
-    pub(super) fn on_heartbeat_ack(&mut self, from: NodeId, ballot: Ballot, read_seq: u64, learned: Slot) {
+    pub(super) fn on_heartbeat_ack(
+        &mut self,
+        from: NodeId,
+        ballot: Ballot,
+        read_seq: u64,
+        learned: Slot,
+        lease_us: u64,
+    ) {
         let Role::Leader(leader) = &mut self.role else { return };
         if leader.ballot == ballot || crate::mutant!(ReadAckAnyBallot) {
             leader.hear(from, Some(learned), self.now);
-            leader.reads.answer(from, read_seq);
+            leader.reads.answer(from, read_seq, lease_us);
         }
     }
 
@@ -45,20 +54,36 @@ impl Replica {
         }
     }
 
-    pub(super) fn confirm_reads(&mut self) {
-        if matches!(&self.role, Role::Leader(leader) if leader.reads.needs_round()) {
+    /// Reads that may be answered at this moment: all of them under a lease, else those that a quorum has
+    /// confirmed.
+    pub(super) fn confirm_reads(&mut self, now: LocalTime) {
+        let configuration = self.learner.governing_next().clone();
+        let Role::Leader(leader) = &mut self.role else { return };
+        let holds_lease = leader.reads.holds_lease(&configuration, self.id, now);
+        if !holds_lease && leader.reads.needs_round() {
             self.send_heartbeats();
         }
-        let configuration = self.learner.governing_next();
+        let Role::Leader(leader) = &mut self.role else { return };
+        let mut barrier = leader.barrier;
+        if crate::mutant!(ReadBeforeBarrier) {
+            barrier = Some(Slot::ZERO);
+        }
+        // Before there is a barrier nobody knows how much was chosen before this leader.
+        let Some(barrier) = barrier else { return };
+        let confirmed = match holds_lease {
+            true => leader.reads.take_all(),
+            false => leader.reads.take_confirmed(&configuration, self.id),
+        };
+        let count = if holds_lease { &mut self.reads_by_lease } else { &mut self.reads_by_barrier };
+        *count += confirmed.len() as u64;
+        self.effects.reads.extend(confirmed.into_iter().map(|(token, slot)| (token, slot.max(barrier))));
+    }
+
+    /// What this turn granted, and what it asked grants for, counts from this moment.
+    pub(super) fn time_leases(&mut self, now: LocalTime) {
+        self.grant.turn_ends(now);
         if let Role::Leader(leader) = &mut self.role {
-            let mut barrier = leader.barrier;
-            if crate::mutant!(ReadBeforeBarrier) {
-                barrier = Some(Slot::ZERO);
-            }
-            // Before there is a barrier nobody knows how much was chosen before this leader.
-            let Some(barrier) = barrier else { return };
-            let confirmed = leader.reads.take_confirmed(configuration, self.id);
-            self.effects.reads.extend(confirmed.into_iter().map(|(token, slot)| (token, slot.max(barrier))));
+            leader.reads.turn_ends(now);
         }
     }
 }

@@ -70,4 +70,11 @@ impl Replica {
             Role::Follower | Role::Candidate(_) => 0,
         }
     }
+
+    /// How many reads this node could answer because its lease lasted, and how many because a quorum
+    /// confirmed that it led.
+    #[must_use]
+    pub fn reads(&self) -> (u64, u64) {
+        (self.reads_by_lease, self.reads_by_barrier)
+    }
 }

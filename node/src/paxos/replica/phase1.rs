@@ -4,13 +4,14 @@ use super::chunk::{CHUNK_SLOTS_MAX, chunk};
 use super::{Replica, Role};
 use crate::paxos::candidate::{Candidate, Progress};
 use crate::paxos::leader::Leader;
+use crate::paxos::reads::Reads;
 use crate::paxos::{Ballot, Lsn, Message, NodeId, Record, Slot, SlotReport, Value};
 use std::collections::BTreeMap;
 
 impl Replica {
     /// Stands for leadership: a ballot never used before, durable before it is shown to anybody.
     pub(super) fn stand(&mut self) {
-        if !self.is_electable() {
+        if !self.is_electable() || self.grant.denies(self.id) {
             self.election.postpone(self.now);
             return;
         }
@@ -92,6 +93,10 @@ impl Replica {
             return;
         }
         self.see(ballot);
+        if self.grant.denies(from) {
+            // It asks again, and by then the lease may be over.
+            return;
+        }
         match self.acceptor.prepare(ballot, &mut self.journal) {
             Err(refused) => self.reject(from, ballot, refused),
             Ok(after) => {
@@ -211,7 +216,7 @@ impl Replica {
         }
         let patience = self.timing.election_ticks_max;
         let heard = (self.now + self.timing.grace_ticks()).saturating_sub(patience);
-        self.role = Role::Leader(Leader::new(candidate, first, heard));
+        self.role = Role::Leader(Leader::new(candidate, first, heard, Reads::new(self.asks_lease)));
         self.following = Some(ballot);
         self.election.calm(self.now);
         self.take_over();

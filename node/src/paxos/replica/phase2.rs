@@ -7,12 +7,17 @@ impl Replica {
     pub(super) fn propose_in(&mut self, slot: Slot, value: Value) {
         let Role::Leader(leader) = &mut self.role else { unreachable!("only a leader proposes") };
         let ballot = leader.ballot;
+        let mut votes_at_once = false;
+        if crate::mutant!(StaleDiskCompletion) {
+            let held = self.acceptor.accepted(slot).filter(|held| held.value == value);
+            votes_at_once = held.is_some_and(|held| held.lsn <= self.journal.durable());
+        }
         let own = match self.acceptor.accept(ballot, slot, &value, &mut self.journal) {
             Ok(lsn) => lsn,
             Err(refused) => unreachable!("a leader stands down when it promises {}", refused.promised),
         };
         leader.proposed(slot, own, self.now);
-        if crate::mutant!(SelfVoteBeforeDurable) {
+        if votes_at_once || crate::mutant!(SelfVoteBeforeDurable) {
             self.count_vote(self.id, ballot, slot);
         }
         let chosen_upto = self.learner.chosen_upto();

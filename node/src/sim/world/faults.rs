@@ -60,7 +60,11 @@ impl World {
                 }
             }
             Fault::DiskSpeed(node, min, max) => self.machine_mut(*node).sync_us = (*min, *max),
-            Fault::ClockRate(node, us) => self.machine_mut(*node).tick_us = *us,
+            Fault::ClockRate(node, us) => {
+                let clock = (self.local_time(*node), self.agenda.now());
+                let machine = self.machine_mut(*node);
+                (machine.clock, machine.tick_us) = (clock, *us);
+            }
             Fault::Change(change) => return self.change(change),
             Fault::Destroy(node) => {
                 self.lose_power(*node);
@@ -82,7 +86,9 @@ impl World {
         machine.paused = false;
         machine.held.clear();
         machine.missed_ticks = 0;
-        if machine.running.take().is_some() {
+        if let Some(Running { service, .. }) = machine.running.take() {
+            let reads = service.replica().reads();
+            self.reads = (self.reads.0 + reads.0, self.reads.1 + reads.1);
             self.break_connections(node);
             self.observer.crashed(node);
             self.happenings.push_back(Happening::Down(node));
@@ -156,7 +162,7 @@ impl World {
                 recovery.outcome
             ),
         );
-        let founding = self.founding(node);
+        let (founding, clock) = (self.founding(node), self.local_time(node));
         let World { machines, observer, .. } = self;
         let machine = &mut machines[usize::from(node.0) - 1];
         let unconfirmed = machine
@@ -176,13 +182,15 @@ impl World {
             window: self.conditions.window,
             timing: self.conditions.timing,
             election: self.conditions.election,
+            reads: self.conditions.reads,
+            lease: self.conditions.lease,
             tick_ms: self.conditions.tick_ms,
             life: life << 32,
             snapshot_every_bytes: self.conditions.snapshot_every_bytes,
         };
         let seed = self.seed ^ (u64::from(node.0) << 48) ^ (life << 32);
         let disk = Disk { snapshot, trimmed: recovery.trimmed, records: &recovery.records };
-        let service = Service::restore(config, disk, seed).map_err(|e| format!("{node}: {e}"))?;
+        let service = Service::restore(config, disk, seed, clock).map_err(|e| format!("{node}: {e}"))?;
         machine.running = Some(Running::new(service, wal, files));
         self.begin_telling(node);
         let tick_us = self.machine(node).tick_us;

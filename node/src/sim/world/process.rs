@@ -59,10 +59,11 @@ impl World {
     }
 
     pub(super) fn respond(&mut self, node: NodeId) -> Result<(), String> {
+        let now = self.local_time(node);
         let Some(running) = &mut self.machine_mut(node).running else { return Ok(()) };
         // Whoever runs the cluster asks its leader itself, and nobody waits.
         let Output { records, sends, replies, changes: _, fatal, unwelcome, snapshots, trim } =
-            running.service.output();
+            running.service.output(now);
         if let Some(evidence) = fatal {
             return Err(evidence);
         }

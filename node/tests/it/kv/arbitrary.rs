@@ -63,7 +63,11 @@ pub(super) fn batch() -> impl Strategy<Value = Batch> {
 }
 
 pub(super) fn client_request() -> impl Strategy<Value = ClientRequest> {
-    (any::<u64>(), command()).prop_map(|(id, command)| ClientRequest { id, command })
+    (any::<u64>(), command(), any::<bool>()).prop_map(|(id, command, local)| ClientRequest {
+        id,
+        command,
+        local,
+    })
 }
 
 fn result() -> impl Strategy<Value = OpResult> {
@@ -92,6 +96,7 @@ fn client_result() -> impl Strategy<Value = ClientResult> {
     prop_oneof![
         (1..=u64::MAX).prop_map(|id| ClientResult::Reply(Reply::SessionOpened(SessionId(id)))),
         outcome().prop_map(|outcome| ClientResult::Reply(Reply::Outcome(outcome))),
+        outcome().prop_map(ClientResult::Stale),
         prop::sample::select(vec![Reply::SessionExpired, Reply::Superseded]).prop_map(ClientResult::Reply),
         prop::sample::select(vec![
             DefiniteError::NotLeader { hint: None },

@@ -140,7 +140,8 @@ fn byte_strings_are_shared_with_the_input() {
 
 #[test]
 fn what_is_beyond_a_limit_is_told_from_nonsense() {
-    let decode = |op| ClientRequest::decode(ClientRequest { id: 1, command: execute(&[op]) }.encode());
+    let decode =
+        |op| ClientRequest::decode(ClientRequest { id: 1, command: execute(&[op]), local: false }.encode());
     let key = |length| TxnOp::Get { key: vec![0; length].into() };
     let value = |length| TxnOp::Put { key: text("k"), value: vec![0; length].into() };
     assert!(decode(key(MAX_KEY_BYTES)).is_ok());
@@ -164,7 +165,7 @@ fn the_largest_request_fits_a_batch() {
     let fill = |length: usize| {
         let ops = [("a", MAX_VALUE_BYTES), ("b", length)]
             .map(|(key, length)| TxnOp::Put { key: text(key), value: vec![0; length].into() });
-        ClientRequest { id: 1, command: execute(&ops) }
+        ClientRequest { id: 1, command: execute(&ops), local: false }
     };
     let most = MAX_COMMAND_BYTES - fill(0).command.encoded_len();
     let largest = ClientRequest::decode(fill(most).encode()).unwrap();

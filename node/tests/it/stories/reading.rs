@@ -1,7 +1,7 @@
 //! Stories of reads: whoever answers from its own state must know that it is still the one to ask.
 
 use super::stage::{Found, Stage};
-use paxos_node::paxos::Message;
+use paxos_node::paxos::{LeaseTerms, Message};
 
 /// "a" is chosen by n1 and n2 and told to its client; n1 dies. n2 takes over with n3, and is asked
 /// for the list before it knows what of all that it took over is chosen.
@@ -48,6 +48,19 @@ pub(super) fn an_answer_in_an_older_ballot_confirms_nothing() -> Found {
     stage.elect(1, &[1, 2, 3]);
     n1_is_asked_when_n3_leads(&mut stage);
     stage.hand(2, 1, late);
+    stage.finish()
+}
+
+/// n1 holds a lease of a second, and is frozen for nine tenths of that, by its own clock. Those of n2 and n3
+/// run a little faster: to them the second is over, n3 leads, and "b" is chosen.
+pub(super) fn a_lease_is_used_for_less_than_is_granted() -> Found {
+    const SECOND_US: u64 = 1_000_000;
+    let terms = LeaseTerms { term_us: SECOND_US, drift_ppm: 100_000 };
+    let mut stage = Stage::with_leases(3, terms).lead(1);
+    stage.pass(2, SECOND_US);
+    stage.pass(3, SECOND_US);
+    stage.pass(1, SECOND_US * 9 / 10);
+    n1_is_asked_when_n3_leads(&mut stage);
     stage.finish()
 }
 

@@ -134,6 +134,20 @@ pub(super) fn a_new_request_is_executed() -> Found {
     stage.finish()
 }
 
+/// A client's session is used, and again after a while in which n3, cut off, saw eleven minutes pass.
+pub(super) fn sessions_expire_by_the_log_alone() -> Found {
+    const ELEVEN_MINUTES: u64 = 11 * 60 * 100;
+    let mut stage = Stage::led_by(1, 3);
+    let session = stage.open_session(1);
+    stage.append_as(1, session, 1, "a");
+    stage.run(&[1, 2, 3]);
+    stage.tick(3, ELEVEN_MINUTES);
+    stage.lose_everything();
+    stage.append_as(1, session, 2, "b");
+    stage.run(&[1, 2]);
+    stage.finish()
+}
+
 /// n2's clock is ahead of n3's, and n1's of both. The same log still makes the same state.
 pub(super) fn no_clock_matters_to_the_state() -> Found {
     let mut stage = Stage::led_by(1, 3);

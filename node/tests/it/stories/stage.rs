@@ -16,10 +16,10 @@ use paxos_node::kv::SessionId;
 use paxos_node::paxos::Change;
 use paxos_node::paxos::invariants::Observer;
 use paxos_node::paxos::{
-    Configuration, ElectionMode, Founding, Lsn, Member, Message, NodeId, Record, RoleName,
-    SLOTS_IN_FLIGHT_MAX, Send, Standing,
+    Configuration, ElectionMode, Founding, LeaseTerms, LocalTime, Lsn, Member, Message, NodeId, Record,
+    RoleName, SLOTS_IN_FLIGHT_MAX, Send, Standing,
 };
-use paxos_node::service::{ClientToken, Config, Disk, Output, Service, SnapshotOrder};
+use paxos_node::service::{ClientToken, Config, Disk, Output, ReadMode, Service, SnapshotOrder};
 use paxos_node::sim::History;
 use paxos_node::snapshot::Files;
 use paxos_node::wal::{Identity, Keeper, Options, Wal, WalError};
@@ -40,6 +40,9 @@ fn founding(nodes: u16) -> Configuration {
 
 /// The list that all appends go to, and all reads.
 const LIST: &[u8] = b"list";
+
+/// Length of a tick, by each node's own clock.
+const TICK_US: u64 = 10_000;
 
 /// Ticks within which a healed cluster must be one again: several rounds of the longest back-off.
 const PATIENCE_TICKS: u64 = 3_000;
@@ -83,6 +86,7 @@ struct Actor {
     /// They are done only when the story says so.
     files_slowly: bool,
     life: u64,
+    clock: LocalTime,
 }
 
 impl Actor {
@@ -99,6 +103,7 @@ impl Actor {
             trim: None,
             files_slowly: false,
             life: 0,
+            clock: LocalTime::default(),
         }
     }
 }
@@ -116,6 +121,7 @@ pub(crate) struct Stage {
     opened: Option<SessionId>,
     snapshot_every_bytes: u64,
     segment_bytes: u64,
+    lease: LeaseTerms,
     founders: u16,
     window: u64,
     found: Found,
@@ -129,20 +135,34 @@ impl Stage {
 
     /// The same, and they take a snapshot whenever their log has grown by so many bytes.
     pub(crate) fn with_snapshots(nodes: u16, snapshot_every_bytes: u64) -> Stage {
-        Stage::with(nodes, snapshot_every_bytes, SEGMENT_BYTES, SLOTS_IN_FLIGHT_MAX as u64)
+        Stage::with_segments(nodes, snapshot_every_bytes, SEGMENT_BYTES)
     }
 
     /// The same, with segments of so many bytes.
     pub(crate) fn with_segments(nodes: u16, snapshot_every_bytes: u64, segment_bytes: u64) -> Stage {
-        Stage::with(nodes, snapshot_every_bytes, segment_bytes, SLOTS_IN_FLIGHT_MAX as u64)
+        Stage::with(nodes, snapshot_every_bytes, segment_bytes, SLOTS_IN_FLIGHT_MAX as u64, LeaseTerms::NONE)
     }
 
     /// Nodes that never run more than so many slots ahead: their configurations begin as soon.
     pub(crate) fn with_window(nodes: u16, window: u64) -> Stage {
-        Stage::with(nodes, u64::MAX, SEGMENT_BYTES, window)
+        Stage::with(nodes, u64::MAX, SEGMENT_BYTES, window, LeaseTerms::NONE)
     }
 
-    fn with(nodes: u16, snapshot_every_bytes: u64, segment_bytes: u64, window: u64) -> Stage {
+    /// Nodes that grant leases, and use them when they lead. Their clocks run as they tick.
+    pub(crate) fn with_leases(nodes: u16, lease: LeaseTerms) -> Stage {
+        let mut stage = Stage::with(nodes, u64::MAX, SEGMENT_BYTES, SLOTS_IN_FLIGHT_MAX as u64, lease);
+        // Until then they owe an earlier life, for all they know.
+        (1..=nodes).for_each(|node| stage.pass(node, lease.term_us));
+        stage
+    }
+
+    fn with(
+        nodes: u16,
+        snapshot_every_bytes: u64,
+        segment_bytes: u64,
+        window: u64,
+        lease: LeaseTerms,
+    ) -> Stage {
         let mut stage = Stage {
             actors: (0..nodes).map(|_| Actor::new()).collect(),
             under_way: Vec::new(),
@@ -153,6 +173,7 @@ impl Stage {
             opened: None,
             snapshot_every_bytes,
             segment_bytes,
+            lease,
             founders: nodes,
             window,
             found: Found::default(),
@@ -181,8 +202,15 @@ impl Stage {
     /// The node's clock moves.
     pub(crate) fn tick(&mut self, node: u16, ticks: u64) {
         for _ in 0..ticks {
+            self.actors[index(node)].clock.0 += TICK_US;
             self.act(node, Service::tick);
         }
+    }
+
+    /// By the node's clock so much time passes, in which it gets to do nothing: as for one that is frozen.
+    pub(crate) fn pass(&mut self, node: u16, us: u64) {
+        self.actors[index(node)].clock.0 += us;
+        self.act(node, |_| {});
     }
 
     /// The node's clock moves until it stands for leadership (once more); nothing is delivered.
@@ -489,6 +517,8 @@ impl Stage {
             window,
             timing: TIMING,
             election: ElectionMode::Randomised,
+            reads: if self.lease == LeaseTerms::NONE { ReadMode::Barrier } else { ReadMode::Lease },
+            lease: self.lease,
             tick_ms: 10,
             life: actor.life << 32,
             snapshot_every_bytes: self.snapshot_every_bytes,
@@ -508,7 +538,8 @@ impl Stage {
         actor.durable = actor.records.len();
         (actor.files, actor.log) = (Some(files), Some((log, keeper)));
         let disk = Disk { snapshot, trimmed: recovery.trimmed, records: &recovery.records };
-        let booted = catch_unwind(AssertUnwindSafe(|| Service::restore(config, disk, seed)));
+        let clock = actor.clock;
+        let booted = catch_unwind(AssertUnwindSafe(|| Service::restore(config, disk, seed, clock)));
         match booted {
             Ok(Ok(service)) => actor.service = Some(service),
             Ok(Err(refusal)) => self.stopped_itself(node, &refusal.to_string()),
@@ -546,10 +577,11 @@ impl Stage {
 
     /// A node does something and answers its input; if it is down, nothing happens.
     fn act(&mut self, node: u16, act: impl FnOnce(&mut Service)) {
-        let Some(service) = &mut self.actors[index(node)].service else { return };
+        let actor = &mut self.actors[index(node)];
+        let Some(service) = &mut actor.service else { return };
         let acted = catch_unwind(AssertUnwindSafe(|| {
             act(service);
-            service.output()
+            service.output(actor.clock)
         }));
         match acted {
             Ok(Output { fatal: Some(evidence), .. }) => self.stopped_itself(node, &evidence),

@@ -1,6 +1,7 @@
 //! Stories of logs: what a disk may do, and what must not come of it.
 
 use super::stage::{Found, Stage};
+use paxos_node::paxos::{Message, Slot};
 
 /// Larger than a sector, so that it can be torn.
 const LARGE: usize = 900;
@@ -25,6 +26,56 @@ pub(super) fn a_leaders_own_vote_counts_when_it_is_on_disk() -> Found {
     stage.append(3, "b");
     stage.run(&[1, 3]);
     stage.finish()
+}
+
+/// n2 has "a" on its disk from n1's first ballot. n1 forgot it with its power, and put a no-op in its place
+/// in its second, on its own disk alone. n2 takes over with n3 and n4, and proposes "a" again in its own
+/// ballot: those two have that on their disks when its power goes, and n2 has not. (n5 missed it, and
+/// has what came after.)
+pub(super) fn a_vote_rests_on_the_record_of_its_ballot() -> Found {
+    let mut stage = Stage::led_by(1, 5);
+    stage.append(1, "a");
+    stage.deliver(1, 2);
+    stage.sync(2);
+    stage.lose_everything();
+    stage.lose_power(1);
+    stage.start(1);
+    promised_by_n3_and_n4(&mut stage, 1);
+    stage.sync(1);
+    stage.lose_everything();
+    stage.kill(1);
+    promised_by_n3_and_n4(&mut stage, 2);
+    let mut to_n5 = stage.take(2, 5, "Accept");
+    to_n5.retain(|message| !matches!(message, Message::Accept { slot: Slot(2), .. }));
+    stage.hand(2, 5, to_n5);
+    for _ in 0..2 {
+        for node in [3, 4, 5] {
+            stage.deliver(2, node);
+            stage.sync(node);
+            stage.deliver(node, 2);
+        }
+        stage.read(2);
+    }
+    stage.lose_power(2);
+    stage.kill(3);
+    stage.kill(4);
+    stage.lose_everything();
+    stage.start(1);
+    stage.start(2);
+    stage.elect(1, &[1, 2, 5]);
+    stage.finish()
+}
+
+/// The node stands, and leads by those promises; nothing that it says as a leader has arrived.
+fn promised_by_n3_and_n4(stage: &mut Stage, node: u16) {
+    stage.campaign(node);
+    stage.sync(node);
+    for other in [3, 4] {
+        stage.deliver_only(node, other, "Prepare");
+        stage.sync(other);
+        stage.deliver_only(other, node, "Promise");
+    }
+    stage.demand(stage.leads(node), "five nodes need three promises");
 }
 
 /// Of what n2 was writing when it lost power, the first sector arrived. The rest of its place is zeros.

@@ -77,7 +77,7 @@ impl Stage {
         self.connections += 1;
         let client = ClientToken(self.connections);
         self.listening.insert(client, call);
-        self.act(node, |service| service.client(client, ClientRequest { id: 1, command }));
+        self.act(node, |service| service.client(client, ClientRequest { id: 1, command, local: false }));
     }
 
     pub(super) fn answered(&mut self, client: ClientToken, reply: ClientReply) {
@@ -91,6 +91,7 @@ impl Stage {
             ClientResult::Reply(Reply::SessionExpired | Reply::Superseded) | ClientResult::Unknown(_) => {
                 Told::Unknown
             }
+            ClientResult::Stale(outcome) => Told::Stale(reply.slot, outcome),
             ClientResult::Failed(_) => Told::Failed,
         };
         if let Some(call) = call.filter(|call| self.told(*call).is_none()) {
