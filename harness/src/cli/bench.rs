@@ -16,6 +16,7 @@ use crate::bench::outage::{self, Strike};
 use crate::bench::report::Report;
 use crate::bench::{BenchError, Contender, restart, round, table};
 use crate::run::verdict::{Answer, HARNESS_FAILED, USAGE};
+use crate::schedule::ReadMode;
 use crate::schedule::limits::{NODES_MAX, RATE_MAX};
 #[cfg(feature = "etcd")]
 use crate::system::etcd::EtcdContender;
@@ -26,6 +27,7 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   antipaxos bench --clients 1,16,64,256 --rounds 5
   antipaxos bench --clients 64 --reads 1                 # linearizable reads only
+  antipaxos bench --clients 64 --reads 1 --read-mode lease
   antipaxos bench --clients 64 --rate 5000               # open loop
   antipaxos bench --vs etcd --rounds 5                   # interleaved rounds, ratios
   antipaxos bench --vs /path/to/an/older/paxos-node      # what a change is worth
@@ -71,6 +73,11 @@ pub(super) struct Arguments {
     /// The share of linearizable reads; 1: nothing else
     #[arg(long, value_name = "0..1", default_value_t = 0.0, value_parser = share, help_heading = "Load")]
     reads: f64,
+
+    /// How reads are answered: `barrier`, `lease`, `log`, or `local`, by whichever node is asked, from what
+    /// it has [default: the node's own]
+    #[arg(long, value_name = "HOW", value_parser = reading, help_heading = "Load")]
+    read_mode: Option<Reading>,
 
     /// Bytes of each value
     #[arg(long, value_name = "BYTES", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=512 << 10), help_heading = "Load")]
@@ -125,6 +132,21 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
+/// How the bench reads.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+enum Reading {
+    Leader(ReadMode),
+    Local,
+}
+
+fn reading(text: &str) -> Result<Reading, String> {
+    match ReadMode::named(text) {
+        Some(mode) => Ok(Reading::Leader(mode)),
+        None if text == "local" => Ok(Reading::Local),
+        None => Err("barrier, lease, log or local".to_owned()),
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -162,8 +184,8 @@ impl Arguments {
     fn bench(&self) -> Result<u8, Failed> {
         let folder = self.folder()?;
         let seed = self.seed.unwrap_or_else(fresh_seed);
-        let ours =
-            Arc::new(PaxosContender::new(self.paxos(self.bin.as_deref(), seed)?)) as Arc<dyn Contender>;
+        let ours = PaxosContender::new(self.paxos(self.bin.as_deref(), seed)?);
+        let ours = Arc::new(self.reading(ours)) as Arc<dyn Contender>;
         let mut versions = BTreeMap::from([(ours.name().to_owned(), ours.version()?)]);
         let other = self.other(seed)?;
         let mut contenders = vec![ours];
@@ -220,7 +242,11 @@ impl Arguments {
         let binary = the_file(&binary).map_err(|error| Failed::Usage(error.to_string()))?;
         // Two benches on one machine must not take each other's nodes for their own.
         let cluster = u64::from(std::process::id()) << 32 | seed & 0xffff_ffff;
-        Ok(PaxosOptions::new(binary, cluster, seed))
+        let read_mode = match self.read_mode {
+            Some(Reading::Leader(mode)) => Some(mode),
+            Some(Reading::Local) | None => None,
+        };
+        Ok(PaxosOptions { read_mode, ..PaxosOptions::new(binary, cluster, seed) })
     }
 
     fn other(&self, seed: u64) -> Result<Other, Failed> {
@@ -229,8 +255,15 @@ impl Arguments {
             Some("etcd") => Ok(etcd(seed)),
             Some(path) => {
                 let options = self.paxos(Some(Path::new(path)), seed)?;
-                Ok(Other::Contender(Arc::new(PaxosContender::other(options))))
+                Ok(Other::Contender(Arc::new(self.reading(PaxosContender::other(options)))))
             }
+        }
+    }
+
+    fn reading(&self, contender: PaxosContender) -> PaxosContender {
+        match self.read_mode {
+            Some(Reading::Local) => contender.with_local_reads(),
+            Some(Reading::Leader(_)) | None => contender,
         }
     }
 

@@ -164,6 +164,7 @@ fn paxos(options: &Options) -> PaxosSystem {
         retries: options.retries,
         snapshot_every_bytes: options.snapshot_every_bytes,
         election: options.election,
+        read_mode: options.read_mode,
         ..PaxosOptions::new(options.binary.clone(), cluster, options.seed)
     })
 }

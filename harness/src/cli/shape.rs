@@ -11,7 +11,9 @@ use crate::run::options::{Faults, GET_GOING, Options};
 use crate::schedule::limits::{
     INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, RATE_MAX, RETRIES_MAX, SNAPSHOT_EVERY_BYTES_MIN,
 };
-use crate::schedule::{Concurrency, Election, GAP_MIN, LENGTH_MIN, Preset, Schedule, Selection, unite};
+use crate::schedule::{
+    Concurrency, Election, GAP_MIN, LENGTH_MIN, Preset, ReadMode, Schedule, Selection, unite,
+};
 
 #[derive(Debug, Args)]
 pub(super) struct Shape {
@@ -95,10 +97,20 @@ pub(super) struct Shape {
     /// [default: the node's own]
     #[arg(long, value_name = "HOW", value_parser = election, help_heading = "Cluster")]
     election: Option<Election>,
+
+    /// How leaders answer reads: `barrier`, when a quorum has confirmed that they lead still; `lease`, by
+    /// themselves while a quorum's grants last; `log`, through the log like updates
+    /// [default: the node's own]
+    #[arg(long, value_name = "HOW", value_parser = read_mode, help_heading = "Cluster")]
+    read_mode: Option<ReadMode>,
 }
 
 fn election(text: &str) -> Result<Election, String> {
     Election::named(text).ok_or_else(|| "pre-vote, randomised or fixed".to_owned())
+}
+
+fn read_mode(text: &str) -> Result<ReadMode, String> {
+    ReadMode::named(text).ok_or_else(|| "barrier, lease or log".to_owned())
 }
 
 fn rate(text: &str) -> Result<f64, String> {
@@ -163,6 +175,7 @@ impl Shape {
             retries: self.retries.unwrap_or(said.retries),
             snapshot_every_bytes: self.snapshot_every_bytes.or(said.snapshot_every_bytes),
             election: self.election.or(said.election),
+            read_mode: self.read_mode.or(said.read_mode),
             steer: !self.no_steer,
             ..said
         })

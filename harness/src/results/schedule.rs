@@ -34,6 +34,7 @@ pub fn resolved(options: &Options, facts: &Facts) -> Option<Schedule> {
         seed: Some(options.seed),
         snapshot_every_bytes: options.snapshot_every_bytes,
         election: options.election,
+        read_mode: options.read_mode,
         workload,
         ..resolved
     })

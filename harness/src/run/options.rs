@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::schedule::{Concurrency, Election, Family, Kind, Preset, Schedule};
+use crate::schedule::{Concurrency, Election, Family, Kind, Preset, ReadMode, Schedule};
 
 /// How much longer than asked the faults may go on at least, if some are still owed.
 const EXTENSION_MIN: Duration = Duration::from_secs(5);
@@ -42,6 +42,8 @@ pub struct Options {
     pub snapshot_every_bytes: Option<u64>,
     /// How leaders come to be; none: the node's own choice.
     pub election: Option<Election>,
+    /// How reads are answered; none: the node's own choice.
+    pub read_mode: Option<ReadMode>,
     /// The node's binary.
     pub binary: PathBuf,
     /// The rule to remove.
@@ -123,6 +125,7 @@ impl Options {
             retries: 0,
             snapshot_every_bytes: None,
             election: None,
+            read_mode: None,
             binary,
             mutant: None,
             keep_data: false,
@@ -152,6 +155,7 @@ impl Options {
             retries: said.retries.unwrap_or(usual.retries),
             snapshot_every_bytes: schedule.snapshot_every_bytes,
             election: schedule.election,
+            read_mode: schedule.read_mode,
             faults: Faults::Schedule { file: file.map(Path::to_owned), schedule: Box::new(schedule) },
             ..usual
         }
@@ -243,6 +247,9 @@ impl Options {
         }
         if let Some(election) = self.election {
             flag("--election", election.name().to_owned());
+        }
+        if let Some(mode) = self.read_mode {
+            flag("--read-mode", mode.name().to_owned());
         }
         if !self.steer {
             words.push("--no-steer".to_owned());

@@ -82,6 +82,18 @@ pub enum Election {
     Fixed,
 }
 
+/// How a leader answers what only reads.
+#[derive(Copy, Clone, Eq, PartialEq, Debug, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReadMode {
+    /// When a quorum has confirmed that it leads still.
+    Barrier,
+    /// By itself, while its lease lasts: as right as clocks are.
+    Lease,
+    /// Through the log, like an update.
+    Log,
+}
+
 /// A whole schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
@@ -98,6 +110,8 @@ pub struct Schedule {
     pub snapshot_every_bytes: Option<u64>,
     /// How leaders come to be, of systems that can do it in several ways; `None`: the system's own choice.
     pub election: Option<Election>,
+    /// How reads are answered, of systems that can do it in several ways; `None`: the system's own choice.
+    pub read_mode: Option<ReadMode>,
     /// What the network may do.
     pub model: NetworkModel,
     /// What may be demanded of the nodes, at most: the fault contract may allow less.

@@ -270,6 +270,7 @@ impl Preset {
             seed: None,
             snapshot_every_bytes: None,
             election: None,
+            read_mode: None,
             model: NetworkModel::MessageLossy,
             contract: Contract::SafetyAndLiveness,
             workload: WorkloadSpec::default(),

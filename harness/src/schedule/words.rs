@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     ActionSpec, Bandwidth, Body, Contract, Election, EventKind, Failure, Guard, LinkEffect, LinkEnd,
-    LinkSpec, NetworkModel, Shape, Share, Span, Target, Way, Who,
+    LinkSpec, NetworkModel, ReadMode, Shape, Share, Span, Target, Way, Who,
 };
 use crate::system::NodeId;
 
@@ -18,6 +18,8 @@ pub(super) const MODELS: &Words<NetworkModel> =
     &[("tcp-legal", NetworkModel::TcpLegal), ("message-lossy", NetworkModel::MessageLossy)];
 pub(super) const ELECTIONS: &Words<Election> =
     &[("pre-vote", Election::PreVote), ("randomised", Election::Randomised), ("fixed", Election::Fixed)];
+pub(super) const READ_MODES: &Words<ReadMode> =
+    &[("barrier", ReadMode::Barrier), ("lease", ReadMode::Lease), ("log", ReadMode::Log)];
 pub(super) const CONTRACTS: &Words<Contract> =
     &[("safety", Contract::Safety), ("safety+liveness", Contract::SafetyAndLiveness)];
 pub(super) const FAILURES: &Words<Failure> = &[("safety", Failure::Safety), ("liveness", Failure::Liveness)];
@@ -60,6 +62,20 @@ impl Election {
     #[must_use]
     pub fn named(word: &str) -> Option<Election> {
         meaning(ELECTIONS, word)
+    }
+}
+
+impl ReadMode {
+    /// The word that files and flags have for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        word(READ_MODES, &self)
+    }
+
+    /// What that word means.
+    #[must_use]
+    pub fn named(word: &str) -> Option<ReadMode> {
+        meaning(READ_MODES, word)
     }
 }
 

@@ -95,6 +95,9 @@ impl Schedule {
         if let Some(election) = self.election {
             keys.text("election", election.name());
         }
+        if let Some(mode) = self.read_mode {
+            keys.text("read-mode", mode.name());
+        }
         keys.text("model", word(MODELS, &self.model));
         keys.text("contract", word(CONTRACTS, &self.contract));
         keys.block(&mut out, "");

@@ -9,7 +9,7 @@ use crate::schedule::limits::{
     CLIENTS_MAX, DURATION_MAX, FAULTS_MAX, INSTANT, KEYS_MAX, LATENESS_MAX, NODES_MAX, PHASES_MAX, RATE_MAX,
     RETRIES_MAX, SNAPSHOT_EVERY_BYTES_MIN,
 };
-use crate::schedule::words::{CONTRACTS, ELECTIONS, FAILURES, MODELS, Time};
+use crate::schedule::words::{CONTRACTS, ELECTIONS, FAILURES, MODELS, READ_MODES, Time};
 use crate::schedule::{Concurrency, Coverage, Found, NoConcurrency, Phase, SCHEMA, Schedule, WorkloadSpec};
 
 /// The phase of a file that names none.
@@ -35,6 +35,7 @@ impl<'a> Reader<'a> {
         let snapshot_every_bytes =
             self.integer(&mut table, "snapshot-every-bytes", SNAPSHOT_EVERY_BYTES_MIN..=u64::MAX);
         let election = self.word(&mut table, "election", ELECTIONS);
+        let read_mode = self.word(&mut table, "read-mode", READ_MODES);
         let contract = self.contract(&mut table);
         let workload = self.workload(&mut table);
         let phases = self.phases(&mut table);
@@ -50,6 +51,7 @@ impl<'a> Reader<'a> {
             seed,
             snapshot_every_bytes,
             election,
+            read_mode,
             model: self.model,
             contract,
             workload,

@@ -25,19 +25,30 @@ pub struct PaxosContender {
     /// Whether the binary must stem from the sources of this harness. One that is compared with it may
     /// be older, as long as it understands the same frames.
     own_sources: bool,
+    /// Reads are answered by the node that is asked, stale as it may be.
+    local_reads: bool,
 }
 
 impl PaxosContender {
     /// The node built from the same sources as this harness.
     #[must_use]
     pub fn new(options: PaxosOptions) -> PaxosContender {
-        PaxosContender { name: "paxos".to_owned(), options, own_sources: true }
+        PaxosContender { name: "paxos".to_owned(), options, own_sources: true, local_reads: false }
     }
 
     /// Another build to compare with.
     #[must_use]
     pub fn other(options: PaxosOptions) -> PaxosContender {
-        PaxosContender { name: "paxos-other".to_owned(), options, own_sources: false }
+        PaxosContender { name: "paxos-other".to_owned(), options, own_sources: false, local_reads: false }
+    }
+}
+
+impl PaxosContender {
+    /// The same, with reads that ask for no more than what a node has.
+    #[must_use]
+    pub fn with_local_reads(mut self) -> PaxosContender {
+        self.local_reads = true;
+        self
     }
 }
 
@@ -69,6 +80,9 @@ impl Contender for PaxosContender {
         if !peers.is_empty() {
             flag("--peers", peers.join(",").into());
         }
+        if let Some(mode) = self.options.read_mode {
+            flag("--read-mode", mode.name().into());
+        }
         CommandSpec { program: self.options.binary.clone(), args }
     }
 
@@ -86,10 +100,10 @@ impl Contender for PaxosContender {
     }
 
     fn connect(&self, address: SocketAddr) -> LocalBoxFuture<'_, Result<Rc<dyn Line>, String>> {
-        let cluster = self.options.cluster;
+        let (cluster, local_reads) = (self.options.cluster, self.local_reads);
         async move {
             let connection = Connection::open(address, cluster).await.map_err(|error| error.to_string())?;
-            let line: Rc<dyn Line> = Rc::new(PaxosLine { connection });
+            let line: Rc<dyn Line> = Rc::new(PaxosLine { connection, local_reads });
             Ok(line)
         }
         .boxed_local()
@@ -98,6 +112,7 @@ impl Contender for PaxosContender {
 
 struct PaxosLine {
     connection: Connection,
+    local_reads: bool,
 }
 
 impl Line for PaxosLine {
@@ -126,6 +141,16 @@ impl Line for PaxosLine {
     }
 }
 
+impl PaxosLine {
+    async fn read_local(&self, op: TxnOp) -> Result<Vec<OpResult>, String> {
+        let reply = self.connection.call_local(Txn { ops: vec![op] }).await;
+        match reply.map_err(|error| error.to_string())?.result {
+            ClientResult::Stale(TxnOutcome::Done(results)) => Ok(results),
+            other => Err(format!("a local read was answered with {other:?}")),
+        }
+    }
+}
+
 /// One session.
 struct PaxosClient {
     line: Rc<PaxosLine>,
@@ -149,7 +174,11 @@ impl Client for PaxosClient {
 
     fn get<'a>(&'a mut self, key: Bytes) -> LocalBoxFuture<'a, Result<usize, String>> {
         async move {
-            match self.execute(TxnOp::Get { key }).await?.as_slice() {
+            let results = match self.line.local_reads {
+                true => self.line.read_local(TxnOp::Get { key }).await?,
+                false => self.execute(TxnOp::Get { key }).await?,
+            };
+            match results.as_slice() {
                 [OpResult::Value(value)] => Ok(value.as_ref().map_or(0, Bytes::len)),
                 other => Err(format!("a read was answered with {other:?}")),
             }
@@ -161,6 +190,7 @@ impl Client for PaxosClient {
 async fn call(connection: &Connection, command: Command) -> Result<Reply, String> {
     match connection.call(command).await {
         Ok(ClientReply { result: ClientResult::Reply(reply), .. }) => Ok(reply),
+        Ok(ClientReply { result: ClientResult::Stale(outcome), .. }) => Err(format!("stale: {outcome:?}")),
         Ok(ClientReply { result: ClientResult::Failed(error), .. }) => Err(error.to_string()),
         Ok(ClientReply { result: ClientResult::Unknown(reason), .. }) => Err(reason.to_string()),
         Err(error) => Err(error.to_string()),

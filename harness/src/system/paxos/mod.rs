@@ -23,7 +23,7 @@ use super::{
     StatusError, System, SystemError, Target, WhiteBoxReport,
 };
 use crate::process::{ExitInfo, ExitKind};
-use crate::schedule::Election;
+use crate::schedule::{Election, ReadMode};
 use checker::History;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -51,6 +51,8 @@ pub struct PaxosOptions {
     pub snapshot_every_bytes: Option<u64>,
     /// How leaders come to be; the node's own default if `None`.
     pub election: Option<Election>,
+    /// How reads are answered; the node's own default if `None`.
+    pub read_mode: Option<ReadMode>,
     /// Seeds the nodes' randomness, differently for each node.
     pub seed: u64,
     /// The rule to remove, in a build that holds mutants.
@@ -70,6 +72,7 @@ impl PaxosOptions {
             tick_ms: None,
             snapshot_every_bytes: None,
             election: None,
+            read_mode: None,
             seed,
             mutant: None,
             retries: 0,
@@ -152,6 +155,9 @@ impl System for PaxosSystem {
                 let (min, max) = (timing.election_ticks_min, timing.election_ticks_max);
                 flag("--election-ticks", format!("{min}..{max}").into());
             }
+        }
+        if let Some(mode) = options.read_mode {
+            flag("--read-mode", mode.name().into());
         }
         flag("--seed", options.seed.wrapping_add(u64::from(place.node.0)).to_string().into());
         if let Some(mutant) = &options.mutant {

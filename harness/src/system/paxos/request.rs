@@ -235,7 +235,9 @@ impl Requests {
                 }
                 ClientResult::Failed(error) => Reason::new(definite_word(error), error),
                 ClientResult::Unknown(reason) => Reason::new(unknown_word(reason), reason),
-                ClientResult::Reply(reply) => Reason::new(NONSENSE, format!("the node answered {reply:?}")),
+                ClientResult::Reply(_) | ClientResult::Stale(_) => {
+                    Reason::new(NONSENSE, format!("the node answered {:?}", reply.result))
+                }
             },
             Attempt::Unsent(reason) | Attempt::Doubtful(reason) | Attempt::Nonsense(reason) => reason,
         };
@@ -267,7 +269,7 @@ impl Requests {
 
     fn send(&mut self, command: Command, share: u32, elsewhere: bool) -> Next {
         self.last_id += 1;
-        Next::Send { request: ClientRequest { id: self.last_id, command }, share, elsewhere }
+        Next::Send { request: ClientRequest { id: self.last_id, command, local: false }, share, elsewhere }
     }
 
     fn over(&mut self, ending: Ending) -> Next {
@@ -313,6 +315,9 @@ impl Requests {
             }
             ClientResult::Reply(reply @ Reply::SessionOpened(_)) => {
                 unknown(NONSENSE, format!("the node answered {} with {reply:?}", invocation.f))
+            }
+            ClientResult::Stale(outcome) => {
+                unknown(NONSENSE, format!("the node answered {} with a stale {outcome:?}", invocation.f))
             }
             ClientResult::Failed(error) => Judged::Refused(Reason::new(definite_word(error), error)),
             ClientResult::Unknown(reason) => Judged::Doubtful(Reason::new(unknown_word(reason), reason)),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use harness::schedule::limits::NODES_MAX;
 use harness::schedule::{
     ActionSpec, Bandwidth, Body, Choice, Concurrency, Contract, Coverage, Dialect, Election, EventKind,
-    Failure, Fault, Found, Guard, Lasts, LinkEffect, LinkEnd, LinkSpec, Mix, NetworkModel, Phase, Schedule,
-    Shape, Share, Span, Start, Step, Target, Trigger, Way, What, Who, WorkloadSpec,
+    Failure, Fault, Found, Guard, Lasts, LinkEffect, LinkEnd, LinkSpec, Mix, NetworkModel, Phase, ReadMode,
+    Schedule, Shape, Share, Span, Start, Step, Target, Trigger, Way, What, Who, WorkloadSpec,
 };
 use harness::system::NodeId;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -42,6 +42,8 @@ pub(super) fn schedule(seed: u64) -> Schedule {
         nodes: Some(nodes),
         seed: draw.maybe(|draw| draw.rng.random()),
         snapshot_every_bytes: draw.maybe(|draw| draw.rng.random_range(4_096..=1 << 40)),
+        read_mode: draw
+            .maybe(|draw| [ReadMode::Barrier, ReadMode::Lease, ReadMode::Log][draw.rng.random_range(0..3)]),
         election: draw.maybe(|draw| {
             [Election::PreVote, Election::Randomised, Election::Fixed][draw.rng.random_range(0..3)]
         }),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use checker::online::Checker;
 use futures_util::FutureExt as _;
-use paxos_node::paxos::{ElectionMode, NodeId as SimNode, RoleName};
+use paxos_node::paxos::{ElectionMode, LeaseTerms, NodeId as SimNode, RoleName};
+use paxos_node::service::ReadMode as SimReads;
 use paxos_node::sim::{CLIENT_ALARMS, Conditions, Happening, Time, Trace, World};
 use workloads::Generator;
 
@@ -24,8 +25,8 @@ use crate::run::score::Counts;
 use crate::run::stop::StopReason;
 use crate::run::verdict::Answer;
 use crate::run::vigil::Vigil;
-use crate::schedule::Election;
 use crate::schedule::{Ballot, Director, Observed, Order};
+use crate::schedule::{Election, ReadMode};
 use crate::system::NodeId;
 
 /// The driver looks at the cluster at least this often.
@@ -53,6 +54,9 @@ pub(super) enum Cut {
     History,
 }
 
+/// How well clocks are to run where leases rest on them: the node's own default.
+const CLOCK_DRIFT_PPM: u32 = 10_000;
+
 /// Plays all phases but the judgement. The history is judged on the way by `online`, if it can be: an
 /// impossible one ends the run.
 pub(super) fn play(options: &Options, generator: Box<dyn Generator>, online: Option<Checker>) -> Played {
@@ -68,7 +72,20 @@ pub(super) fn play(options: &Options, generator: Box<dyn Generator>, online: Opt
             Some(Election::Randomised) => ElectionMode::Randomised,
             Some(Election::Fixed) => ElectionMode::Fixed,
         },
+        reads: match options.read_mode {
+            None => SimReads::default(),
+            Some(ReadMode::Barrier) => SimReads::Barrier,
+            Some(ReadMode::Lease) => SimReads::Lease,
+            Some(ReadMode::Log) => SimReads::Log,
+        },
         ..Conditions::calm(options.nodes)
+    };
+    let conditions = match conditions.reads {
+        SimReads::Lease => {
+            let term_us = conditions.timing.election_ticks_min * conditions.tick_ms * 1000;
+            Conditions { lease: LeaseTerms { term_us, drift_ppm: CLOCK_DRIFT_PPM }, ..conditions }
+        }
+        SimReads::Barrier | SimReads::Log => conditions,
     };
     let mut world = World::new(conditions, options.seed, Trace::off());
     world.set_postman(wires.postman());
