@@ -92,7 +92,7 @@ impl AtOnce {
         !self.taken_twice && self.laid_out().is_some_and(|positions| is_orderly(&positions))
     }
 
-    /// What is at each position; nothing if the operations of some value are in no order.
+    /// What is at each position; nothing if some value was taken before it was put in, or was not put in at all.
     fn laid_out(&self) -> Option<Vec<u32>> {
         let mut at = vec![kind::NOTHING; self.positions + 1];
         for &Moments { in_by, out_from, put, taken } in &self.values {
@@ -100,7 +100,7 @@ impl AtOnce {
                 // Nobody dealt with it, or it may have been put in and nobody saw it.
                 continue;
             }
-            if put == NOBODY || in_by < put || taken < out_from {
+            if put == NOBODY || taken < put {
                 return None;
             }
             let stays_until = if taken == NEVER { LATEST } else { out_from };
@@ -130,4 +130,48 @@ fn is_orderly(positions: &[u32]) -> bool {
         free = if reach <= position { position } else { free };
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of these operations of two values.
+    fn said(ops: &[(ContainerOp<u32>, u32, u32)]) -> Option<bool> {
+        let mut queue =
+            AtOnce { values: vec![UNTOUCHED; 2], empties: Vec::new(), taken_twice: false, positions: 20 };
+        ops.iter().all(|(op, start, end)| queue.add(*op, *start, *end)).then(|| queue.is_valid())
+    }
+
+    #[test]
+    fn the_operations_of_a_value_are_a_put_and_a_take_after_it() {
+        use ContainerOp::{Peek, Put, Take, TakeUnknown};
+        assert_eq!(said(&[(Put(0), 1, 2), (Take(0), 3, 4)]), Some(true));
+        assert_eq!(said(&[(Put(0), 2, 4), (Take(0), 1, 3)]), Some(true));
+        assert_eq!(said(&[(Put(0), 1, NEVER), (Take(0), 2, 3)]), Some(true));
+        assert_eq!(said(&[(Put(0), 3, 4), (Take(0), 1, 2)]), Some(false));
+        assert_eq!(said(&[(Put(0), 3, NEVER), (Take(0), 1, 2)]), Some(false));
+        assert_eq!(said(&[(Take(0), 1, 2)]), Some(false));
+        assert_eq!(said(&[(Put(0), 1, 2), (Take(0), 3, 4), (Take(0), 5, 6)]), Some(false));
+        // Those are for others.
+        assert_eq!(said(&[(Put(0), 1, 2), (Put(0), 3, 4)]), None);
+        assert_eq!(said(&[(TakeUnknown, 1, NEVER)]), None);
+        assert_eq!(said(&[(Put(0), 1, 2), (Peek(0), 3, 4)]), None);
+    }
+
+    #[test]
+    fn nothing_overtakes_and_nothing_is_found_only_where_nothing_is() {
+        use ContainerOp::{Empty, Put, Take};
+        let both = [(Put(0), 1, 2), (Put(1), 3, 4)];
+        let with = |more: &[(ContainerOp<u32>, u32, u32)]| said(&[&both, more].concat());
+        assert_eq!(with(&[(Take(1), 6, 8), (Take(0), 5, 7)]), Some(true));
+        assert_eq!(with(&[(Take(1), 5, 6), (Take(0), 7, 8)]), Some(false));
+        // What nobody took is still inside.
+        assert_eq!(with(&[(Take(1), 5, 6)]), Some(false));
+        assert_eq!(with(&[(Take(0), 5, 6), (Empty, 7, 8)]), Some(false));
+        assert_eq!(with(&[(Take(0), 5, 6), (Take(1), 7, 9), (Empty, 8, 10)]), Some(true));
+        assert_eq!(with(&[(Take(0), 5, 6), (Take(1), 9, 10), (Empty, 7, 8)]), Some(false));
+        // A put that nobody saw may never have happened.
+        assert_eq!(said(&[(Put(0), 1, NEVER), (Empty, 2, 3)]), Some(true));
+    }
 }
