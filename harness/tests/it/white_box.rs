@@ -236,6 +236,22 @@ fn a_transaction_that_only_reads_is_held_against_the_log() {
     assert_eq!(only_violation(&report(vec![10])), expected);
 }
 
+/// It has its place among the updates of its batch, and saw no more than those before it.
+#[test]
+fn a_read_in_the_log_is_held_against_its_place_there() {
+    let get = TxnOp::Get { key: "5".into() };
+    let read = Command::Execute { request: None, txn: Txn { ops: vec![get] } };
+    let values = [open(), batch(vec![append(1, 10)]), batch(vec![append(2, 20), read, append(3, 30)])];
+    let report = |seen: Vec<i64>| {
+        examine_logs(&[sound(1, &values)], 1, &History::new(vec![op(7, OpType::Ok, "read", seen, 3, 7)]))
+    };
+    assert_eq!(report(vec![10, 20]).violations, Vec::<String>::new());
+    for seen in [vec![10], vec![10, 30]] {
+        let report = report(seen);
+        assert!(only_violation(&report).contains("a read of key 5 at slot 3"), "{report:#?}");
+    }
+}
+
 #[test]
 fn an_answer_that_the_protocol_does_not_know_is_found() {
     let mut read = op(7, OpType::Fail, "read", Said::Nil, 0, 3);
