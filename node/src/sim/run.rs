@@ -222,7 +222,7 @@ impl Run {
         self.clients.finish();
         self.demand("one leader, an answer for everybody, and the last change of members in force", |run| {
             run.clients.are_done()
-                && run.agreed_leader().is_some()
+                && run.agreed_leader().is_some_and(|leader| run.has_nothing_in_flight(leader.node))
                 && run.world.observer().current().len() == 1
         })
     }
@@ -302,6 +302,12 @@ impl Run {
             return Ok(());
         }
         Err(format!("liveness: in {us}us without faults the cluster did not come to {what}"))
+    }
+
+    /// Whether all that a leader proposed is chosen: among it may be a change of the members, which is not
+    /// in the observer's succession before that.
+    fn has_nothing_in_flight(&self, leader: NodeId) -> bool {
+        self.world.service(leader).is_some_and(|service| service.replica().in_flight() == 0)
     }
 
     /// The leader, if there is one and everybody knows it.
