@@ -29,6 +29,7 @@ const REST: Duration = Duration::from_millis(50);
 #[derive(Debug, Parser)]
 #[command(
     name = "paxos-node admin",
+    bin_name = "paxos-node admin",
     after_help = "Exit codes: 0 done · 1 refused, or not done in time · 64 bad arguments"
 )]
 pub struct Arguments {
@@ -217,7 +218,7 @@ impl Admin {
                 .map(|it| &it.service)
                 .max_by_key(|it| (it.configuration.number, it.chosen_upto));
             if let Some(latest) = latest.filter(|it| !it.configuration.members.is_empty()) {
-                show(&latest.configuration, &statuses);
+                show(&latest.configuration, &statuses, &self.addresses);
                 return Ok(());
             }
             self.rest("no node says who the members are").await?;
@@ -233,18 +234,19 @@ impl Admin {
         self.addresses.get(&NodeId(leader.service.id)).cloned()
     }
 
-    /// What those say who answer. Whom they dial is asked the next time.
+    /// What those say who answer, those among them whom others dial.
     async fn statuses(&mut self) -> BTreeMap<NodeId, NodeStatus> {
         let mut statuses = BTreeMap::new();
-        for address in self.addresses.values().cloned().collect::<Vec<_>>() {
-            if let Some(status) = self.status(&address).await {
-                statuses.insert(NodeId(status.service.id), status);
+        let mut to_ask: Vec<String> = self.addresses.values().cloned().collect();
+        while let Some(address) = to_ask.pop() {
+            let Some(status) = self.status(&address).await else { continue };
+            for link in status.shell.links.iter().filter(|link| !link.address.is_empty()) {
+                self.addresses.entry(NodeId(link.to)).or_insert_with(|| {
+                    to_ask.push(link.address.clone());
+                    link.address.clone()
+                });
             }
-        }
-        for link in statuses.values().flat_map(|status| &status.shell.links) {
-            if !link.address.is_empty() {
-                self.addresses.entry(NodeId(link.to)).or_insert_with(|| link.address.clone());
-            }
+            statuses.insert(NodeId(status.service.id), status);
         }
         statuses
     }
@@ -269,7 +271,11 @@ impl Admin {
     }
 }
 
-fn show(configuration: &MembersStatus, statuses: &BTreeMap<NodeId, NodeStatus>) {
+fn show(
+    configuration: &MembersStatus,
+    statuses: &BTreeMap<NodeId, NodeStatus>,
+    addresses: &BTreeMap<NodeId, String>,
+) {
     let MembersStatus { number, from, members, gone, .. } = configuration;
     println!("configuration {number}, from slot {from} on");
     for member in members {
@@ -281,7 +287,7 @@ fn show(configuration: &MembersStatus, statuses: &BTreeMap<NodeId, NodeStatus>) 
                 format!("{}, chosen up to {}{settled}", status.role, status.chosen_upto)
             },
         );
-        let address = if member.address.is_empty() { "-" } else { &member.address };
+        let address = addresses.get(&NodeId(member.node)).map_or("no address known", String::as_str);
         println!("n{}  {}  disk {}  {address}  {role}", member.node, member.standing, member.incarnation);
     }
     if !gone.is_empty() {
