@@ -114,8 +114,11 @@ impl Reads {
     /// Reads that a quorum has confirmed, this node `own` included: token, and the slot to be applied
     /// first.
     pub(crate) fn take_confirmed(&mut self, configuration: &Configuration, own: NodeId) -> Vec<(u64, Slot)> {
-        let confirmed = self.quorum_has(&self.answered, configuration, own);
         let mut ready = Vec::new();
+        if self.waiting.is_empty() {
+            return ready;
+        }
+        let confirmed = self.quorum_has(&self.answered, configuration, own);
         while let Some((token, sequence, slot)) = self.waiting.front().copied() {
             if sequence > confirmed && !crate::mutant!(ReadWithoutQuorum) {
                 break;

@@ -57,9 +57,8 @@ impl Replica {
     /// Reads that may be answered at this moment: all of them under a lease, else those that a quorum has
     /// confirmed.
     pub(super) fn confirm_reads(&mut self, now: LocalTime) {
-        let configuration = self.learner.governing_next().clone();
         let Role::Leader(leader) = &mut self.role else { return };
-        let holds_lease = leader.reads.holds_lease(&configuration, self.id, now);
+        let holds_lease = leader.reads.holds_lease(self.learner.governing_next(), self.id, now);
         if !holds_lease && leader.reads.needs_round() {
             self.send_heartbeats();
         }
@@ -72,7 +71,7 @@ impl Replica {
         let Some(barrier) = barrier else { return };
         let confirmed = match holds_lease {
             true => leader.reads.take_all(),
-            false => leader.reads.take_confirmed(&configuration, self.id),
+            false => leader.reads.take_confirmed(self.learner.governing_next(), self.id),
         };
         let count = if holds_lease { &mut self.reads_by_lease } else { &mut self.reads_by_barrier };
         *count += confirmed.len() as u64;
