@@ -17,8 +17,10 @@
 mod changes;
 mod departed;
 mod forwarding;
+mod proposing;
 mod queue;
 mod reads;
+mod requests;
 mod snapshots;
 mod status;
 
@@ -29,13 +31,12 @@ pub use snapshots::{SnapshotDone, SnapshotOrder};
 pub use status::{LeaderStatus, MemberStatus, MembersStatus, Status};
 
 use crate::kv::{
-    Batch, ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Kv, OpResult, Reply, RequestId,
-    Txn, TxnOp, TxnOutcome, UnknownReason,
+    Batch, ClientReply, ClientRequest, ClientResult, Command, DefiniteError, Kv, RequestId, UnknownReason,
 };
 use crate::paxos::{
     AppliedHash, Base, Change, ChangeRefused, Effects, ElectionMode, Founding, LeaseTerms, LocalTime,
-    LogContradiction, Lsn, Message, NodeId, Record, Recovered, Replica, ReplicaConfig, RoleName, Send, Slot,
-    Stranger, Timing, Value,
+    LogContradiction, Lsn, Message, NodeId, Record, Recovered, Replica, ReplicaConfig, Send, Slot, Stranger,
+    Timing, Value,
 };
 use crate::snapshot::Loaded;
 use crate::wire::members::ChangeReply;
@@ -349,107 +350,6 @@ impl Service {
             self.settle();
         }
         std::mem::take(&mut self.output)
-    }
-
-    // ---- Requests ----------------------------------------------------------------------------
-
-    fn accept_request(&mut self, origin: Origin, command: Command) {
-        if crate::mutant!(FollowerReadLocal)
-            && let Command::Execute { txn, .. } = &command
-            && txn.is_read_only()
-        {
-            let outcome = Reply::Outcome(self.kv.read(txn));
-            self.answer(origin, self.kv.applied().slot, ClientResult::Reply(outcome));
-            return;
-        }
-        if self.replica.role() == RoleName::Leader {
-            self.serve(origin, command);
-            return;
-        }
-        let leader = self.replica.leader();
-        match (origin, leader) {
-            (Origin::Client { .. }, Some(leader)) => self.forward(origin, leader, command),
-            // Forwarded once is enough: two nodes may take each other for the leader.
-            (Origin::Peer { .. }, _) => {
-                let hint = leader.map(|ballot| ballot.node);
-                self.refuse(origin, &command, DefiniteError::NotLeader { hint });
-            }
-            (Origin::Client { .. }, None) => self.refuse(origin, &command, DefiniteError::NoLeader),
-        }
-    }
-
-    /// This node leads: reads wait for a barrier, updates for a slot.
-    fn serve(&mut self, origin: Origin, mut command: Command) {
-        if self.config.reads != ReadMode::Log
-            && let Command::Execute { txn, .. } = &command
-            && txn.is_read_only()
-        {
-            self.serve_read(origin, txn.clone());
-            return;
-        }
-        if crate::mutant!(CasAtPropose)
-            && let Command::Execute { txn, .. } = &mut command
-            && let [TxnOp::Cas { key, expect, value }] = txn.ops.as_slice()
-        {
-            let now = self.kv.read(&Txn { ops: vec![TxnOp::Get { key: key.clone() }] });
-            if now == TxnOutcome::Done(vec![OpResult::Value(expect.clone())]) {
-                txn.ops = vec![TxnOp::Put { key: key.clone(), value: value.clone() }];
-            }
-        }
-        if !self.has_room {
-            self.refuse(origin, &command, DefiniteError::Overloaded);
-            return;
-        }
-        if let Err((command, error)) = self.queue.push(origin, command) {
-            self.refuse(origin, &command, error);
-        }
-    }
-
-    /// Says that a command did not happen, if that is certain.
-    fn refuse(&mut self, origin: Origin, command: &Command, error: DefiniteError) {
-        let result = match self.departed.may_have_left(command) {
-            true => ClientResult::Unknown(UnknownReason::Refused),
-            false => ClientResult::Failed(error),
-        };
-        self.answer(origin, Slot::ZERO, result);
-    }
-
-    // ---- Proposing ---------------------------------------------------------------------------
-
-    /// Everything that waits goes into as few slots as possible.
-    fn propose_queued(&mut self) {
-        while !self.queue.is_empty() && self.replica.can_propose() {
-            let (commands, mut origins) = self.queue.take_batch();
-            for command in &commands {
-                self.departed.note(command);
-            }
-            let batch = Batch { time_ms: self.stamp(), commands };
-            let value = Value::Batch(batch.encode());
-            let Some(slot) = self.replica.propose(value.clone()) else { unreachable!("asked before") };
-            if crate::mutant!(ReplyOnAccept) {
-                for (command, origin) in batch.commands.iter().zip(&mut origins) {
-                    let Command::Execute { txn, .. } = command else { continue };
-                    if txn.ops.iter().all(|op| matches!(op, TxnOp::Put { .. } | TxnOp::Append { .. })) {
-                        let done = TxnOutcome::Done(vec![OpResult::Done; txn.ops.len()]);
-                        self.answer(*origin, slot, ClientResult::Reply(Reply::Outcome(done)));
-                        *origin = Origin::Client { client: ClientToken(u64::MAX), id: 0 };
-                    }
-                }
-            }
-            self.in_flight.insert(slot, InFlight { value, origins });
-        }
-    }
-
-    /// Cluster time: goes on from what was applied when this node began to lead.
-    fn stamp(&mut self) -> u64 {
-        let applied_ms = self.kv.now_ms();
-        let (tick, time_ms) = *self.stamp_base.get_or_insert((self.now, applied_ms));
-        let stamp = time_ms + (self.now - tick) * self.config.tick_ms;
-        if stamp < applied_ms {
-            // What the take-over brought was stamped later than what had been applied here.
-            self.stamp_base = Some((self.now, applied_ms));
-        }
-        stamp.max(applied_ms)
     }
 
     // ---- Settling ----------------------------------------------------------------------------
